@@ -1,0 +1,3 @@
+//! One binary: the service, its demo and its tools.
+
+fn main() {}
