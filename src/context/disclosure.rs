@@ -257,5 +257,4 @@ impl Gate {
 }
 
 #[cfg(test)]
-#[path = "disclosure_tests.rs"]
 mod tests;

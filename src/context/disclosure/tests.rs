@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::super::sample::{self, MONDAY};
 use super::*;
 use crate::clock::DAY;
+use crate::context::sample::{self, MONDAY};
 
 /// A decision about which there is no doubt, seen by an agent alone with the customer.
 fn open_view() -> Viewpoint {

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::sample::MONDAY;
-use super::super::{IntentStatus, PastIntent, Sensitivity};
 use super::*;
 use crate::clock::{DAY, HOUR};
+use crate::context::sample::MONDAY;
+use crate::context::{IntentStatus, PastIntent, Sensitivity};
 use crate::identity::Direction;
 
 fn intent(name: &str, status: IntentStatus) -> PastIntent {
@@ -126,7 +126,7 @@ proptest! {
     #[test]
     fn no_input_breaks_a_brief(
         (texts, locale, zone) in (proptest::array::uniform5("(?s).{0,300}"), ".{0,40}", ".{0,70}"),
-        (end, now): (i64, i64), confirmed: bool, never_ended: bool,
+        end in any::<i64>(), now in any::<i64>(), confirmed in any::<bool>(), never_ended in any::<bool>(),
     ) {
         let [channel, summary, name, disposition, current] = &texts;
         let about = intent(name, IntentStatus::Open);
@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn known_places_and_any_time_never_break_a_brief(
-        end: i64, now: i64, locale in "(en|de|th|fa|ar|ja|he)(-u-(ca-buddhist|nu-thai|hc-h12))?",
+        end in any::<i64>(), now in any::<i64>(), locale in "(en|de|th|fa|ar|ja|he)(-u-(ca-buddhist|nu-thai|hc-h12))?",
         zone in prop_oneof![Just("Europe/Dublin"), Just("Pacific/Apia"), Just("America/St_Johns")],
     ) {
         let told = brief(&[contact("sms", Time(end), "x")], "sms", Time(now), &locale, zone);
