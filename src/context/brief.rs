@@ -1,0 +1,114 @@
+//! A few lines that an agent can read aloud: what happened, oldest first, and
+//! where we are now. Made only of what may be shown.
+
+use icu::segmenter::GraphemeClusterSegmenter;
+
+use super::calendar::Calendar;
+use super::disclosure::ShownInteraction;
+use super::wording::{Words, words};
+use crate::clock::Time;
+
+/// Most earlier contacts in a brief.
+const CONTACTS: usize = 4;
+/// Most characters of a summary.
+const SUMMARY_LENGTH: usize = 120;
+/// Most characters of a name somebody made up: an intent, a disposition, a channel.
+const NAME_LENGTH: usize = 60;
+/// Most intents of one contact.
+const INTENTS: usize = 3;
+
+/// The newest four of `history` (which is newest first), oldest first, and
+/// the present contact, a line each:
+///
+/// ```text
+/// Mon 2:00 PM chat: asked about the invoice (billing_dispute, open)
+/// Tue 9:12 AM e-mail: sent the bank statement
+/// now: phone
+/// ```
+///
+/// Empty when there is no history. An unknown locale counts as `en-US`, an
+/// unknown time zone as UTC. Lines never hold control characters or
+/// characters that turn the direction of writing.
+pub fn brief(
+    history: &[ShownInteraction<'_>],
+    current_channel: &str,
+    now: Time,
+    locale: &str,
+    time_zone: &str,
+) -> String {
+    if history.is_empty() {
+        return String::new();
+    }
+    let calendar = Calendar::new(locale, time_zone, now);
+    let words = words(calendar.language());
+    let recent = history.iter().take(CONTACTS).rev();
+    let mut lines: Vec<String> = recent.map(|past| line(past, &calendar, words)).collect();
+    let channel = one_line(&words.channel(current_channel), NAME_LENGTH);
+    lines.push(format!("{}{}{channel}", words.now, words.colon));
+    lines.join("\n")
+}
+
+fn line(past: &ShownInteraction<'_>, calendar: &Calendar, words: &Words) -> String {
+    // A contact that never ended was closed by us much later: its start is when the customer was there.
+    let time = calendar.tell(if past.never_ended { past.start } else { past.end });
+    let channel = one_line(&words.channel(past.channel), NAME_LENGTH);
+    let mark = if past.confirmed { String::new() } else { format!(" ({})", words.unconfirmed) };
+    format!("{time} {channel}{mark}{}{}", words.colon, what_happened(past, words))
+}
+
+/// The summary with its intents; else the intents; else how it closed; else that nobody noted anything.
+fn what_happened(past: &ShownInteraction<'_>, words: &Words) -> String {
+    let summary = one_line(past.summary, SUMMARY_LENGTH);
+    let intents = past
+        .intents
+        .iter()
+        .take(INTENTS)
+        .map(|one| format!("{}, {}", one_line(&one.intent, NAME_LENGTH), words.status(one.status)))
+        .collect::<Vec<_>>()
+        .join("; ");
+    match (summary.is_empty(), intents.is_empty()) {
+        (false, false) => format!("{summary} ({intents})"),
+        (false, true) => summary,
+        (true, false) => intents,
+        (true, true) => how_it_closed(past, words),
+    }
+}
+
+fn how_it_closed(past: &ShownInteraction<'_>, words: &Words) -> String {
+    let closed = if past.never_ended { "never_ended" } else { past.disposition };
+    let closed = one_line(&words.disposition(closed), NAME_LENGTH);
+    if closed.is_empty() { words.no_note.to_owned() } else { closed }
+}
+
+/// `text` on one line of at most `limit` characters, cut at a word, else
+/// between what a reader takes for characters, with an ellipsis.
+fn one_line(text: &str, limit: usize) -> String {
+    let words = text.split(breaks_a_line).filter(|word| !word.is_empty());
+    let spaced = words.flat_map(|word| std::iter::once(' ').chain(word.chars())).skip(1);
+    let line: String = spaced.take(limit + 1).collect();
+    if line.chars().count() <= limit {
+        return line;
+    }
+    // The last character is one too many, and one more makes room for the ellipsis.
+    let room = line.char_indices().rev().nth(1).map_or(0, |(end, _)| end);
+    let cut = match line.rfind(' ') {
+        Some(space) if space >= room / 2 && space <= room => space,
+        _ => GraphemeClusterSegmenter::new()
+            .segment_str(&line)
+            .take_while(|&boundary| boundary <= room)
+            .last()
+            .unwrap_or(0),
+    };
+    format!("{}…", line[..cut].trim_end())
+}
+
+/// White space, control characters, and the marks that turn the direction of
+/// writing, with which one line could be made to look like another.
+fn breaks_a_line(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests;

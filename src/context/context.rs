@@ -1,0 +1,116 @@
+//! All that is remembered of one customer, or of a merged set, in the form in
+//! which the cache keeps it.
+
+use super::history::PastInteraction;
+use super::intents::IntentFact;
+use super::profile::AttributeWrite;
+use super::variables::VariableWrite;
+
+/// All that is remembered of a customer, opened. What of it may be shown is
+/// for [`disclose`](super::disclose) to say.
+#[derive(Clone, Default)]
+pub struct Context {
+    /// What interactions said of matters, in any order.
+    pub facts: Vec<IntentFact>,
+    /// Writes of variables, in any order.
+    pub variables: Vec<VariableWrite>,
+    /// Writes of profile attributes, in any order.
+    pub profile: Vec<AttributeWrite>,
+    /// Earlier contacts, newest first.
+    pub history: Vec<PastInteraction>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("facts", &self.facts.len())
+            .field("variables", &self.variables.len())
+            .field("profile", &self.profile.len())
+            .field("history", &self.history.len())
+            .finish()
+    }
+}
+
+impl Context {
+    /// The agent of the newest contact that has one and is known to be this
+    /// customer's; empty when there is none.
+    pub fn last_agent_ref(&self) -> &str {
+        self.history
+            .iter()
+            .find(|past| past.confirmed && !past.agent_ref.is_empty())
+            .map_or("", |past| past.agent_ref.as_str())
+    }
+
+    /// Roughly how many bytes of memory this takes, for the cache's bound.
+    pub fn approximate_bytes(&self) -> u32 {
+        let facts = self.facts.iter().map(|fact| {
+            size_of::<IntentFact>() + fact.intent.len() + fact.reference.len() + fact.channel.len()
+        });
+        let variables = self.variables.iter().map(|write| {
+            let text = write.name.len() + write.value.as_ref().map_or(0, String::len);
+            let source = write.channel.len() + write.interaction_id.len() + write.agent_ref.len();
+            size_of::<VariableWrite>() + text + source
+        });
+        let profile = self.profile.iter().map(|write| {
+            let text = write.name.len() + write.value.as_ref().map_or(0, String::len);
+            size_of::<AttributeWrite>() + text
+        });
+        let history = self.history.iter().map(past_bytes);
+        let total: usize = facts.chain(variables).chain(profile).chain(history).sum();
+        u32::try_from(size_of::<Self>() + total).unwrap_or(u32::MAX)
+    }
+}
+
+fn past_bytes(past: &PastInteraction) -> usize {
+    let names = past.interaction_id.len() + past.source.len() + past.channel.len();
+    let outcome = past.summary.len() + past.disposition.len() + past.agent_ref.len();
+    let intents: usize = past
+        .intents
+        .iter()
+        .map(|one| size_of_val(one) + one.intent.len() + one.reference.len())
+        .sum();
+    size_of::<PastInteraction>() + names + outcome + intents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_last_agent_is_the_newest_of_a_confirmed_contact() {
+        let mut context = Context { history: sample::history(), ..Context::default() };
+        context.history[0].agent_ref = "stranger".into();
+        context.history[0].confirmed = false;
+        context.history[1].agent_ref = String::new();
+        context.history[2].agent_ref = "kim".into();
+        assert_eq!(context.last_agent_ref(), "kim");
+        assert_eq!(Context::default().last_agent_ref(), "");
+    }
+
+    #[test]
+    fn the_weight_grows_with_what_is_kept() {
+        let mut context = sample::context();
+        let before = context.approximate_bytes();
+        assert!(before > Context::default().approximate_bytes());
+        context.history[0].summary.push_str(&"x".repeat(1_000));
+        assert_eq!(context.approximate_bytes(), before + 1_000);
+        context.variables[0].value = Some("y".repeat(5_000));
+        assert!(context.approximate_bytes() >= before + 5_900);
+    }
+
+    #[test]
+    fn nothing_a_person_said_is_printed() {
+        let context = sample::context();
+        let printed = format!(
+            "{context:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            context.facts,
+            context.variables,
+            context.profile,
+            context.history,
+            context.history[0].intents,
+            super::super::open_intents(&context.facts),
+        );
+        assert!(printed.contains("PastInteraction") && !printed.contains(sample::CANARY));
+    }
+}
