@@ -13,3 +13,4 @@ pub mod crypto;
 pub mod grpc;
 pub mod identity;
 pub mod ids;
+pub mod store;

@@ -1,0 +1,116 @@
+//! What this instance remembers: who owns an identifier, and each customer with what is known of
+//! them. Bounded by weight; told of every commit before anybody can read in between.
+//!
+//! "Nobody" is never remembered: the next start of an unknown number must look. An entry that was
+//! loaded while its key changed is not kept.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+
+use crate::clock::Time;
+use crate::context::Context;
+use crate::crypto::DataKey;
+use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::gate::{Gate, Key, Listener};
+use crate::store::read::Owners;
+use crate::store::rows::{CustomerRow, LinkRow};
+
+/// A customer as remembered.
+pub struct Remembered {
+    /// The customer's own row.
+    pub row: CustomerRow,
+    /// Their identifiers.
+    pub links: Vec<LinkRow>,
+    /// The key that seals what is theirs.
+    pub key: Arc<DataKey>,
+    /// Their context, where it was asked for, and the store time it was loaded at.
+    pub context: Option<(Arc<Context>, Time)>,
+}
+
+impl Remembered {
+    fn weight(&self) -> u32 {
+        let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
+        let context = self.context.as_ref().map_or(0, |(context, _)| context.approximate_bytes());
+        u32::try_from(256 + links).unwrap_or(u32::MAX).saturating_add(context)
+    }
+}
+
+/// The cache of one instance.
+pub struct Memory {
+    gate: Arc<Gate>,
+    owners: Cache<(TenantId, Token), Arc<Owners>>,
+    people: Cache<(TenantId, CustomerId), Arc<Remembered>>,
+    labels: Cache<(TenantId, Token), Arc<str>>,
+}
+
+impl Memory {
+    /// An empty cache of so many bytes at most, roughly.
+    pub fn new(gate: Arc<Gate>, bytes: u64) -> Self {
+        let owners = Cache::builder()
+            .weigher(|_, owners: &Arc<Owners>| 128 + 24 * owners.customers.len() as u32)
+            .max_capacity(bytes / 8);
+        let people = Cache::builder()
+            .weigher(|_, person: &Arc<Remembered>| person.weight())
+            .max_capacity(bytes / 4 * 3);
+        let labels = Cache::builder()
+            .weigher(|_, text: &Arc<str>| 96 + text.len() as u32)
+            .max_capacity(bytes / 8);
+        Self { gate, owners: owners.build(), people: people.build(), labels: labels.build() }
+    }
+
+    /// Who owns an identifier, if remembered.
+    pub fn owners(&self, tenant: TenantId, token: Token) -> Option<Arc<Owners>> {
+        self.owners.get(&(tenant, token))
+    }
+
+    /// Remembers owners that were loaded after `sequence`.
+    pub fn keep_owners(&self, tenant: TenantId, token: Token, owners: &Arc<Owners>, sequence: u64) {
+        if owners.customers.is_empty() {
+            return;
+        }
+        self.gate.if_unchanged(Key::Head(tenant, token), sequence, || {
+            self.owners.insert((tenant, token), Arc::clone(owners));
+        });
+    }
+
+    /// A customer, if remembered.
+    pub fn person(&self, tenant: TenantId, customer: CustomerId) -> Option<Arc<Remembered>> {
+        self.people.get(&(tenant, customer))
+    }
+
+    /// Remembers a customer that was loaded after `sequence`.
+    pub fn keep_person(&self, tenant: TenantId, person: &Arc<Remembered>, sequence: u64) {
+        let customer = person.row.customer;
+        self.gate.if_unchanged(Key::Customer(tenant, customer), sequence, || {
+            self.people.insert((tenant, customer), Arc::clone(person));
+        });
+    }
+
+    /// A label's text, if remembered. Labels never change.
+    pub fn label(&self, tenant: TenantId, token: Token) -> Option<Arc<str>> {
+        self.labels.get(&(tenant, token))
+    }
+
+    /// Remembers a label that is durable.
+    pub fn keep_label(&self, tenant: TenantId, token: Token, text: Arc<str>) {
+        self.labels.insert((tenant, token), text);
+    }
+}
+
+impl Listener for Memory {
+    fn changed(&self, keys: &[Key]) {
+        for key in keys {
+            match key {
+                Key::Head(tenant, token) => self.owners.invalidate(&(*tenant, *token)),
+                Key::Customer(tenant, customer) => self.people.invalidate(&(*tenant, *customer)),
+                Key::Interaction(..) => {}
+            }
+        }
+    }
+
+    fn changed_unseen(&self) {
+        self.owners.invalidate_all();
+        self.people.invalidate_all();
+    }
+}

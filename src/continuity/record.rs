@@ -1,0 +1,387 @@
+//! What is sealed into rows, as messages that newer versions can still read: fields are only added.
+//!
+//! Tags are part of the stored format. None of these prints its content.
+
+use prost::Message;
+
+/// Declares messages whose `Debug` says nothing of what they hold.
+macro_rules! record {
+    ($($(#[$doc:meta])* pub struct $name:ident { $($body:tt)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, PartialEq, Message)]
+            #[prost(skip_debug)]
+            pub struct $name { $($body)* }
+
+            impl std::fmt::Debug for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(concat!(stringify!($name), "(…)"))
+                }
+            }
+        )*
+    };
+}
+
+record! {
+    /// What an interaction says of itself.
+    pub struct About {
+        /// The caller's own id.
+        #[prost(string, tag = "1")]
+        pub interaction_id: String,
+        /// The source that named it.
+        #[prost(string, tag = "2")]
+        pub source: String,
+        /// The channel's own thread.
+        #[prost(string, tag = "3")]
+        pub thread_ref: String,
+        /// Who handles it.
+        #[prost(string, tag = "4")]
+        pub agent_ref: String,
+        /// Where it waits.
+        #[prost(string, tag = "5")]
+        pub queue: String,
+        /// For which brand.
+        #[prost(string, tag = "6")]
+        pub brand: String,
+        /// The interaction it continues.
+        #[prost(string, tag = "7")]
+        pub continues_interaction_id: String,
+        /// That interaction's source.
+        #[prost(string, tag = "8")]
+        pub continues_source: String,
+    }
+
+    /// One normalised hint.
+    pub struct HintRecord {
+        /// phone, email, …
+        #[prost(string, tag = "1")]
+        pub scheme: String,
+        /// The scope of the value.
+        #[prost(string, tag = "2")]
+        pub namespace: String,
+        /// The normalised value.
+        #[prost(string, tag = "3")]
+        pub value: String,
+        /// Code of the kind.
+        #[prost(int64, tag = "4")]
+        pub kind: i64,
+        /// Code of the assurance.
+        #[prost(int64, tag = "5")]
+        pub assurance: i64,
+        /// Whether it was looked up from another.
+        #[prost(bool, optional, tag = "6")]
+        pub derived: Option<bool>,
+        /// The request field it came from.
+        #[prost(string, tag = "7")]
+        pub field: String,
+    }
+
+    /// One reason.
+    pub struct EvidenceRecord {
+        /// What was seen.
+        #[prost(string, tag = "1")]
+        pub signal: String,
+        /// Its weight.
+        #[prost(double, tag = "2")]
+        pub log_odds: f64,
+    }
+
+    /// Somebody it could be.
+    pub struct CandidateRecord {
+        /// Whom.
+        #[prost(bytes = "vec", tag = "1")]
+        pub customer: Vec<u8>,
+        /// The score.
+        #[prost(double, tag = "2")]
+        pub log_odds: f64,
+        /// Code of the assurance.
+        #[prost(int64, tag = "3")]
+        pub assurance: i64,
+        /// Why.
+        #[prost(message, repeated, tag = "4")]
+        pub evidence: Vec<EvidenceRecord>,
+        /// Masked.
+        #[prost(string, tag = "5")]
+        pub label: String,
+    }
+
+    /// A hint that points elsewhere.
+    pub struct ConflictRecord {
+        /// The hint's kind.
+        #[prost(string, tag = "1")]
+        pub kind: String,
+        /// The hint's namespace.
+        #[prost(string, tag = "2")]
+        pub namespace: String,
+        /// How many own it.
+        #[prost(int64, tag = "3")]
+        pub owner_count: i64,
+    }
+
+    /// A decision as it was made.
+    pub struct DecisionRecord {
+        /// Code of the recommendation.
+        #[prost(int64, tag = "1")]
+        pub recommendation: i64,
+        /// Code of the assurance, 0 when nothing matched.
+        #[prost(int64, tag = "2")]
+        pub assurance: i64,
+        /// Best first.
+        #[prost(message, repeated, tag = "3")]
+        pub candidates: Vec<CandidateRecord>,
+        /// What points elsewhere.
+        #[prost(message, repeated, tag = "4")]
+        pub conflicts: Vec<ConflictRecord>,
+        /// The hints that matched the best candidate.
+        #[prost(string, repeated, tag = "5")]
+        pub sources: Vec<String>,
+        /// Which weights.
+        #[prost(string, tag = "6")]
+        pub model_version: String,
+        /// Which policy.
+        #[prost(string, tag = "7")]
+        pub policy_version: String,
+        /// Whether it was inherited from the interaction it continues.
+        #[prost(bool, tag = "8")]
+        pub inherited: bool,
+    }
+
+    /// What an interaction said of one matter.
+    pub struct IntentRecord {
+        /// Its name.
+        #[prost(string, tag = "1")]
+        pub intent: String,
+        /// Code of the status.
+        #[prost(int64, tag = "2")]
+        pub status: i64,
+        /// Which one.
+        #[prost(string, tag = "3")]
+        pub reference: String,
+        /// Code of the sensitivity.
+        #[prost(int64, tag = "4")]
+        pub sensitivity: i64,
+    }
+
+    /// What it led to.
+    pub struct ConversionRecord {
+        /// What was converted.
+        #[prost(string, tag = "1")]
+        pub name: String,
+        /// Its worth.
+        #[prost(double, optional, tag = "2")]
+        pub amount: Option<f64>,
+        /// ISO 4217.
+        #[prost(string, tag = "3")]
+        pub currency: String,
+    }
+
+    /// How an interaction ended.
+    pub struct EndingRecord {
+        /// Event time.
+        #[prost(int64, tag = "1")]
+        pub end_time: i64,
+        /// The end's revision.
+        #[prost(int64, optional, tag = "2")]
+        pub revision: Option<i64>,
+        /// What happened.
+        #[prost(string, tag = "3")]
+        pub summary: String,
+        /// Code of the sensitivity.
+        #[prost(int64, tag = "4")]
+        pub sensitivity: i64,
+        /// What it was about.
+        #[prost(message, repeated, tag = "5")]
+        pub intents: Vec<IntentRecord>,
+        /// How it closed.
+        #[prost(string, tag = "6")]
+        pub disposition: String,
+        /// The customer's score.
+        #[prost(int32, optional, tag = "7")]
+        pub csat: Option<i32>,
+        /// From −1 to 1.
+        #[prost(double, optional, tag = "8")]
+        pub sentiment: Option<f64>,
+        /// Whether it was passed on.
+        #[prost(bool, tag = "9")]
+        pub escalated: bool,
+        /// What it led to.
+        #[prost(message, optional, tag = "10")]
+        pub conversion: Option<ConversionRecord>,
+        /// Whether the customer was reached.
+        #[prost(bool, tag = "11")]
+        pub reached: bool,
+        /// Closed because no end came.
+        #[prost(bool, tag = "12")]
+        pub never_ended: bool,
+        /// As first answered.
+        #[prost(int32, tag = "13")]
+        pub intents_updated: i32,
+        /// As first answered.
+        #[prost(int32, tag = "14")]
+        pub variables_updated: i32,
+        /// Whether the caller gave the end time itself.
+        #[prost(bool, tag = "15")]
+        pub end_given: bool,
+    }
+
+    /// A tie that an interaction gives reason for.
+    pub struct SupportRecord {
+        /// The identifier's token.
+        #[prost(bytes = "vec", tag = "1")]
+        pub token: Vec<u8>,
+        /// Code of the assurance it supports.
+        #[prost(int64, tag = "2")]
+        pub assurance: i64,
+        /// Code of the hint's kind.
+        #[prost(int64, tag = "3")]
+        pub kind: i64,
+    }
+
+    /// A contact on a customer's file.
+    pub struct ContactRecord {
+        /// What it says of itself.
+        #[prost(message, optional, tag = "1")]
+        pub about: Option<About>,
+        /// How it ended; missing while active.
+        #[prost(message, optional, tag = "2")]
+        pub ending: Option<EndingRecord>,
+        /// Which links it gives reason for.
+        #[prost(message, repeated, tag = "3")]
+        pub supports: Vec<SupportRecord>,
+        /// Code of the verification.
+        #[prost(int64, tag = "4")]
+        pub verification: i64,
+        /// Code of the audience.
+        #[prost(int64, tag = "5")]
+        pub audience: i64,
+    }
+
+    /// An interaction as it stands: what the newest journal row holds.
+    pub struct State {
+        /// What it says of itself.
+        #[prost(message, optional, tag = "1")]
+        pub about: Option<About>,
+        /// The channel.
+        #[prost(string, tag = "2")]
+        pub channel: String,
+        /// Code of the direction.
+        #[prost(int64, tag = "3")]
+        pub direction: i64,
+        /// Code of the audience.
+        #[prost(int64, tag = "4")]
+        pub audience: i64,
+        /// Event time.
+        #[prost(int64, tag = "5")]
+        pub start_time: i64,
+        /// Whether the caller gave the start time itself.
+        #[prost(bool, tag = "6")]
+        pub start_given: bool,
+        /// Code of the line type.
+        #[prost(int64, tag = "7")]
+        pub line_type: i64,
+        /// Code of the attestation.
+        #[prost(int64, tag = "8")]
+        pub attestation: i64,
+        /// For the brief.
+        #[prost(string, tag = "9")]
+        pub locale: String,
+        /// For the brief.
+        #[prost(string, tag = "10")]
+        pub time_zone: String,
+        /// All hints so far.
+        #[prost(message, repeated, tag = "11")]
+        pub hints: Vec<HintRecord>,
+        /// The known customer that was named as a hint.
+        #[prost(bytes = "vec", tag = "12")]
+        pub named: Vec<u8>,
+        /// Token of the first interaction of its chain.
+        #[prost(bytes = "vec", tag = "13")]
+        pub contact: Vec<u8>,
+        /// Who it was taken for.
+        #[prost(message, optional, tag = "14")]
+        pub decision: Option<DecisionRecord>,
+        /// The customer it is settled on, or the best candidate.
+        #[prost(bytes = "vec", tag = "15")]
+        pub customer: Vec<u8>,
+        /// Whether it is settled.
+        #[prost(bool, tag = "16")]
+        pub settled: bool,
+        /// Whether its customer was made by it.
+        #[prost(bool, tag = "17")]
+        pub made_customer: bool,
+        /// 1 confirmed, 2 rejected, 0 nobody said.
+        #[prost(int64, tag = "18")]
+        pub feedback: i64,
+        /// Code of the verification, 0 none.
+        #[prost(int64, tag = "19")]
+        pub verification: i64,
+        /// Under which time it is on its customer's file, if it is.
+        #[prost(int64, optional, tag = "20")]
+        pub filed_at: Option<i64>,
+        /// Whether it has fed the counters.
+        #[prost(bool, tag = "21")]
+        pub counted: bool,
+        /// Matters its updates named.
+        #[prost(message, repeated, tag = "22")]
+        pub intents: Vec<IntentRecord>,
+        /// How it ended.
+        #[prost(message, optional, tag = "23")]
+        pub ending: Option<EndingRecord>,
+        /// Whether it began with its end.
+        #[prost(bool, tag = "24")]
+        pub end_only: bool,
+        /// Which links it gives reason for.
+        #[prost(message, repeated, tag = "25")]
+        pub supports: Vec<SupportRecord>,
+        /// The newest event so far.
+        #[prost(int64, tag = "26")]
+        pub newest_event: i64,
+        /// A customer it made and then left.
+        #[prost(bytes = "vec", tag = "27")]
+        pub left: Vec<u8>,
+        /// Whether the start has come, also after the end.
+        #[prost(bool, tag = "28")]
+        pub started: bool,
+    }
+
+    /// One write of a variable or attribute.
+    pub struct ValueRecord {
+        /// Its name.
+        #[prost(string, tag = "1")]
+        pub name: String,
+        /// The value; missing when cleared.
+        #[prost(string, optional, tag = "2")]
+        pub value: Option<String>,
+        /// Seconds to live.
+        #[prost(int64, tag = "3")]
+        pub ttl_seconds: i64,
+        /// When it expires.
+        #[prost(int64, tag = "4")]
+        pub expire: i64,
+        /// Code of the sensitivity.
+        #[prost(int64, tag = "5")]
+        pub sensitivity: i64,
+    }
+
+    /// Values that one write set.
+    pub struct BlockRecord {
+        /// Event time.
+        #[prost(int64, tag = "1")]
+        pub set: i64,
+        /// The values.
+        #[prost(message, repeated, tag = "2")]
+        pub values: Vec<ValueRecord>,
+        /// The channel.
+        #[prost(string, tag = "3")]
+        pub channel: String,
+        /// The caller's own id of the interaction.
+        #[prost(string, tag = "4")]
+        pub interaction_id: String,
+        /// Its agent.
+        #[prost(string, tag = "5")]
+        pub agent_ref: String,
+        /// Code of the assurance of the write.
+        #[prost(int64, tag = "6")]
+        pub assurance: i64,
+    }
+}

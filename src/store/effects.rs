@@ -1,0 +1,75 @@
+//! Everything one operation writes, as rows. The writer joins those of a batch and writes each
+//! table once.
+
+use super::rows::{
+    BlockRow, CustomerRow, DataKeyRow, FactRow, InteractionRow, JournalRow, LabelRow, LinkRow,
+};
+use crate::clock::Time;
+use crate::ids::{CustomerId, Token};
+
+/// What one operation writes. The first journal row is the guard of all the rest.
+#[derive(Clone, Default)]
+pub struct Effects {
+    /// Never empty: an operation that leaves no trace does not exist.
+    pub journal: Vec<JournalRow>,
+    /// Journal rows of this interaction are stripped to their hashes before the new ones are
+    /// written: their content moved to another customer, or was purged.
+    pub strip: Vec<Token>,
+    /// Tokens whose owners change; each gets a new stamp.
+    pub heads: Vec<Token>,
+    /// Customers that change; each gets a new stamp.
+    pub customers: Vec<CustomerRow>,
+    /// Keys of new customers.
+    pub data_keys: Vec<DataKeyRow>,
+    /// Removals, before anything is inserted.
+    pub removals: Vec<Removal>,
+    /// Links made, raised or used.
+    pub links: Vec<LinkRow>,
+    /// History entries.
+    pub interactions: Vec<InteractionRow>,
+    /// Intent facts.
+    pub facts: Vec<FactRow>,
+    /// Variable and profile blocks.
+    pub blocks: Vec<BlockRow>,
+    /// Dictionary entries that may be new.
+    pub labels: Vec<LabelRow>,
+}
+
+/// Rows that an operation takes away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// One history entry.
+    Interaction {
+        /// In whose history.
+        customer: CustomerId,
+        /// Under which time it is filed.
+        ended: Time,
+        /// Which one.
+        interaction: Token,
+    },
+    /// All facts and blocks that one interaction gave a customer.
+    Content {
+        /// Whose.
+        customer: CustomerId,
+        /// Which interaction's.
+        interaction: Token,
+    },
+    /// One link.
+    Link {
+        /// Whose.
+        customer: CustomerId,
+        /// To which identifier.
+        token: Token,
+    },
+    /// A customer with everything that is theirs, their key too.
+    Customer {
+        /// Whom.
+        customer: CustomerId,
+    },
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Effects({} journal rows)", self.journal.len())
+    }
+}

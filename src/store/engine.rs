@@ -1,0 +1,197 @@
+//! Where SQLite and PostgreSQL differ. Everything else in the store is one SQL text for both.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Executor as _};
+
+use super::Error;
+use crate::clock::Time;
+
+/// Which database holds the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one process that serves; local commands may write it too.
+    Sqlite,
+    /// Several instances on one database.
+    Postgres,
+}
+
+/// Readers of the embedded store; more than the cores gain nothing.
+const SQLITE_READERS: u32 = 8;
+/// About eight connections serve best; thirty-two were slower.
+const POSTGRES_READERS: u32 = 8;
+/// How often migrating is tried.
+const MIGRATION_TRIES: usize = 10;
+/// How long a connection may take to become ready.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// The engine of a database URL: `sqlite:PATH` or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for any other scheme.
+    pub fn of(url: &str) -> Result<Self, Error> {
+        if url.starts_with("sqlite:") {
+            Ok(Self::Sqlite)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Ok(Self::Postgres)
+        } else {
+            Err(Error::Configuration("the database must be sqlite:PATH or postgres://…".into()))
+        }
+    }
+
+    fn options(self, url: &str) -> Result<AnyConnectOptions, Error> {
+        sqlx::any::install_default_drivers();
+        let url = match self {
+            // The file is made when it is missing: the embedded store needs no set-up.
+            Self::Sqlite if !url.contains('?') => format!("{url}?mode=rwc"),
+            _ => url.to_owned(),
+        };
+        AnyConnectOptions::from_str(&url)
+            .map(ConnectOptions::disable_statement_logging)
+            .map_err(|_| Error::Configuration("the database URL cannot be read".into()))
+    }
+
+    /// A pool of connections that only read.
+    pub(super) async fn readers(self, url: &str) -> Result<AnyPool, Error> {
+        let size = match self {
+            Self::Sqlite => SQLITE_READERS,
+            Self::Postgres => POSTGRES_READERS,
+        };
+        let session = self.reader_session();
+        AnyPoolOptions::new()
+            .max_connections(size)
+            .min_connections(1)
+            // Asking first would double the round trips; a broken connection shows itself.
+            .test_before_acquire(false)
+            .acquire_timeout(CONNECT_WITHIN)
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(session).await.map(drop) })
+            })
+            .connect_with(self.options(url)?)
+            .await
+            .map_err(Error::from)
+    }
+
+    /// The one connection that writes.
+    pub(super) async fn writer(self, url: &str) -> Result<AnyConnection, Error> {
+        let options = self.options(url)?;
+        let mut connection = within(AnyConnection::connect_with(&options)).await?;
+        within(connection.execute(self.writer_session())).await?;
+        Ok(connection)
+    }
+
+    fn reader_session(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;"
+            }
+            Self::Postgres => {
+                "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off"
+            }
+        }
+    }
+
+    fn writer_session(self) -> &'static str {
+        match self {
+            // Fewer, larger checkpoints halve the slowest commits.
+            Self::Sqlite => {
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000;"
+            }
+            // Key look-ups must not turn into scans of a whole tenant while statistics are young.
+            Self::Postgres => {
+                "SET lock_timeout = '2s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off"
+            }
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin_write(self) -> &'static str {
+        match self {
+            // A plain BEGIN that turns into a write fails under load in spite of any time-out.
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    /// Begins a transaction whose reads all see one moment.
+    pub(super) fn begin_read(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Takes `$1` positions for tenant `$2`, moves the store's clock to at least `$3`, and locks
+    /// the tenant's batches until commit.
+    pub(super) fn advance_head(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "UPDATE tenant_head SET position = position + $1, store_time = MAX(store_time, $3) \
+                 WHERE tenant = $2 RETURNING position, audit_hash, store_time"
+            }
+            // The database's clock decides here, so that instances agree; `$3` is only named.
+            Self::Postgres => {
+                "UPDATE tenant_head SET position = position + $1, store_time = GREATEST(store_time, \
+                 CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 0 * $3) \
+                 WHERE tenant = $2 RETURNING position, audit_hash, store_time"
+            }
+        }
+    }
+
+    /// Brings the schema up to date. Two processes may try at once: the loser of the race finds the
+    /// work done on its next try.
+    pub(super) async fn migrate(self, pool: &AnyPool) -> Result<(), Error> {
+        let migrator = match self {
+            Self::Sqlite => sqlx::migrate!("migrations/sqlite"),
+            Self::Postgres => sqlx::migrate!("migrations/postgres"),
+        };
+        let mut tries = 0;
+        while let Err(error) = migrator.run(pool).await {
+            tries += 1;
+            if tries == MIGRATION_TRIES {
+                tracing::error!(kind = ?std::mem::discriminant(&error), "the schema cannot be brought up to date");
+                return Err(Error::Configuration("the schema cannot be brought up to date".into()));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    /// What time it is for the store, given the machine's time: the database's on PostgreSQL.
+    pub(super) async fn store_time(
+        self,
+        connection: &mut AnyConnection,
+        machine: Time,
+    ) -> Result<Time, Error> {
+        match self {
+            Self::Sqlite => Ok(machine),
+            Self::Postgres => {
+                let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+                Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
+            }
+        }
+    }
+
+    /// A number that moves when another connection has written the file; always 0 on PostgreSQL,
+    /// where stamps are read instead.
+    pub(super) async fn foreign_writes(
+        self,
+        connection: &mut AnyConnection,
+    ) -> Result<i64, Error> {
+        match self {
+            Self::Sqlite => {
+                Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await?)
+            }
+            Self::Postgres => Ok(0),
+        }
+    }
+}
+
+async fn within<T>(
+    connecting: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(CONNECT_WITHIN, connecting).await.map_err(|_| Error::Unavailable)?.map_err(Error::from)
+}

@@ -1,0 +1,98 @@
+//! What can go wrong below: one enum, no driver text, no value of a row.
+
+use std::error::Error as _;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached or does not answer in time. A retry may succeed.
+    #[error("the store is not available")]
+    Unavailable,
+    /// Another transaction is in the way (deadlock, lock time-out). A retry will succeed.
+    #[error("the store is busy")]
+    Busy,
+    /// More writes wait than the queue holds.
+    #[error("too many writes are waiting")]
+    QueueFull,
+    /// A batch has been committing for too long; nothing new is taken until it ends.
+    #[error("the store has stalled")]
+    Stalled,
+    /// The database refused a statement: a defect of ours. `code` is SQLSTATE or SQLite's number.
+    #[error("the store refused a statement (code {code})")]
+    Refused {
+        /// The engine's error code; never its text, which may quote a value.
+        code: String,
+    },
+    /// A row that cannot be read: damaged, or written by a newer version.
+    #[error("a stored row cannot be read ({table})")]
+    Damaged {
+        /// The table it was read from.
+        table: &'static str,
+    },
+    /// Settings that cannot work.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+impl Error {
+    /// The same error once more: one failed batch has many waiters.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable => Self::Unavailable,
+            Self::Busy => Self::Busy,
+            Self::QueueFull => Self::QueueFull,
+            Self::Stalled => Self::Stalled,
+            Self::Refused { code } => Self::Refused { code: code.clone() },
+            Self::Damaged { table } => Self::Damaged { table },
+            Self::Configuration(text) => Self::Configuration(text.clone()),
+        }
+    }
+
+    /// Whether the same statement may well succeed when it is run again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Busy | Self::Stalled | Self::QueueFull)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => from_code(database.code().as_deref().unwrap_or("")),
+            sqlx::Error::RowNotFound
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
+            | sqlx::Error::TypeNotFound { .. } => {
+                tracing::error!(kind = kind(&error), source = error.source().is_some(), "a row was not as expected");
+                Self::Refused { code: kind(&error).to_owned() }
+            }
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+/// SQLSTATE classes of PostgreSQL and primary result codes of SQLite.
+fn from_code(code: &str) -> Error {
+    match code {
+        // serialization failure, deadlock, lock not available; SQLITE_BUSY and LOCKED with extensions
+        "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "262" | "517" | "773" => Error::Busy,
+        // statement or idle time-out, shutdown, cannot connect now; too many connections
+        "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" => Error::Unavailable,
+        // I/O error, cannot open, full disk
+        "10" | "14" | "13" | "53100" | "53200" => Error::Unavailable,
+        other if other.starts_with("08") => Error::Unavailable,
+        other => Error::Refused { code: other.to_owned() },
+    }
+}
+
+fn kind(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::RowNotFound => "row-not-found",
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "decode",
+        sqlx::Error::Encode(_) => "encode",
+        sqlx::Error::TypeNotFound { .. } => "type",
+        _ => "column",
+    }
+}

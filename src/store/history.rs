@@ -1,0 +1,193 @@
+//! A customer's history as it is read: contacts, intent facts, blocks of values.
+
+use sqlx::{AnyConnection, Row as _};
+
+use super::Error;
+use super::read::{bytes16, interaction_row, optional16};
+use super::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
+use super::statement::{self, Arguments};
+use crate::clock::Time;
+use crate::ids::{CustomerId, TenantId, Token};
+
+/// Contacts of a context at most: as many as one answer may show.
+pub const MOST_CONTACTS: i64 = 50;
+/// Intent facts of a context at most, the newest.
+pub const MOST_FACTS: i64 = 1_000;
+/// Blocks of a context at most, the newest of each kind.
+pub const MOST_BLOCKS: i64 = 500;
+
+const COLUMNS: &str = "SELECT customer, ended, interaction, state, started, received, channel, \
+    direction, confirmed, counted, contact, agent, queue, brand, disposition, content FROM interaction ";
+
+/// The sealed rows of one customer's context.
+#[derive(Default)]
+pub struct History {
+    /// Ended contacts, newest first.
+    pub interactions: Vec<InteractionRow>,
+    /// Intent facts, newest first.
+    pub facts: Vec<FactRow>,
+    /// Blocks, newest first.
+    pub blocks: Vec<BlockRow>,
+}
+
+/// What one customer's context is made of; variables that had expired at `now` are left out.
+///
+/// # Errors
+/// As the database's.
+pub async fn history(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    now: Time,
+) -> Result<History, Error> {
+    let page = Page { before: None, channel: None, limit: MOST_CONTACTS };
+    Ok(History {
+        interactions: page_of(connection, tenant, customer, &page).await?,
+        facts: facts(connection, tenant, customer, None).await?,
+        blocks: blocks(connection, tenant, customer, now).await?,
+    })
+}
+
+/// Which part of a history.
+pub struct Page {
+    /// Only what was filed before this time and interaction.
+    pub before: Option<(Time, Token)>,
+    /// Only this channel.
+    pub channel: Option<String>,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// Ended contacts, newest first.
+///
+/// # Errors
+/// As the database's.
+pub async fn page_of(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    page: &Page,
+) -> Result<Vec<InteractionRow>, Error> {
+    let (time, interaction) = page.before.unwrap_or((Time(i64::MAX), Token([0xff; 16])));
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&time);
+    arguments.push(&interaction);
+    arguments.push(&page.limit);
+    arguments.push(&page.channel.clone().unwrap_or_default());
+    // State 0 is active: not yet history.
+    let sql = format!(
+        "{COLUMNS} WHERE tenant = $1 AND customer = $2 AND state > 0 \
+         AND (ended < $3 OR (ended = $3 AND interaction < $4)) AND ($6 = '' OR channel = $6) \
+         ORDER BY ended DESC, interaction DESC LIMIT $5"
+    );
+    let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(interaction_row).collect()
+}
+
+/// Every contact on file, active ones too: what links and counters are folded from.
+///
+/// # Errors
+/// As the database's.
+pub async fn whole_file(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+) -> Result<Vec<InteractionRow>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    let sql = format!("{COLUMNS} WHERE tenant = $1 AND customer = $2 ORDER BY ended, interaction");
+    let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(interaction_row).collect()
+}
+
+/// Intent facts of a customer, newest first; of one interaction only if named.
+///
+/// # Errors
+/// As the database's.
+pub async fn facts(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    interaction: Option<Token>,
+) -> Result<Vec<FactRow>, Error> {
+    const TABLE: &str = "intent_fact";
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&MOST_FACTS);
+    arguments.push(&interaction);
+    let sql = "SELECT customer, interaction, intent, reference, status, counts, time, contact, \
+               channel, sensitivity, content FROM intent_fact \
+               WHERE tenant = $1 AND customer = $2 AND (LENGTH($4) = 0 OR interaction = $4) \
+               ORDER BY time DESC, interaction DESC LIMIT $3";
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    let read = |row: &sqlx::any::AnyRow| -> Result<FactRow, Error> {
+        Ok(FactRow {
+            customer: CustomerId(bytes16(row, 0, TABLE)?),
+            interaction: Token(bytes16(row, 1, TABLE)?),
+            intent: Token(bytes16(row, 2, TABLE)?),
+            reference: optional16(row, 3, TABLE)?.map(Token),
+            status: row.try_get(4)?,
+            counts: row.try_get::<i64, _>(5)? != 0,
+            time: Time(row.try_get(6)?),
+            contact: Token(bytes16(row, 7, TABLE)?),
+            channel: row.try_get(8)?,
+            sensitivity: row.try_get(9)?,
+            content: row.try_get(10)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn blocks(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    now: Time,
+) -> Result<Vec<BlockRow>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&now);
+    arguments.push(&MOST_BLOCKS);
+    let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
+               WHERE tenant = $1 AND customer = $2 AND expire > $3 ORDER BY position DESC LIMIT $4";
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(block_row).collect()
+}
+
+/// The blocks that one interaction gave a customer, expired ones too.
+///
+/// # Errors
+/// As the database's.
+pub async fn blocks_of(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    interaction: Option<Token>,
+) -> Result<Vec<BlockRow>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&interaction);
+    let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
+               WHERE tenant = $1 AND customer = $2 AND (LENGTH($3) = 0 OR interaction = $3)";
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(block_row).collect()
+}
+
+fn block_row(row: &sqlx::any::AnyRow) -> Result<BlockRow, Error> {
+    const TABLE: &str = "block";
+    let kind = match row.try_get::<i64, _>(1)? {
+        1 => BlockKind::Variables,
+        2 => BlockKind::Profile,
+        _ => return Err(Error::Damaged { table: TABLE }),
+    };
+    Ok(BlockRow {
+        customer: CustomerId(bytes16(row, 0, TABLE)?),
+        kind,
+        interaction: Token(bytes16(row, 2, TABLE)?),
+        part: row.try_get(3)?,
+        position: row.try_get(4)?,
+        expire: Time(row.try_get(5)?),
+        content: row.try_get(6)?,
+    })
+}

@@ -1,0 +1,31 @@
+//! Rows, and how they are read and written: every SQL text stands here once.
+//!
+//! Nothing here sees plaintext, and nothing here decides. Reads are plain
+//! functions over a connection ([`read`]); writes go through the one
+//! [`writer`], which commits what many requests decided in one batch. To add a
+//! table: a migration for each engine, a row in [`rows`], a field in
+//! [`effects::Effects`], a read; the contract suite runs it on both engines.
+
+pub mod admin;
+mod audit;
+mod batch;
+pub mod effects;
+pub mod engine;
+mod error;
+pub mod gate;
+pub mod history;
+pub mod operation;
+pub mod read;
+pub mod reads;
+pub mod rows;
+mod statement;
+mod store;
+pub mod sweep;
+pub mod writer;
+
+pub use effects::{Effects, Removal};
+pub use engine::Engine;
+pub use error::Error;
+pub use operation::{Boxed, Operation, Proposal, ReadSet, Verdict};
+pub use reads::Reads;
+pub use store::{Settings, Store};

@@ -1,0 +1,323 @@
+//! What is read, each as one plain function over a connection.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::gate::Key;
+use super::rows::{CustomerRow, InteractionRow, LinkRow, Verb};
+use super::statement::{self, Arguments};
+use super::{Error, ReadSet};
+use crate::clock::Time;
+use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
+
+/// Owners of one identifier that are read at most: one more than may identify.
+pub const MOST_OWNERS: usize = 65;
+
+pub(super) fn bytes16(row: &AnyRow, index: usize, table: &'static str) -> Result<[u8; 16], Error> {
+    let bytes: Vec<u8> = row.try_get(index)?;
+    bytes.try_into().map_err(|_| Error::Damaged { table })
+}
+
+pub(super) fn optional16(
+    row: &AnyRow,
+    index: usize,
+    table: &'static str,
+) -> Result<Option<[u8; 16]>, Error> {
+    let bytes: Vec<u8> = row.try_get(index)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    bytes.try_into().map(Some).map_err(|_| Error::Damaged { table })
+}
+
+fn time(row: &AnyRow, index: usize) -> Result<Time, Error> {
+    Ok(Time(row.try_get(index)?))
+}
+
+/// Who owns one identifier.
+#[derive(Clone, Debug, Default)]
+pub struct Owners {
+    /// `None` when the token has never been seen.
+    pub stamp: Option<Stamp>,
+    /// Each owner and the code of the link's assurance.
+    pub customers: Vec<(CustomerId, i64)>,
+}
+
+/// The owners of each token, with the stamps they hold under. Unknown tokens are there, empty.
+///
+/// # Errors
+/// As the database's.
+pub async fn owners(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    tokens: &[Token],
+) -> Result<HashMap<Token, Owners>, Error> {
+    let mut found: HashMap<Token, Owners> =
+        tokens.iter().map(|token| (*token, Owners::default())).collect();
+    let sql = "SELECT token, stamp FROM head WHERE tenant = $1 AND token";
+    for row in statement::select_in(connection, tenant, sql, tokens, "").await? {
+        let token = Token(bytes16(&row, 0, "head")?);
+        found.entry(token).or_default().stamp = Some(Stamp(row.try_get(1)?));
+    }
+    let sql = "SELECT token, customer, assurance FROM link WHERE tenant = $1 AND token";
+    for row in statement::select_in(connection, tenant, sql, tokens, "").await? {
+        let owners = found.entry(Token(bytes16(&row, 0, "link")?)).or_default();
+        if owners.customers.len() < MOST_OWNERS {
+            owners.customers.push((CustomerId(bytes16(&row, 1, "link")?), row.try_get(2)?));
+        }
+    }
+    found.values_mut().for_each(|owners| owners.customers.sort_unstable());
+    Ok(found)
+}
+
+/// A customer and their links.
+#[derive(Clone)]
+pub struct Person {
+    /// The customer's own row.
+    pub row: CustomerRow,
+    /// Their identifiers.
+    pub links: Vec<LinkRow>,
+}
+
+/// The customers that exist among `ids`, with their links.
+///
+/// # Errors
+/// As the database's.
+pub async fn people(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: &[CustomerId],
+) -> Result<HashMap<CustomerId, Person>, Error> {
+    let mut found = HashMap::with_capacity(ids.len());
+    let sql = "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
+               disclosure, moved_to FROM customer WHERE tenant = $1 AND customer";
+    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
+        let customer = CustomerRow {
+            customer: CustomerId(bytes16(&row, 0, "customer")?),
+            data_key: KeyId(row.try_get(1)?),
+            stamp: Stamp(row.try_get(2)?),
+            created: time(&row, 3)?,
+            received: time(&row, 4)?,
+            last_contact: time(&row, 5)?,
+            contacts: row.try_get(6)?,
+            disclosure: row.try_get(7)?,
+            moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
+        };
+        found.insert(customer.customer, Person { row: customer, links: Vec::new() });
+    }
+    let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier FROM link \
+               WHERE tenant = $1 AND customer";
+    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
+        let link = LinkRow {
+            customer: CustomerId(bytes16(&row, 0, "link")?),
+            token: Token(bytes16(&row, 1, "link")?),
+            assurance: row.try_get(2)?,
+            uses: row.try_get(3)?,
+            weight: f64::from_bits(row.try_get::<i64, _>(4)? as u64),
+            newest: time(&row, 5)?,
+            identifier: row.try_get(6)?,
+        };
+        if let Some(person) = found.get_mut(&link.customer) {
+            person.links.push(link);
+        }
+    }
+    Ok(found)
+}
+
+/// The stamps and positions of a read set, as they are now.
+pub(super) struct Stamps {
+    heads: HashMap<Token, Stamp>,
+    customers: HashMap<CustomerId, Stamp>,
+    interactions: HashMap<Token, i64>,
+}
+
+/// A key that was found stale.
+pub(super) enum StaleKey {
+    Head(Token),
+    Customer(CustomerId),
+    Interaction(Token),
+}
+
+impl StaleKey {
+    pub(super) fn of(&self, tenant: TenantId) -> Key {
+        match self {
+            Self::Head(token) => Key::Head(tenant, *token),
+            Self::Customer(id) => Key::Customer(tenant, *id),
+            Self::Interaction(token) => Key::Interaction(tenant, *token),
+        }
+    }
+}
+
+impl Stamps {
+    pub(super) fn stale(&self, read: &ReadSet) -> Vec<StaleKey> {
+        let heads = read.heads.iter().filter(|(token, stamp)| self.heads.get(token) != stamp.as_ref());
+        let customers =
+            read.customers.iter().filter(|(id, stamp)| self.customers.get(id) != Some(stamp));
+        let interactions = read.interactions.iter().filter(|(token, position)| {
+            self.interactions.get(token).copied().unwrap_or(0) != *position
+        });
+        heads
+            .map(|(token, _)| StaleKey::Head(*token))
+            .chain(customers.map(|(id, _)| StaleKey::Customer(*id)))
+            .chain(interactions.map(|(token, _)| StaleKey::Interaction(*token)))
+            .collect()
+    }
+}
+
+fn distinct<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<K> {
+    let mut seen = HashSet::new();
+    keys.filter(|key| seen.insert(*key)).collect()
+}
+
+pub(super) async fn stamps(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    wanted: &ReadSet,
+) -> Result<Stamps, Error> {
+    let mut found =
+        Stamps { heads: HashMap::new(), customers: HashMap::new(), interactions: HashMap::new() };
+    let tokens = distinct(wanted.heads.iter().map(|(token, _)| *token));
+    let sql = "SELECT token, stamp FROM head WHERE tenant = $1 AND token";
+    for row in statement::select_in(connection, tenant, sql, &tokens, "").await? {
+        found.heads.insert(Token(bytes16(&row, 0, "head")?), Stamp(row.try_get(1)?));
+    }
+    let customers = distinct(wanted.customers.iter().map(|(id, _)| *id));
+    let sql = "SELECT customer, stamp FROM customer WHERE tenant = $1 AND customer";
+    for row in statement::select_in(connection, tenant, sql, &customers, "").await? {
+        found.customers.insert(CustomerId(bytes16(&row, 0, "customer")?), Stamp(row.try_get(1)?));
+    }
+    let interactions = distinct(wanted.interactions.iter().map(|(token, _)| *token));
+    let sql = "SELECT interaction, CAST(MAX(position) AS BIGINT) FROM journal \
+               WHERE tenant = $1 AND interaction";
+    let tail = "GROUP BY interaction";
+    for row in statement::select_in(connection, tenant, sql, &interactions, tail).await? {
+        found.interactions.insert(Token(bytes16(&row, 0, "journal")?), row.try_get(1)?);
+    }
+    Ok(found)
+}
+
+/// One operation that the journal holds of an interaction.
+#[derive(Clone, Debug)]
+pub struct JournalGuard {
+    /// What was done.
+    pub verb: Verb,
+    /// The update's id or the end's revision.
+    pub part: Vec<u8>,
+    /// Keyed hash of the request's content.
+    pub fingerprint: Vec<u8>,
+    /// Order of commit.
+    pub position: i64,
+}
+
+/// What the journal holds of one interaction.
+#[derive(Clone)]
+pub struct JournalEntry {
+    /// All operations so far, oldest first.
+    pub guards: Vec<JournalGuard>,
+    /// The newest one's sealed state; empty once stripped.
+    pub state: Vec<u8>,
+    /// The customer it was decided on.
+    pub customer: Option<CustomerId>,
+    /// Store time of the first row.
+    pub received: Time,
+}
+
+impl JournalEntry {
+    /// The newest operation.
+    pub fn newest(&self) -> Option<&JournalGuard> {
+        self.guards.last()
+    }
+}
+
+/// What the journal holds of one interaction; `None` when it was never heard of.
+///
+/// # Errors
+/// As the database's.
+pub async fn journal(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    interaction: Token,
+) -> Result<Option<JournalEntry>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&interaction);
+    let sql = "SELECT verb, part, fingerprint, position, received FROM journal \
+               WHERE tenant = $1 AND interaction = $2 ORDER BY position";
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let received = time(first, 4)?;
+    let mut guards = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let verb = Verb::from_code(row.try_get(0)?).ok_or(Error::Damaged { table: "journal" })?;
+        guards.push(JournalGuard {
+            verb,
+            part: row.try_get(1)?,
+            fingerprint: row.try_get(2)?,
+            position: row.try_get(3)?,
+        });
+    }
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&interaction);
+    arguments.push(&guards.last().map_or(0, |guard| guard.position));
+    let sql = "SELECT state, customer FROM journal \
+               WHERE tenant = $1 AND interaction = $2 AND position = $3";
+    let row = statement::query(sql, arguments).fetch_one(&mut *connection).await?;
+    let customer = optional16(&row, 1, "journal")?.map(CustomerId);
+    Ok(Some(JournalEntry { guards, state: row.try_get(0)?, customer, received }))
+}
+
+/// A wrapped key as stored: its name, the root key's version, the wrapped bytes.
+pub type WrappedKey = (KeyId, i64, Vec<u8>);
+
+/// The wrapped data keys among `ids`.
+///
+/// # Errors
+/// As the database's.
+pub async fn data_keys(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: &[KeyId],
+) -> Result<Vec<WrappedKey>, Error> {
+    let sql = "SELECT data_key, root_version, wrapped FROM data_key WHERE tenant = $1 AND data_key";
+    let rows = statement::select_in(connection, tenant, sql, ids, "").await?;
+    rows.iter()
+        .map(|row| Ok((KeyId(row.try_get(0)?), row.try_get(1)?, row.try_get(2)?)))
+        .collect()
+}
+
+/// The sealed texts of labels.
+///
+/// # Errors
+/// As the database's.
+pub async fn labels(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    tokens: &[Token],
+) -> Result<Vec<(Token, Vec<u8>)>, Error> {
+    let sql = "SELECT token, content FROM label WHERE tenant = $1 AND token";
+    let rows = statement::select_in(connection, tenant, sql, tokens, "").await?;
+    rows.iter().map(|row| Ok((Token(bytes16(row, 0, "label")?), row.try_get(1)?))).collect()
+}
+
+pub(super) fn interaction_row(row: &AnyRow) -> Result<InteractionRow, Error> {
+    const TABLE: &str = "interaction";
+    Ok(InteractionRow {
+        customer: CustomerId(bytes16(row, 0, TABLE)?),
+        ended: time(row, 1)?,
+        interaction: Token(bytes16(row, 2, TABLE)?),
+        state: row.try_get(3)?,
+        started: time(row, 4)?,
+        received: time(row, 5)?,
+        channel: row.try_get(6)?,
+        direction: row.try_get(7)?,
+        confirmed: row.try_get::<i64, _>(8)? != 0,
+        counted: row.try_get::<i64, _>(9)? != 0,
+        contact: Token(bytes16(row, 10, TABLE)?),
+        agent: optional16(row, 11, TABLE)?.map(Token),
+        queue: optional16(row, 12, TABLE)?.map(Token),
+        brand: optional16(row, 13, TABLE)?.map(Token),
+        disposition: optional16(row, 14, TABLE)?.map(Token),
+        content: row.try_get(15)?,
+    })
+}

@@ -1,0 +1,57 @@
+//! Where a decision reads: outside the writer, each load in a read transaction of its own, or
+//! inside the writer's transaction once a decision has been stale twice.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sqlx::{AnyConnection, Executor as _};
+
+use super::operation::Boxed;
+use super::{Error, Store};
+
+/// Where to read.
+pub enum Reads<'c> {
+    /// In a snapshot of its own, in a task that outlives the request.
+    Outside(Arc<Store>),
+    /// On the writer's connection, where nothing can change any more.
+    Inside(&'c mut AnyConnection),
+}
+
+/// A load: borrows a connection, gives what it read.
+pub type Load<T> = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
+
+impl Reads<'_> {
+    /// Whether this is the writer's own transaction: the cache is neither used nor filled then.
+    pub fn is_inside(&self) -> bool {
+        matches!(self, Self::Inside(_))
+    }
+
+    /// Runs one load. All it reads is of one moment.
+    ///
+    /// # Errors
+    /// Whatever the load meets; [`Error::Unavailable`] when no connection is free in time.
+    pub async fn load<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
+        match self {
+            Self::Inside(connection) => load(connection).await,
+            Self::Outside(store) => {
+                let store = Arc::clone(store);
+                // A request that is cancelled must not leave a connection inside a transaction:
+                // the task goes on to its end without it.
+                let task = tokio::spawn(async move { snapshot(&store, load).await });
+                task.await.map_err(|_| Error::Unavailable)?
+            }
+        }
+    }
+}
+
+async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
+    store.reads_counted.fetch_add(1, Ordering::Relaxed);
+    let mut connection = store.readers.acquire().await?;
+    connection.execute(store.engine.begin_read()).await?;
+    let loaded = load(&mut connection).await;
+    if connection.execute("COMMIT").await.is_err() {
+        // A connection in an unknown state goes back to nobody.
+        drop(connection.detach());
+    }
+    loaded
+}

@@ -1,0 +1,279 @@
+//! One struct a table, as it is inserted: columns in the order of its migration.
+
+use crate::clock::Time;
+use crate::ids::{CustomerId, KeyId, Stamp, Token};
+
+use super::statement::{Arguments, Row};
+
+macro_rules! row {
+    ($(#[$doc:meta])* $name:ident, $table:literal, $conflict:literal, { $($(#[$field_doc:meta])* $field:ident : $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+        impl Row for $name {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),*];
+            const ON_CONFLICT: &'static str = $conflict;
+            fn bind(&self, arguments: &mut Arguments) { $(arguments.push(&self.$field);)* }
+        }
+    };
+}
+
+row!(
+    /// A wrapped data key.
+    DataKeyRow, "data_key", "ON CONFLICT DO NOTHING", {
+        /// The key's random name.
+        data_key: KeyId,
+        /// The root key that wraps it.
+        root_version: i64,
+        /// The key under the root key.
+        wrapped: Vec<u8>,
+    }
+);
+
+row!(
+    /// A person known to a tenant.
+    CustomerRow, "customer",
+    "ON CONFLICT (tenant, customer) DO UPDATE SET stamp = excluded.stamp, \
+     last_contact = excluded.last_contact, contacts = excluded.contacts, \
+     disclosure = excluded.disclosure, moved_to = excluded.moved_to", {
+        /// The opaque id.
+        customer: CustomerId,
+        /// The key that seals what is theirs.
+        data_key: KeyId,
+        /// Set by the writer.
+        stamp: Stamp,
+        /// Event time of the first contact.
+        created: Time,
+        /// Store time of the first write.
+        received: Time,
+        /// Event time of the newest settled contact; zero when none.
+        last_contact: Time,
+        /// Settled contacts so far.
+        contacts: i64,
+        /// Code of the cap on what is shown.
+        disclosure: i64,
+        /// Whom this ref resolves to; empty while it stands for itself.
+        moved_to: Option<CustomerId>,
+    }
+);
+
+row!(
+    /// One row a token, whoever owns it.
+    HeadRow, "head", "ON CONFLICT (tenant, token) DO UPDATE SET stamp = excluded.stamp", {
+        /// The identifier's blind index.
+        token: Token,
+        /// New whenever its owners change.
+        stamp: Stamp,
+    }
+);
+
+row!(
+    /// One customer's tie to one identifier.
+    LinkRow, "link",
+    "ON CONFLICT (tenant, customer, token) DO UPDATE SET assurance = excluded.assurance, \
+     uses = excluded.uses, weight = excluded.weight, newest = excluded.newest", {
+        /// Whose.
+        customer: CustomerId,
+        /// Which identifier.
+        token: Token,
+        /// The highest assurance it was linked with.
+        assurance: i64,
+        /// Settled contacts that showed it.
+        uses: i64,
+        /// Decayed use counter at `newest`.
+        weight: f64,
+        /// Event time of its newest use.
+        newest: Time,
+        /// Sealed kind, namespace and value.
+        identifier: Vec<u8>,
+    }
+);
+
+row!(
+    /// A contact in a customer's history.
+    InteractionRow, "interaction",
+    "ON CONFLICT (tenant, customer, ended, interaction) DO UPDATE SET state = excluded.state, \
+     started = excluded.started, received = excluded.received, channel = excluded.channel, \
+     direction = excluded.direction, confirmed = excluded.confirmed, counted = excluded.counted, \
+     contact = excluded.contact, agent = excluded.agent, queue = excluded.queue, \
+     brand = excluded.brand, disposition = excluded.disposition, content = excluded.content", {
+        /// In whose history.
+        customer: CustomerId,
+        /// Event time of its end, of its start while active.
+        ended: Time,
+        /// Which interaction.
+        interaction: Token,
+        /// Active, ended or never ended.
+        state: i64,
+        /// Event time of its start.
+        started: Time,
+        /// Store time; set by the writer.
+        received: Time,
+        /// The channel's name.
+        channel: String,
+        /// Code of the direction.
+        direction: i64,
+        /// Whether it is settled.
+        confirmed: bool,
+        /// Whether it feeds counters.
+        counted: bool,
+        /// The first interaction of its chain.
+        contact: Token,
+        /// The agent's label.
+        agent: Option<Token>,
+        /// The queue's label.
+        queue: Option<Token>,
+        /// The brand's label.
+        brand: Option<Token>,
+        /// The disposition's label.
+        disposition: Option<Token>,
+        /// Sealed: everything else.
+        content: Vec<u8>,
+    }
+);
+
+row!(
+    /// What one interaction said of one intent.
+    FactRow, "intent_fact",
+    "ON CONFLICT (tenant, customer, interaction, intent, reference) DO UPDATE SET \
+     status = excluded.status, counts = excluded.counts, time = excluded.time, \
+     contact = excluded.contact, channel = excluded.channel, \
+     sensitivity = excluded.sensitivity, content = excluded.content", {
+        /// Whose.
+        customer: CustomerId,
+        /// Which interaction said so.
+        interaction: Token,
+        /// The intent's label.
+        intent: Token,
+        /// Which one; empty when no reference was given.
+        reference: Option<Token>,
+        /// Code of the status.
+        status: i64,
+        /// Whether it is an attempt.
+        counts: bool,
+        /// Event time.
+        time: Time,
+        /// The first interaction of the chain.
+        contact: Token,
+        /// The channel's name.
+        channel: String,
+        /// Code of the sensitivity.
+        sensitivity: i64,
+        /// Sealed reference text.
+        content: Vec<u8>,
+    }
+);
+
+row!(
+    /// Values that one write set.
+    BlockRow, "block", "ON CONFLICT DO NOTHING", {
+        /// Whose.
+        customer: CustomerId,
+        /// Variables or profile attributes.
+        kind: BlockKind,
+        /// Which interaction wrote it.
+        interaction: Token,
+        /// Random; tells blocks of one interaction apart.
+        part: i64,
+        /// Set by the writer: the journal position of the write.
+        position: i64,
+        /// When all in it have expired.
+        expire: Time,
+        /// Sealed names and values.
+        content: Vec<u8>,
+    }
+);
+
+row!(
+    /// A label's text, once.
+    LabelRow, "label", "ON CONFLICT DO NOTHING", {
+        /// Class and text, blind.
+        token: Token,
+        /// Sealed text.
+        content: Vec<u8>,
+    }
+);
+
+row!(
+    /// What was decided: guard, outbox entry and audit entry.
+    JournalRow, "journal",
+    "ON CONFLICT (tenant, interaction, verb, part) DO NOTHING RETURNING interaction, verb, part", {
+        /// Which interaction.
+        interaction: Token,
+        /// What was done.
+        verb: Verb,
+        /// The update's id, the end's revision; empty otherwise.
+        part: Vec<u8>,
+        /// Set by the writer.
+        position: i64,
+        /// Keyed hash of the request's content.
+        fingerprint: Vec<u8>,
+        /// Store time; set by the writer.
+        received: Time,
+        /// Event time.
+        time: Time,
+        /// The channel's name.
+        channel: String,
+        /// On whom it was decided.
+        customer: Option<CustomerId>,
+        /// The public part of the API key, or `sweep`.
+        caller: String,
+        /// How it was decided.
+        outcome: Outcome,
+        /// The interaction as it stood after this, sealed.
+        state: Vec<u8>,
+        /// SHA-256 of `state` once it is stripped.
+        digest: Vec<u8>,
+    }
+);
+
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// Variables.
+    Variables = 1,
+    /// Profile attributes.
+    Profile = 2,
+}
+
+/// What a journal row did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// StartInteraction, or the place that an end without a start keeps for it.
+    Start = 1,
+    /// UpdateInteraction.
+    Update = 2,
+    /// EndInteraction.
+    End = 3,
+    /// A start that arrived after its end.
+    Attach = 4,
+    /// Closed because no end came in time.
+    Close = 5,
+    /// Removed by a sweep.
+    Purge = 6,
+}
+
+impl Verb {
+    /// Reads a stored code.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge]
+            .into_iter()
+            .find(|verb| *verb as i64 == code)
+    }
+}
+
+/// How a journal row was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Settled on a customer that was known.
+    Known = 1,
+    /// Settled on a new customer with identifiers.
+    New = 2,
+    /// Settled on a new customer without any identifier.
+    Unidentified = 3,
+    /// Not settled: the best candidate is to be confirmed.
+    Unsettled = 4,
+    /// Removed.
+    Removed = 5,
+}

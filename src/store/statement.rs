@@ -1,0 +1,196 @@
+//! Multi-row statements, built so that few distinct texts exist and stay prepared.
+//!
+//! Every statement carries the tenant once, as `$1`.
+
+use std::fmt::Write as _;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe};
+
+use super::Error;
+use super::rows::{BlockKind, Outcome, Verb};
+use crate::clock::Time;
+use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
+
+/// Rows of one INSERT at most; SQLite allows 32,766 parameters, PostgreSQL 65,535.
+const MOST_ROWS: usize = 64;
+/// Keys of one look-up at most.
+const MOST_KEYS: usize = 256;
+
+/// A row that can be inserted with others of its kind.
+pub(super) trait Row {
+    const TABLE: &'static str;
+    const COLUMNS: &'static [&'static str];
+    const ON_CONFLICT: &'static str;
+    fn bind(&self, arguments: &mut Arguments);
+}
+
+/// The arguments of one statement, in the order of its parameters.
+#[derive(Default)]
+pub(super) struct Arguments(AnyArguments);
+
+impl Arguments {
+    pub(super) fn of(tenant: TenantId) -> Self {
+        let mut arguments = Self::default();
+        arguments.push(&tenant.0);
+        arguments
+    }
+
+    pub(super) fn push(&mut self, value: &impl Bind) {
+        value.bind(&mut self.0);
+    }
+}
+
+/// A value of ours as the engines take it: BIGINT, TEXT or bytes.
+pub(super) trait Bind {
+    fn bind(&self, arguments: &mut AnyArguments);
+}
+
+fn add<'t, T>(arguments: &mut AnyArguments, value: T)
+where
+    T: sqlx::Encode<'t, sqlx::Any> + sqlx::Type<sqlx::Any>,
+{
+    // Encoding of integers, text and bytes into an in-memory list has no way to fail.
+    arguments.add(value).expect("integers, text and bytes always encode");
+}
+
+macro_rules! bind {
+    ($($type:ty => |$value:ident| $encoded:expr),* $(,)?) => {
+        $(impl Bind for $type {
+            fn bind(&self, arguments: &mut AnyArguments) { let $value = self; add(arguments, $encoded); }
+        })*
+    };
+}
+
+bind! {
+    i64 => |value| *value,
+    bool => |value| i64::from(*value),
+    f64 => |value| value.to_bits() as i64,
+    String => |value| value.clone(),
+    Vec<u8> => |value| value.clone(),
+    Time => |value| value.0,
+    Stamp => |value| value.0,
+    KeyId => |value| value.0,
+    Token => |value| value.0.to_vec(),
+    CustomerId => |value| value.0.to_vec(),
+    Option<Token> => |value| value.map_or_else(Vec::new, |token| token.0.to_vec()),
+    Option<CustomerId> => |value| value.map_or_else(Vec::new, |customer| customer.0.to_vec()),
+    BlockKind => |value| *value as i64,
+    Verb => |value| *value as i64,
+    Outcome => |value| *value as i64,
+}
+
+/// Inserts all rows, in as few statements as powers of two allow; what the conflict clause returns
+/// comes back.
+pub(super) async fn insert<R: Row>(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    rows: &[R],
+) -> Result<Vec<AnyRow>, Error> {
+    let mut returned = Vec::new();
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (chunk, tail) = rest.split_at(chunk_size(rest.len(), MOST_ROWS));
+        rest = tail;
+        let mut arguments = Arguments::of(tenant);
+        chunk.iter().for_each(|row| row.bind(&mut arguments));
+        let sql = insert_text::<R>(chunk.len());
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments.0);
+        if R::ON_CONFLICT.contains("RETURNING") {
+            returned.extend(query.fetch_all(&mut *connection).await?);
+        } else {
+            query.execute(&mut *connection).await?;
+        }
+    }
+    Ok(returned)
+}
+
+fn insert_text<R: Row>(rows: usize) -> String {
+    let mut sql = format!("INSERT INTO {} (tenant, {}) VALUES ", R::TABLE, R::COLUMNS.join(", "));
+    let mut next = 2;
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "($1" } else { ", ($1" });
+        for _ in R::COLUMNS {
+            // Writing to a String cannot fail.
+            let _ = write!(sql, ", ${next}");
+            next += 1;
+        }
+        sql.push(')');
+    }
+    sql.push(' ');
+    sql.push_str(R::ON_CONFLICT);
+    sql
+}
+
+/// The largest power of two that is neither more than `rest` nor more than `most`.
+fn chunk_size(rest: usize, most: usize) -> usize {
+    let floor = if rest.is_power_of_two() { rest } else { rest.next_power_of_two() / 2 };
+    floor.min(most)
+}
+
+/// Runs `sql`, whose text ends before `IN`, for all keys: `… column IN ($2, …)` + `tail`.
+/// Keys are padded to a power of two with the last one, so that few texts exist.
+pub(super) async fn select_in<K: Bind>(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    sql: &str,
+    keys: &[K],
+    tail: &str,
+) -> Result<Vec<AnyRow>, Error> {
+    let mut rows = Vec::new();
+    for chunk in keys.chunks(MOST_KEYS) {
+        let mut arguments = Arguments::of(tenant);
+        let width = chunk.len().next_power_of_two();
+        let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
+        chunk.iter().chain(padding).for_each(|key| arguments.push(key));
+        let mut text = format!("{sql} IN (");
+        for parameter in 2..2 + width {
+            let _ = write!(text, "{}${parameter}", if parameter == 2 { "" } else { ", " });
+        }
+        text.push_str(") ");
+        text.push_str(tail);
+        rows.extend(
+            sqlx::query_with(AssertSqlSafe(text), arguments.0).fetch_all(&mut *connection).await?,
+        );
+    }
+    Ok(rows)
+}
+
+/// A statement with a constant text and its own arguments.
+pub(super) fn query<'q>(
+    sql: &'static str,
+    arguments: Arguments,
+) -> sqlx::query::Query<'q, sqlx::Any, AnyArguments> {
+    sqlx::query_with(sql, arguments.0)
+}
+
+/// A statement whose text is put together from constants, with its own arguments.
+pub(super) fn query_text<'q>(
+    sql: String,
+    arguments: Arguments,
+) -> sqlx::query::Query<'q, sqlx::Any, AnyArguments> {
+    sqlx::query_with(AssertSqlSafe(sql), arguments.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_powers_of_two() {
+        assert_eq!(chunk_size(1, 64), 1);
+        assert_eq!(chunk_size(3, 64), 2);
+        assert_eq!(chunk_size(64, 64), 64);
+        assert_eq!(chunk_size(200, 64), 64);
+    }
+
+    #[test]
+    fn the_tenant_stands_once_in_the_arguments() {
+        let sql = insert_text::<super::super::rows::HeadRow>(2);
+        assert_eq!(
+            sql,
+            "INSERT INTO head (tenant, token, stamp) VALUES ($1, $2, $3), ($1, $4, $5) \
+             ON CONFLICT (tenant, token) DO UPDATE SET stamp = excluded.stamp"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! The store itself: its connections, its clock, and the way from a decision to a durable write.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sqlx::AnyPool;
+use tokio::sync::mpsc;
+
+use super::gate::{Gate, Listener};
+use super::operation::Verdict;
+use super::writer::{self, Finished, Pending, Pulse, QUEUE, Queued};
+use super::{Engine, Error, Operation, Reads};
+use crate::clock::{Clock, Time};
+use crate::ids::Entropy;
+
+/// How to open a store.
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Requests do not queue behind a batch that has been committing for longer.
+    pub budget: Duration,
+    /// The machine's clock.
+    pub clock: Clock,
+    /// Where stamps come from.
+    pub entropy: Entropy,
+    /// Told about every change before anybody can read it: the cache.
+    pub listener: Arc<dyn Listener>,
+    /// The order of commits, shared with the listener.
+    pub gate: Arc<Gate>,
+}
+
+/// One database, one writer.
+pub struct Store {
+    pub(super) engine: Engine,
+    pub(super) url: String,
+    pub(super) readers: AnyPool,
+    pub(super) clock: Clock,
+    pub(super) entropy: Entropy,
+    pub(super) listener: Arc<dyn Listener>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) pulse: Pulse,
+    pub(super) reads_counted: AtomicU64,
+    budget: Duration,
+    ahead: AtomicI64,
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Queued>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Decisions that were stale this often are made inside the transaction.
+const TRIES_OUTSIDE: usize = 2;
+
+impl Store {
+    /// Connects, migrates, and starts the writer.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for a URL or schema that cannot work, [`Error::Unavailable`] when
+    /// the database does not answer.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
+        let engine = Engine::of(&settings.url)?;
+        let readers = engine.readers(&settings.url).await?;
+        engine.migrate(&readers).await?;
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let store = Arc::new(Self {
+            engine,
+            url: settings.url,
+            readers,
+            clock: settings.clock,
+            entropy: settings.entropy,
+            listener: settings.listener,
+            gate: settings.gate,
+            pulse: Pulse::new(),
+            reads_counted: AtomicU64::new(0),
+            budget: settings.budget,
+            ahead: AtomicI64::new(0),
+            queue: Mutex::new(Some(sender)),
+            thread: Mutex::new(None),
+        });
+        let machine = store.clock.now();
+        let mut connection = store.readers.acquire().await?;
+        store.saw_store_time(engine.store_time(&mut connection, machine).await?);
+        drop(connection);
+        store.start_writer(queue)?;
+        Ok(store)
+    }
+
+    /// The writer has a thread of its own: it must not wait for the server's work.
+    fn start_writer(self: &Arc<Self>, queue: mpsc::Receiver<Box<dyn Queued>>) -> Result<(), Error> {
+        let failed = |_| Error::Configuration("the writer's thread cannot be started".into());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let store = Arc::clone(self);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || runtime.block_on(writer::run(store, queue)))
+            .map_err(failed)?;
+        *lock(&self.thread) = Some(thread);
+        Ok(())
+    }
+
+    /// Which database this is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The order of commits.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// How many snapshots were read so far: a start from the cache reads none.
+    pub fn snapshots_read(&self) -> u64 {
+        self.reads_counted.load(Ordering::Relaxed)
+    }
+
+    /// Store time: the database's clock on PostgreSQL, as far as this process has seen it.
+    pub fn now(&self) -> Time {
+        self.clock.now().plus(self.ahead.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn saw_store_time(&self, now: Time) {
+        self.ahead.store(now.since(self.clock.now()), Ordering::Relaxed);
+    }
+
+    /// Whether the writer has been busy with one batch for longer than the budget.
+    pub fn stalled(&self) -> bool {
+        self.pulse.stalled(self.budget)
+    }
+
+    /// Decides, writes, and gives the answer once it is durable. Stale decisions are made again,
+    /// in the end inside the transaction. Dropping the future gives the operation up if the writer
+    /// has not taken it yet.
+    ///
+    /// # Errors
+    /// The operation's own refusals, and the store's errors as such.
+    pub async fn run<O: Operation>(
+        self: &Arc<Self>,
+        operation: Arc<O>,
+    ) -> Result<Verdict<O::Answer>, O::Refusal> {
+        let mut tries = 0;
+        loop {
+            if self.stalled() {
+                return Err(Error::Stalled.into());
+            }
+            let proposal = if tries < TRIES_OUTSIDE {
+                let sequence = self.gate.sequence();
+                let mut reads = Reads::Outside(Arc::clone(self));
+                let mut proposal = operation.decide(&mut reads).await?;
+                proposal.read.sequence = sequence;
+                Some(proposal)
+            } else {
+                None
+            };
+            let (pending, result, _waiting) = Pending::new(Arc::clone(&operation), proposal);
+            self.submit(pending)?;
+            match result.await.unwrap_or(Finished::Failed(Error::Unavailable)) {
+                Finished::Committed(answer) => return Ok(Verdict::Committed(answer)),
+                Finished::Replay => return Ok(Verdict::Replay),
+                Finished::Failed(error) => return Err(error.into()),
+                Finished::Refused(refusal) => return Err(refusal),
+                Finished::Stale => tries += 1,
+            }
+        }
+    }
+
+    fn submit(&self, operation: Box<dyn Queued>) -> Result<(), Error> {
+        let queue = lock(&self.queue).clone().ok_or(Error::Unavailable)?;
+        queue.try_send(operation).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
+        })
+    }
+
+    /// Lets the writer finish what is queued, then closes every connection.
+    pub async fn close(&self) {
+        lock(&self.queue).take();
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            // A writer that panicked has nothing left to finish.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        self.readers.close().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Only whole values are put behind these locks: a poisoned one is still whole.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,223 @@
+//! Rows that end by time, and how they are taken away: in small steps, by a mark that remembers how
+//! far each sweep has come.
+
+use sha2::{Digest as _, Sha256};
+use sqlx::{AnyConnection, Row as _};
+
+use super::effects::Removal;
+use super::read::{bytes16, optional16};
+use super::statement::{self, Arguments};
+use super::{Error, Store};
+use crate::clock::Time;
+use crate::ids::{CustomerId, TenantId, Token};
+
+/// Takes one thing away.
+pub(super) async fn remove(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    removal: Removal,
+) -> Result<(), Error> {
+    match removal {
+        Removal::Interaction { customer, ended, interaction } => {
+            let mut arguments = Arguments::of(tenant);
+            arguments.push(&customer);
+            arguments.push(&ended);
+            arguments.push(&interaction);
+            let sql = "DELETE FROM interaction WHERE tenant = $1 AND customer = $2 AND ended = $3 \
+                       AND interaction = $4";
+            statement::query(sql, arguments).execute(&mut *connection).await?;
+        }
+        Removal::Content { customer, interaction } => {
+            for sql in [
+                "DELETE FROM intent_fact WHERE tenant = $1 AND customer = $2 AND interaction = $3",
+                "DELETE FROM block WHERE tenant = $1 AND customer = $2 AND interaction = $3",
+            ] {
+                let mut arguments = Arguments::of(tenant);
+                arguments.push(&customer);
+                arguments.push(&interaction);
+                statement::query(sql, arguments).execute(&mut *connection).await?;
+            }
+        }
+        Removal::Link { customer, token } => {
+            let mut arguments = Arguments::of(tenant);
+            arguments.push(&customer);
+            arguments.push(&token);
+            let sql = "DELETE FROM link WHERE tenant = $1 AND customer = $2 AND token = $3";
+            statement::query(sql, arguments).execute(&mut *connection).await?;
+        }
+        Removal::Customer { customer } => remove_customer(connection, tenant, customer).await?,
+    }
+    Ok(())
+}
+
+async fn remove_customer(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM intent_fact WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM block WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM interaction WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM link WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM data_key WHERE tenant = $1 AND data_key = \
+         (SELECT data_key FROM customer WHERE tenant = $1 AND customer = $2)",
+        "DELETE FROM customer WHERE tenant = $1 AND customer = $2",
+    ] {
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&customer);
+        statement::query(sql, arguments).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Strips an interaction's journal rows before `position` to their hashes: the audit chain still
+/// verifies, the content is gone.
+pub(super) async fn strip_journal(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    interaction: Token,
+    position: i64,
+) -> Result<(), Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&interaction);
+    arguments.push(&position);
+    let sql = "SELECT position, state FROM journal WHERE tenant = $1 AND interaction = $2 \
+               AND position < $3 AND LENGTH(state) > 0";
+    for row in statement::query(sql, arguments).fetch_all(&mut *connection).await? {
+        let state: Vec<u8> = row.try_get(1)?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&interaction);
+        arguments.push(&row.try_get::<i64, _>(0)?);
+        arguments.push(&Sha256::digest(&state).to_vec());
+        arguments.push(&Vec::<u8>::new());
+        let sql = "UPDATE journal SET digest = $4, state = $5 \
+                   WHERE tenant = $1 AND interaction = $2 AND position = $3";
+        statement::query(sql, arguments).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// A start that a sweep looks at.
+pub struct OldStart {
+    /// Which interaction.
+    pub interaction: Token,
+    /// Its journal position.
+    pub position: i64,
+    /// The customer it was decided on.
+    pub customer: Option<CustomerId>,
+}
+
+/// Which starts a sweep is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartsOf {
+    /// Voice calls, which end within a day.
+    Voice,
+    /// Everything else.
+    OtherChannels,
+    /// Those that made a customer without any identifier.
+    Unidentified,
+    /// All that made a customer.
+    NewCustomers,
+}
+
+impl StartsOf {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Voice => "verb = 1 AND channel = 'voice'",
+            Self::OtherChannels => "verb = 1 AND channel <> 'voice'",
+            Self::Unidentified => "outcome = 3",
+            Self::NewCustomers => "outcome IN (2, 3)",
+        }
+    }
+}
+
+impl Store {
+    /// The next journal rows of a kind after `position` that were received before `cutoff`.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn old_starts(
+        &self,
+        tenant: TenantId,
+        which: StartsOf,
+        position: i64,
+        cutoff: Time,
+        limit: i64,
+    ) -> Result<Vec<OldStart>, Error> {
+        let mut connection = self.readers.acquire().await?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&position);
+        arguments.push(&cutoff);
+        arguments.push(&limit);
+        let sql = format!(
+            "SELECT interaction, position, customer FROM journal WHERE tenant = $1 \
+             AND position > $2 AND received < $3 AND {} ORDER BY position LIMIT $4",
+            which.condition()
+        );
+        let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OldStart {
+                    interaction: Token(bytes16(row, 0, "journal")?),
+                    position: row.try_get(1)?,
+                    customer: optional16(row, 2, "journal")?.map(CustomerId),
+                })
+            })
+            .collect()
+    }
+
+    /// How far a sweep has come: a journal position, 0 at first.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn sweep_mark(&self, tenant: TenantId, sweep: &str) -> Result<i64, Error> {
+        let mut connection = self.readers.acquire().await?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&sweep.to_owned());
+        let sql = "SELECT position FROM sweep_mark WHERE tenant = $1 AND sweep = $2";
+        let row = statement::query(sql, arguments).fetch_optional(&mut *connection).await?;
+        row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
+    }
+
+    /// Remembers how far a sweep has come.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn set_sweep_mark(
+        &self,
+        tenant: TenantId,
+        sweep: &str,
+        position: i64,
+    ) -> Result<(), Error> {
+        let mut connection = self.engine.writer(&self.url).await?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&sweep.to_owned());
+        arguments.push(&position);
+        let sql = "INSERT INTO sweep_mark (tenant, sweep, position) VALUES ($1, $2, $3) \
+                   ON CONFLICT (tenant, sweep) DO UPDATE SET position = excluded.position";
+        statement::query(sql, arguments).execute(&mut connection).await?;
+        Ok(())
+    }
+
+    /// Deletes blocks in which everything has expired, so many at most; how many went.
+    /// They are invisible since they expired: no stamp needs to change.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn remove_expired_blocks(
+        &self,
+        tenant: TenantId,
+        now: Time,
+        limit: i64,
+    ) -> Result<u64, Error> {
+        let mut connection = self.engine.writer(&self.url).await?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&now);
+        arguments.push(&limit);
+        let sql = "DELETE FROM block WHERE tenant = $1 AND part IN \
+                   (SELECT part FROM block WHERE tenant = $1 AND expire <= $2 LIMIT $3) \
+                   AND expire <= $2";
+        Ok(statement::query(sql, arguments).execute(&mut connection).await?.rows_affected())
+    }
+}

@@ -1,0 +1,273 @@
+//! The one writer: takes what is queued, commits it in one batch, wakes those who wait.
+//!
+//! A request never owns a transaction. It hands over an operation and awaits its own result; a
+//! ticket says, in one compare-and-swap, whether the writer took it or the request gave it up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::{AnyConnection, Connection as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::{self, Outcome};
+use super::operation::Boxed;
+use super::{Effects, Engine, Error, Operation, Proposal, ReadSet, Reads, Store};
+use crate::ids::TenantId;
+
+/// Operations of one batch at most.
+const MOST_OPERATIONS: usize = 256;
+/// Operations that may wait; more are refused at once.
+pub(super) const QUEUE: usize = 4_096;
+/// A batch that takes longer has lost its connection.
+const BATCH_WITHIN: Duration = Duration::from_secs(15);
+/// How often a batch is tried again when another transaction is in its way.
+const TRIES: usize = 5;
+
+/// How an operation ended, as its request sees it.
+pub(super) enum Finished<O: Operation> {
+    Committed(O::Answer),
+    Replay,
+    Stale,
+    Failed(Error),
+    Refused(O::Refusal),
+}
+
+/// An operation in the queue, whatever its type.
+pub(super) trait Queued: Send {
+    fn tenant(&self) -> TenantId;
+    fn take(&self) -> bool;
+    fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)>;
+    fn decides_inside(&self) -> bool;
+    fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool>;
+    fn finish(self: Box<Self>, outcome: Outcome);
+}
+
+const WAITING: u8 = 0;
+const TAKEN: u8 = 1;
+const ABANDONED: u8 = 2;
+
+/// Whether an operation still waits, was taken, or was given up.
+pub(super) struct Ticket(AtomicU8);
+
+impl Ticket {
+    fn moves_to(&self, state: u8) -> bool {
+        self.0.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Gives the operation up when the request is dropped before the writer took it.
+pub(super) struct Waiting(Arc<Ticket>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.moves_to(ABANDONED);
+    }
+}
+
+pub(super) struct Pending<O: Operation> {
+    operation: Arc<O>,
+    proposal: Option<Proposal<O::Answer>>,
+    refusal: Option<O::Refusal>,
+    inside: bool,
+    reply: oneshot::Sender<Finished<O>>,
+    ticket: Arc<Ticket>,
+}
+
+impl<O: Operation> Pending<O> {
+    /// An operation to queue, where its result arrives, and the guard that gives it up.
+    /// Without a proposal it is decided inside the transaction.
+    pub(super) fn new(
+        operation: Arc<O>,
+        proposal: Option<Proposal<O::Answer>>,
+    ) -> (Box<Self>, oneshot::Receiver<Finished<O>>, Waiting) {
+        let (reply, result) = oneshot::channel();
+        let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
+        let inside = proposal.is_none();
+        let waiting = Waiting(Arc::clone(&ticket));
+        (Box::new(Self { operation, proposal, refusal: None, inside, reply, ticket }), result, waiting)
+    }
+}
+
+impl<O: Operation> Queued for Pending<O> {
+    fn tenant(&self) -> TenantId {
+        self.operation.tenant()
+    }
+
+    fn take(&self) -> bool {
+        self.ticket.moves_to(TAKEN)
+    }
+
+    fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)> {
+        self.proposal.as_mut().map(|proposal| (&proposal.read, &mut proposal.effects))
+    }
+
+    fn decides_inside(&self) -> bool {
+        self.inside
+    }
+
+    fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool> {
+        Box::pin(async move {
+            let operation = Arc::clone(&self.operation);
+            match operation.decide(&mut Reads::Inside(connection)).await {
+                Ok(proposal) => self.proposal = Some(proposal),
+                Err(refusal) => self.refusal = Some(refusal),
+            }
+            self.proposal.is_some()
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Outcome) {
+        let finished = match (outcome, self.refusal, self.proposal) {
+            (Outcome::Failed(error), ..) => Finished::Failed(error),
+            (_, Some(refusal), _) => Finished::Refused(refusal),
+            (Outcome::Committed, None, Some(proposal)) => Finished::Committed(proposal.answer),
+            (Outcome::Replay, ..) => Finished::Replay,
+            (Outcome::Stale | Outcome::Committed, ..) => Finished::Stale,
+        };
+        // The request may be gone; what it asked for is durable all the same.
+        let _ = self.reply.send(finished);
+    }
+}
+
+/// Since when the current batch has been committing, for requests that must not queue behind it.
+pub(super) struct Pulse {
+    born: Instant,
+    since: AtomicI64,
+}
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self { born: Instant::now(), since: AtomicI64::new(-1) }
+    }
+
+    fn begin(&self) {
+        self.since.store(self.born.elapsed().as_millis() as i64, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.since.store(-1, Ordering::Release);
+    }
+
+    /// Whether a batch has been committing for longer than `budget`.
+    pub(super) fn stalled(&self, budget: Duration) -> bool {
+        let since = self.since.load(Ordering::Acquire);
+        since >= 0 && self.born.elapsed().as_millis() as i64 - since > budget.as_millis() as i64
+    }
+}
+
+/// Runs until every sender is gone and the queue is empty.
+pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
+    let mut writer = Writer { store, connection: None, foreign: None };
+    let mut drained = Vec::with_capacity(MOST_OPERATIONS);
+    while queue.recv_many(&mut drained, MOST_OPERATIONS).await > 0 {
+        let taken = drained.drain(..).filter(|operation| operation.take()).collect();
+        for batch in writer.split(taken) {
+            writer.commit(batch).await;
+        }
+    }
+    if let Some(connection) = writer.connection.take() {
+        // The rows are durable; a connection that closes badly changes nothing.
+        let _ = connection.close().await;
+    }
+}
+
+type Operations = Vec<Box<dyn Queued>>;
+
+struct Writer {
+    store: Arc<Store>,
+    connection: Option<AnyConnection>,
+    foreign: Option<i64>,
+}
+
+impl Writer {
+    /// Batches: operations that decide inside stand alone; PostgreSQL takes one tenant a batch.
+    fn split(&self, operations: Operations) -> Vec<Operations> {
+        let mut batches: Vec<(Option<TenantId>, Operations)> = Vec::new();
+        let mut alone = Vec::new();
+        for operation in operations {
+            if operation.decides_inside() {
+                alone.push(vec![operation]);
+                continue;
+            }
+            let tenant = (self.store.engine == Engine::Postgres).then(|| operation.tenant());
+            match batches.iter_mut().find(|(of, _)| *of == tenant) {
+                Some((_, batch)) => batch.push(operation),
+                None => batches.push((tenant, vec![operation])),
+            }
+        }
+        batches.into_iter().map(|(_, batch)| batch).chain(alone).collect()
+    }
+
+    /// Commits one batch; what data makes fail is found by halving.
+    async fn commit(&mut self, batch: Operations) {
+        let mut rest = VecDeque::from([batch]);
+        while let Some(mut batch) = rest.pop_front() {
+            self.store.pulse.begin();
+            let result = self.try_commit(&mut batch).await;
+            self.store.pulse.end();
+            match result {
+                Ok(outcomes) => {
+                    for (operation, outcome) in batch.into_iter().zip(outcomes) {
+                        operation.finish(outcome);
+                    }
+                }
+                Err(Error::Refused { .. }) if batch.len() > 1 => {
+                    let second = batch.split_off(batch.len() / 2);
+                    rest.push_front(second);
+                    rest.push_front(batch);
+                }
+                Err(error) => {
+                    tracing::error!(%error, operations = batch.len(), "a batch was not committed");
+                    for operation in batch {
+                        operation.finish(Outcome::Failed(error.again()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_commit(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch)).await;
+            match attempt.unwrap_or(Err(Error::Unavailable)) {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(error @ Error::Refused { .. }) => {
+                    self.forget_connection().await;
+                    return Err(error);
+                }
+                Err(error) => {
+                    // The commit may have happened: run again on a new connection, where the
+                    // journal decides.
+                    self.forget_connection().await;
+                    self.store.gate.commit_unseen(&*self.store.listener);
+                    if tries >= TRIES {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(Duration::from_millis(5 << tries)).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => {
+                self.foreign = None;
+                none.insert(self.store.engine.writer(&self.store.url).await?)
+            }
+        };
+        batch::commit(&self.store, connection, &mut self.foreign, batch).await
+    }
+
+    async fn forget_connection(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // It may hang on a dead network: closing is not waited for.
+            drop(connection);
+        }
+    }
+}
