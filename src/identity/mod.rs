@@ -1,2 +1,50 @@
 //! Who is this? Identifiers are parsed and normalised here, and decisions are
-//! made from evidence. Pure: no I/O, no clock.
+//! made from evidence. Pure: no I/O, no clock, no randomness.
+//!
+//! The way of a start through this module: [`normalise`] turns what a caller
+//! showed into [`Hint`]s; the caller of this module looks up their owners and
+//! builds a [`Question`] of them; [`decide`] weighs the candidates and answers
+//! with a [`Decision`]; when the interaction settles, [`links`] says which
+//! hints become its customer's, and [`used`] counts their use.
+//!
+//! Two readings of one model are kept apart throughout: how *probable* it is
+//! that a candidate is the person concerned ([`probability`], [`confidence`]),
+//! and how hard it would be to *pretend* to be them ([`Assurance`]). The first
+//! never makes up for the second.
+
+mod decision;
+mod email;
+mod external;
+mod hints;
+mod label;
+mod linking;
+mod model;
+mod normalise;
+mod phone;
+mod policy;
+mod scale;
+mod scoring;
+mod usage;
+mod vocabulary;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use decision::decide;
+pub use hints::{Circumstances, Normalised, Notice, RawHints, RawIdentifier, Violation};
+pub use label::masked_label;
+pub use linking::{Basis, LinkToMake, links};
+pub use model::{
+    Candidate, Decision, MAX_OWNERS, Owner, Person, Question, Shown, Signal, effective_owners,
+};
+pub use normalise::normalise;
+pub use phone::warm_up;
+pub use policy::{ConfirmDiscloses, NamespacePolicy, Policy};
+pub use scale::{confidence, level, probability};
+pub use usage::{decayed, used};
+pub use vocabulary::{
+    Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
+    PrimaryIdentifier, Recommendation, Verification,
+};
+pub use weights::Weights;

@@ -1,0 +1,86 @@
+//! From candidates to one decision: the policy, where probability meets assurance.
+
+use std::cmp::Reverse;
+
+use super::model::{Candidate, Decision, Question};
+use super::policy::Policy;
+use super::scale::level;
+use super::scoring::Scene;
+use super::vocabulary::{Assurance, Level, Recommendation};
+use super::weights::Weights;
+
+/// Decides who this is, and what to do about it.
+///
+/// `reuse` needs confidence, an assurance of at least [`Assurance::Carried`], more than one
+/// identifier that two people share, and no conflict (unless the best candidate holds the
+/// tenant's primary identifier). `confirm` needs the lesser confidence, or a conflict.
+pub fn decide(question: &Question<'_>, policy: &Policy, weights: &Weights) -> Decision {
+    let scene = Scene::new(question, weights);
+    let customers = scene.customers();
+    let mut candidates: Vec<Candidate> =
+        customers.iter().map(|customer| scene.score(*customer, customers.len())).collect();
+    // The sums of two engines may differ in their last bits by the order of addition: what is
+    // equal within a billionth is equal, and goes by id.
+    candidates.sort_by_key(|candidate| {
+        (Reverse((candidate.log_odds * 1e9).round() as i64), candidate.customer)
+    });
+    let Some(best) = candidates.first() else { return nobody() };
+    let conflicts: Vec<usize> = (0..question.shown.len())
+        .filter(|index| {
+            matches!(scene.link(&question.shown[*index], best.customer), Some((_, None)))
+        })
+        .collect();
+    let named_conflict = question.named.is_some_and(|named| named != best.customer);
+    let conflicted = named_conflict || !conflicts.is_empty();
+    let reuse = best.confidence >= policy.reuse_confidence
+        && best.assurance >= Assurance::Carried
+        && !rests_on_one_shared(&scene, question, best)
+        && (!conflicted || holds_primary(question, policy, best));
+    let recommendation = if reuse {
+        Recommendation::Reuse
+    } else if best.confidence >= policy.confirm_confidence || conflicted {
+        Recommendation::Confirm
+    } else {
+        Recommendation::Ignore
+    };
+    Decision {
+        recommendation,
+        conflicts,
+        named_conflict,
+        confidence: best.confidence,
+        level: level(best.confidence),
+        probability: best.probability,
+        assurance: Some(best.assurance),
+        candidates,
+    }
+}
+
+fn nobody() -> Decision {
+    Decision {
+        recommendation: Recommendation::Ignore,
+        candidates: Vec::new(),
+        conflicts: Vec::new(),
+        named_conflict: false,
+        confidence: 0.0,
+        level: Level::Low,
+        probability: 0.0,
+        assurance: None,
+    }
+}
+
+/// Whether all that speaks for a candidate is one identifier that somebody else owns too. An id
+/// that was looked up from another hint is no second one.
+fn rests_on_one_shared(scene: &Scene<'_>, question: &Question<'_>, best: &Candidate) -> bool {
+    let matched = || best.matched.iter().map(|index| &question.shown[*index]);
+    let looked_up_only = matched().all(|hint| hint.derived == Some(true));
+    let mut witnesses = matched().filter(|hint| looked_up_only || hint.derived != Some(true));
+    let Some(first) = witnesses.next() else { return false };
+    let shared = scene.link(first, best.customer).is_some_and(|(owners, _)| owners >= 2);
+    shared && witnesses.all(|hint| hint.identifier_index == first.identifier_index)
+}
+
+fn holds_primary(question: &Question<'_>, policy: &Policy, best: &Candidate) -> bool {
+    policy.primary_identifier.is_some_and(|primary| {
+        best.matched.iter().any(|index| question.shown[*index].primary == Some(primary))
+    })
+}

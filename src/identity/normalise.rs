@@ -1,0 +1,337 @@
+//! Turns what a caller showed into hints, before anything else looks at it.
+//!
+//! A value that identifies nobody (a withheld number, `null`, one of our own
+//! numbers) is dropped with a notice, for networks and CRMs send such things
+//! all day. Only what no system can have meant is a violation.
+
+use rlibphonenumber::Region;
+
+use super::email::{self, MAX_EMAIL};
+use super::external::{
+    self, MAX_VALUE, WhatsappId, is_junk, is_kind, namespace_mistake, numeric_id, value_mistake,
+};
+use super::hints::{
+    Circumstances, MAX_EXTERNAL_IDS, MAX_HINTS, MAX_IDENTIFIERS, Normalised, Notice, RawHints,
+    RawIdentifier, Violation,
+};
+use super::phone::{self, Bare, Reading};
+use super::policy::Policy;
+use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier};
+
+/// Channels whose platform vouches for nobody: a kind of the same name proves nothing there.
+const UNVOUCHED_CHANNELS: [&str; 9] =
+    ["voice", "phone", "sms", "email", "web_chat", "webchat", "chat", "in_app", "web"];
+
+/// Kinds that have a field of their own, where they are checked.
+const RESERVED_KINDS: [&str; 3] = ["customer_ref", "visitor_id", "web_token"];
+
+/// Normalises the hints of a request under a tenant's policy. Normalising the values of the
+/// answer again changes nothing.
+pub fn normalise(raw: &RawHints, at: &Circumstances<'_>, policy: &Policy) -> Normalised {
+    let region = phone::region(&policy.default_region);
+    let mut reader = Reader { at, policy, region, found: Normalised::default() };
+    reader.counts(raw);
+    reader.numbers(raw);
+    reader.email("identity_hints.email", &raw.email, None, None);
+    for (namespace, value) in raw.external_ids.iter().take(MAX_EXTERNAL_IDS) {
+        reader.external_entry(namespace, value);
+    }
+    reader.customer_ref(&raw.customer_ref);
+    reader.platform("identity_hints.whatsapp_id", "whatsapp", "", &raw.whatsapp_id, None, None);
+    let (telegram, discord) = (&raw.telegram_user_id, &raw.discord_user_id);
+    reader.platform("identity_hints.telegram_user_id", "telegram", "", telegram, None, None);
+    reader.platform("identity_hints.discord_user_id", "discord", "", discord, None, None);
+    for (index, identifier) in raw.identifiers.iter().take(MAX_IDENTIFIERS).enumerate() {
+        reader.identifier(index, identifier);
+    }
+    reader.finish()
+}
+
+struct Reader<'a> {
+    at: &'a Circumstances<'a>,
+    policy: &'a Policy,
+    region: Option<Region>,
+    found: Normalised,
+}
+
+impl Reader<'_> {
+    fn counts(&mut self, raw: &RawHints) {
+        let shorthand = [
+            &raw.caller_number,
+            &raw.dialed_number,
+            &raw.email,
+            &raw.customer_ref,
+            &raw.whatsapp_id,
+            &raw.telegram_user_id,
+            &raw.discord_user_id,
+        ];
+        let single = shorthand.iter().filter(|value| !value.is_empty()).count();
+        let (external, more) = (raw.external_ids.len(), raw.identifiers.len());
+        for (field, count, most) in [
+            ("identity_hints.external_ids", external, MAX_EXTERNAL_IDS),
+            ("identity_hints.identifiers", more, MAX_IDENTIFIERS),
+            ("identity_hints", single + external + more, MAX_HINTS),
+        ] {
+            if count > most {
+                self.refuse(field, format!("has {count} entries; at most {most} are allowed"));
+            }
+        }
+    }
+
+    /// The caller's and the dialled number: one of them is the customer's, the other ours.
+    fn numbers(&mut self, raw: &RawHints) {
+        let caller = ("identity_hints.caller_number", raw.caller_number.as_str());
+        let dialed = ("identity_hints.dialed_number", raw.dialed_number.as_str());
+        let (theirs, ours) = match self.at.direction {
+            Direction::Inbound => (caller, dialed),
+            Direction::Outbound => (dialed, caller),
+        };
+        self.acceptable(ours.0, ours.1, MAX_VALUE);
+        let (field, value) = theirs;
+        if value.is_empty() || !self.acceptable(field, value, MAX_VALUE) {
+            return;
+        }
+        if self.at.continuation && self.at.direction == Direction::Inbound {
+            return;
+        }
+        let Some(number) = self.number(field, value, Bare::National) else { return };
+        let carried = matches!(self.at.channel, "voice" | "sms")
+            // A signature that does not verify is the network saying that it cannot vouch.
+            && self.at.attestation != Attestation::Failed;
+        let default = if carried { Assurance::Carried } else { Assurance::Asserted };
+        let kind = HintKind::from(self.at.line_type);
+        self.keep(field, identifier("phone", "", number), kind, (default, None), None);
+    }
+
+    /// Reads a number, or leaves a notice why it is none that identifies.
+    fn number(&mut self, field: &str, value: &str, bare: Bare) -> Option<String> {
+        let (code, message) = match phone::read(value, self.region, bare) {
+            Reading::Number(number) if self.policy.own_numbers.contains(&number) => {
+                ("own_number", "is one of the tenant's own numbers, which identify no customer")
+            }
+            Reading::Number(number) => return Some(number),
+            Reading::Withheld => ("withheld_number", "the number is withheld"),
+            Reading::ShortCode => ("short_code", "emergency and short codes identify nobody"),
+            Reading::Unusable => ("unusable_number", "is no usable phone number"),
+        };
+        self.drop(code, field, message);
+        None
+    }
+
+    fn email(&mut self, field: &str, value: &str, stated: Option<Assurance>, derived: Option<bool>) {
+        if value.is_empty() || !self.acceptable(field, value, MAX_EMAIL) {
+            return;
+        }
+        if is_junk(value) {
+            return self.junk(field);
+        }
+        let Some(address) = email::read(value) else {
+            return self.refuse(field, "is not an e-mail address".to_owned());
+        };
+        let own = self.at.channel == "email";
+        let default = if own { Assurance::Carried } else { Assurance::Asserted };
+        self.keep(field, identifier("email", "", address), HintKind::Email, (default, stated), derived);
+    }
+
+    fn customer_ref(&mut self, value: &str) {
+        let field = "identity_hints.customer_ref";
+        if !value.is_empty() && self.acceptable(field, value, MAX_VALUE) {
+            self.found.customer_ref = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
+        }
+    }
+
+    fn external_entry(&mut self, namespace: &str, value: &str) {
+        if let Some(mistake) = namespace_mistake(namespace) {
+            return self.refuse("identity_hints.external_ids", format!("a namespace {mistake}"));
+        }
+        let field = format!("identity_hints.external_ids[{namespace}]");
+        self.external(&field, namespace, value, None, None);
+    }
+
+    fn external(
+        &mut self,
+        field: &str,
+        namespace: &str,
+        value: &str,
+        stated: Option<Assurance>,
+        derived: Option<bool>,
+    ) {
+        let namespace = namespace.trim().to_lowercase();
+        match namespace.as_str() {
+            "email" => return self.email(field, value, stated, derived),
+            "phone" => return self.other_phone(field, value, stated, derived),
+            _ => {}
+        }
+        if value.is_empty() || !self.acceptable(field, value, MAX_VALUE) {
+            return;
+        }
+        let rule = self.policy.namespace(&namespace);
+        if !rule.identifies {
+            return self.drop("ignored_namespace", field, "this namespace identifies no customer");
+        }
+        if is_junk(value) {
+            return self.junk(field);
+        }
+        // Case is kept: some systems' ids differ only by it.
+        let id = identifier("external", &namespace, value.trim().to_owned());
+        self.keep(field, id, rule.kind, (rule.assurance, stated), derived);
+    }
+
+    /// A number that nobody called from. It was said or typed, on every channel.
+    fn other_phone(
+        &mut self,
+        field: &str,
+        value: &str,
+        stated: Option<Assurance>,
+        derived: Option<bool>,
+    ) {
+        if value.is_empty() || !self.acceptable(field, value, MAX_VALUE) {
+            return;
+        }
+        if let Some(number) = self.number(field, value, Bare::National) {
+            let trust = (Assurance::Asserted, stated);
+            self.keep(field, identifier("phone", "", number), HintKind::UnknownLine, trust, derived);
+        }
+    }
+
+    /// An id that a messaging platform gave its user.
+    fn platform(
+        &mut self,
+        field: &str,
+        scheme: &str,
+        namespace: &str,
+        value: &str,
+        stated: Option<Assurance>,
+        derived: Option<bool>,
+    ) {
+        if value.is_empty() || !self.acceptable(field, value, MAX_VALUE) {
+            return;
+        }
+        let vouched = self.at.channel == scheme && !UNVOUCHED_CHANNELS.contains(&scheme);
+        let default = if vouched { Assurance::Authenticated } else { Assurance::Asserted };
+        if is_junk(value) {
+            return self.junk(field);
+        }
+        let (id, kind) = match (scheme, external::whatsapp_id(value)) {
+            ("whatsapp", WhatsappId::Phone(digits)) => {
+                let Some(number) = self.number(field, digits, Bare::International) else { return };
+                (identifier("phone", "", number), HintKind::Whatsapp)
+            }
+            ("whatsapp", WhatsappId::BusinessScoped(id)) => {
+                (identifier(scheme, namespace, id.to_owned()), HintKind::Whatsapp)
+            }
+            ("telegram" | "discord", _) => {
+                let Some(id) = numeric_id(value) else {
+                    let reason = "must be the user's numeric id, not a name".to_owned();
+                    return self.refuse(field, reason);
+                };
+                let telegram = scheme == "telegram";
+                let kind = if telegram { HintKind::Telegram } else { HintKind::Discord };
+                (identifier(scheme, namespace, id), kind)
+            }
+            _ => (identifier(scheme, namespace, value.trim().to_owned()), HintKind::AccountNumber),
+        };
+        self.keep(field, id, kind, (default, stated), derived);
+    }
+
+    fn identifier(&mut self, index: usize, raw: &RawIdentifier) {
+        let field = format!("identity_hints.identifiers[{index}]");
+        let kind = raw.kind.trim().to_lowercase();
+        let namespace = raw.namespace.trim().to_lowercase();
+        if !is_kind(&kind) {
+            let rule = "must be 1 to 64 letters, digits, _, - or .";
+            return self.refuse(&format!("{field}.kind"), rule.to_owned());
+        }
+        if RESERVED_KINDS.contains(&kind.as_str()) {
+            let rule = format!("{kind} has a field of its own in identity_hints");
+            return self.refuse(&format!("{field}.kind"), rule);
+        }
+        let needed = matches!(kind.as_str(), "external" | "external_id");
+        if needed || !raw.namespace.is_empty() {
+            if let Some(mistake) = namespace_mistake(&raw.namespace) {
+                return self.refuse(&format!("{field}.namespace"), mistake);
+            }
+        }
+        if raw.value.is_empty() {
+            return self.refuse(&format!("{field}.value"), "is empty".to_owned());
+        }
+        let (stated, derived) = (raw.assurance, raw.derived);
+        match kind.as_str() {
+            "phone" => self.other_phone(&field, &raw.value, stated, derived),
+            "email" => self.email(&field, &raw.value, stated, derived),
+            "external" | "external_id" => {
+                self.external(&field, &namespace, &raw.value, stated, derived);
+            }
+            scheme => self.platform(&field, scheme, &namespace, &raw.value, stated, derived),
+        }
+    }
+
+    /// Adds a hint with the assurance it is worth here: `trust` is the default and what the
+    /// caller stated.
+    fn keep(
+        &mut self,
+        field: &str,
+        identifier: Identifier,
+        kind: HintKind,
+        (default, stated): (Assurance, Option<Assurance>),
+        derived: Option<bool>,
+    ) {
+        let ceiling = self.at.max_assurance.unwrap_or(Assurance::Carried);
+        let assurance = match stated {
+            // A caller may know that a hint is worth less than usual; saying more counts only
+            // as far as the caller is trusted, and never lowers what the channel gives.
+            Some(stated) if stated < default => stated,
+            Some(stated) => default.max(stated.min(ceiling)),
+            None => default,
+        };
+        let assurance = self.at.max_assurance.map_or(assurance, |most| assurance.min(most));
+        let field = field.to_owned();
+        self.found.hints.push(Hint { identifier, kind, assurance, derived, field });
+    }
+
+    /// Whether a value keeps to what is asked of all; otherwise it is refused.
+    fn acceptable(&mut self, field: &str, value: &str, longest: usize) -> bool {
+        match value_mistake(value, longest) {
+            Some(mistake) => {
+                self.refuse(field, mistake);
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn junk(&mut self, field: &str) {
+        self.drop("junk_value", field, "the value stands for nobody");
+    }
+
+    fn refuse(&mut self, field: &str, description: String) {
+        self.found.violations.push(Violation { field: field.to_owned(), description });
+    }
+
+    fn drop(&mut self, code: &'static str, field: &str, message: &str) {
+        let (field, message) = (field.to_owned(), message.to_owned());
+        self.found.notices.push(Notice { code, field, message });
+    }
+
+    /// One hint per identifier and kind, sorted: the strongest, which counts as looked up if
+    /// any of its equals was.
+    fn finish(mut self) -> Normalised {
+        let hints = &mut self.found.hints;
+        hints.sort_by(|a, b| {
+            let key = |hint: &Hint| (hint.kind, std::cmp::Reverse(hint.assurance));
+            (&a.identifier, key(a), &a.field).cmp(&(&b.identifier, key(b), &b.field))
+        });
+        hints.dedup_by(|later, kept| {
+            let same = later.identifier == kept.identifier && later.kind == kept.kind;
+            if same && later.derived == Some(true) {
+                kept.derived = Some(true);
+            }
+            same
+        });
+        self.found
+    }
+}
+
+fn identifier(scheme: &str, namespace: &str, value: String) -> Identifier {
+    Identifier { scheme: scheme.to_owned(), namespace: namespace.to_owned(), value }
+}

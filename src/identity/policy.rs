@@ -1,0 +1,260 @@
+//! What a tenant may decide about identity: its region, its own numbers, which
+//! external ids identify, and how sure is sure enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::external::{MAX_NAMESPACE, namespace_mistake};
+use super::phone;
+use super::vocabulary::{Assurance, HintKind, PrimaryIdentifier};
+
+/// What may be disclosed while a decision says `confirm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConfirmDiscloses {
+    /// Only the candidate's reference and masked label.
+    #[default]
+    Nothing,
+    /// The candidate's context as well.
+    Context,
+}
+
+/// How external ids of one namespace count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NamespacePolicy {
+    /// Whether its values name a person at all; a campaign's id does not.
+    pub identifies: bool,
+    /// How far its values are trusted unless the caller says otherwise.
+    pub assurance: Assurance,
+    /// Which weights it takes: [`HintKind::Crm`] or [`HintKind::AccountNumber`].
+    pub kind: HintKind,
+}
+
+/// A tenant's settings for identity. [`Default`] is the service's own choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The region (ISO 3166-1 alpha-2, such as `US`) whose rules read national phone numbers.
+    pub default_region: String,
+    /// The tenant's own numbers in E.164: they never identify a customer.
+    pub own_numbers: BTreeSet<String>,
+    /// Settings by external-id namespace, in lower case; they go before the built-in ones.
+    pub namespaces: BTreeMap<String, NamespacePolicy>,
+    /// The least confidence, 0 to 1, of `reuse`.
+    pub reuse_confidence: f64,
+    /// The least confidence, 0 to 1, of `confirm`; not above `reuse_confidence`.
+    pub confirm_confidence: f64,
+    /// The identifier that decides when identifiers disagree; by default none does.
+    pub primary_identifier: Option<PrimaryIdentifier>,
+    /// What `confirm` discloses.
+    pub confirm_discloses: ConfirmDiscloses,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            default_region: "US".to_owned(),
+            own_numbers: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
+            reuse_confidence: 0.5,
+            confirm_confidence: 0.3,
+            primary_identifier: None,
+            confirm_discloses: ConfirmDiscloses::Nothing,
+        }
+    }
+}
+
+/// Namespaces of ids that callers' own systems give to customers.
+const CUSTOMER_NAMESPACES: [&str; 4] = ["contact_id", "crm_id", "customer_id", "user_id"];
+
+/// Namespaces that name a campaign, an agent or a session and never a person.
+const IMPERSONAL_NAMESPACES: [&str; 18] = [
+    "agent_id",
+    "call_id",
+    "call_sid",
+    "campaign_id",
+    "channel_id",
+    "contact_flow_id",
+    "conversation_id",
+    "interaction_id",
+    "organization_id",
+    "page_id",
+    "queue",
+    "queue_id",
+    "session_id",
+    "skill_id",
+    "team_id",
+    "tenant_id",
+    "thread_id",
+    "trunk_id",
+];
+
+impl Policy {
+    /// How external ids of `namespace` (lower case) count: the tenant's setting, else the
+    /// built-in one, else as an account number that the customer said.
+    pub fn namespace(&self, namespace: &str) -> NamespacePolicy {
+        if let Some(set) = self.namespaces.get(namespace) {
+            return *set;
+        }
+        if CUSTOMER_NAMESPACES.contains(&namespace) {
+            return NamespacePolicy {
+                identifies: true,
+                assurance: Assurance::Carried,
+                kind: HintKind::Crm,
+            };
+        }
+        NamespacePolicy {
+            identifies: !IMPERSONAL_NAMESPACES.contains(&namespace),
+            assurance: Assurance::Asserted,
+            kind: HintKind::AccountNumber,
+        }
+    }
+
+    /// A short name of these settings, the same wherever they are the same: the first eight hex
+    /// digits of SHA-256 over their canonical text. Stored with each decision.
+    pub fn version(&self) -> String {
+        let mut text = format!(
+            "region={:?};reuse={};confirm={};primary={:?};discloses={:?}",
+            self.default_region,
+            self.reuse_confidence,
+            self.confirm_confidence,
+            self.primary_identifier,
+            self.confirm_discloses,
+        );
+        for number in &self.own_numbers {
+            text.push_str(";own=");
+            text.push_str(number);
+        }
+        for (name, namespace) in &self.namespaces {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ";namespace={name:?}:{namespace:?}");
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(4).fold(String::with_capacity(8), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// Every mistake in these settings, one sentence each; empty when they can be used.
+    pub fn validate(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let region_known = phone::region(&self.default_region).is_some();
+        if !region_known {
+            mistakes.push(format!(
+                "default_region {:?} is not an ISO 3166-1 alpha-2 region with phone numbers, such as \"US\"",
+                self.default_region
+            ));
+        }
+        for (name, value) in
+            [("reuse_confidence", self.reuse_confidence), ("confirm_confidence", self.confirm_confidence)]
+        {
+            // Written so that NaN is a mistake as well.
+            if !(0.0..=1.0).contains(&value) {
+                mistakes.push(format!("{name} is {value}, it must be from 0 to 1"));
+            }
+        }
+        if self.confirm_confidence > self.reuse_confidence {
+            mistakes.push(format!(
+                "confirm_confidence ({}) is above reuse_confidence ({})",
+                self.confirm_confidence, self.reuse_confidence
+            ));
+        }
+        for number in &self.own_numbers {
+            if !phone::is_canonical(number) {
+                mistakes.push(format!(
+                    "own number {number:?} is not in E.164 form, such as \"+14155550100\""
+                ));
+            }
+        }
+        for (name, namespace) in &self.namespaces {
+            mistakes.extend(namespace_mistakes(name, namespace));
+        }
+        mistakes
+    }
+}
+
+fn namespace_mistakes(name: &str, namespace: &NamespacePolicy) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    if namespace_mistake(name).is_some() || name.trim() != name || name.to_lowercase() != name {
+        mistakes.push(format!(
+            "namespace {name:?} must be 1 to {MAX_NAMESPACE} printable characters in lower case"
+        ));
+    }
+    if !matches!(namespace.kind, HintKind::Crm | HintKind::AccountNumber) {
+        mistakes.push(format!(
+            "namespace {name:?} has the kind {}; only crm and account_number are possible",
+            namespace.kind.name()
+        ));
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_has_no_mistakes_and_a_stable_version() {
+        let policy = Policy::default();
+        assert_eq!(policy.validate(), Vec::<String>::new());
+        assert_eq!(policy.version().len(), 8);
+        assert_eq!(policy.version(), Policy::default().version());
+    }
+
+    #[test]
+    fn every_setting_changes_the_version() {
+        let mut versions = BTreeSet::from([Policy::default().version()]);
+        let changes: [fn(&mut Policy); 7] = [
+            |p| p.default_region = "GB".into(),
+            |p| p.reuse_confidence = 0.6,
+            |p| p.confirm_confidence = 0.2,
+            |p| p.primary_identifier = Some(PrimaryIdentifier::Email),
+            |p| p.confirm_discloses = ConfirmDiscloses::Context,
+            |p| drop(p.own_numbers.insert("+14155550100".into())),
+            |p| drop(p.namespaces.insert("loyalty".into(), p.namespace("crm_id"))),
+        ];
+        for change in changes {
+            let mut policy = Policy::default();
+            change(&mut policy);
+            assert_eq!(policy.validate(), Vec::<String>::new());
+            assert!(versions.insert(policy.version()), "two settings share a version");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_named_at_once() {
+        let policy = Policy {
+            default_region: "Atlantis".into(),
+            own_numbers: BTreeSet::from(["0800 123".into(), "+14155550100".into()]),
+            namespaces: BTreeMap::from([(
+                "CRM".into(),
+                NamespacePolicy {
+                    identifies: true,
+                    assurance: Assurance::Carried,
+                    kind: HintKind::Mobile,
+                },
+            )]),
+            reuse_confidence: 0.5,
+            confirm_confidence: 1.5,
+            ..Policy::default()
+        };
+        let mistakes = policy.validate().join("\n");
+        assert_eq!(policy.validate().len(), 6, "{mistakes}");
+        for part in ["Atlantis", "confirm_confidence is 1.5", "is above", "0800 123", "CRM", "mobile"] {
+            assert!(mistakes.contains(part), "{part} in {mistakes}");
+        }
+        let nan = Policy { reuse_confidence: f64::NAN, ..Policy::default() };
+        assert_eq!(nan.validate().len(), 1);
+    }
+
+    #[test]
+    fn namespaces_have_their_defaults() {
+        let policy = Policy::default();
+        assert_eq!(policy.namespace("crm_id").assurance, Assurance::Carried);
+        assert_eq!(policy.namespace("crm_id").kind, HintKind::Crm);
+        assert_eq!(policy.namespace("account_no").kind, HintKind::AccountNumber);
+        assert!(policy.namespace("loyalty_card").identifies);
+        assert!(!policy.namespace("campaign_id").identifies);
+    }
+}
