@@ -6,6 +6,7 @@
 //!
 //! ARCHITECTURE.md has the map and the invariants; `tests/tidy.rs` keeps them.
 
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod context;

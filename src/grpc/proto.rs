@@ -1,9 +1,8 @@
 //! The generated protocol `threadline.v1`, and its descriptors.
 
 #![expect(
-    missing_docs,
+    unused_qualifications,
     clippy::all,
-    clippy::pedantic,
     reason = "generated code; the protocol files carry the documentation"
 )]
 

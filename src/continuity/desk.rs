@@ -1,0 +1,209 @@
+//! The desk at which one decision is made: what was looked up, what it rests on, what it will
+//! write.
+//!
+//! Look-ups go to the cache first, unless the decision is made inside the writer's transaction.
+//! Whatever was looked up is in the read set: the decision is written only while it still holds.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::Error;
+use super::record::State;
+use super::sealing::Slot;
+use super::service::Service;
+use super::tenant::Tenant;
+use super::working::Working;
+use crate::cache::Remembered;
+use crate::context::Context;
+use crate::crypto::key_id;
+use crate::ids::{CustomerId, KeyId, TenantId, Token};
+use crate::store::gate::Gate;
+use crate::store::read::{self, JournalEntry, Owners};
+use crate::store::{Effects, Proposal, ReadSet, Reads};
+
+/// An interaction as the journal knows it.
+#[derive(Clone)]
+pub(super) struct Known {
+    /// The operations so far.
+    pub entry: JournalEntry,
+    /// Where it stands.
+    pub state: State,
+}
+
+pub(super) struct Desk<'d, 'c> {
+    pub service: &'d Arc<Service>,
+    pub tenant: &'d Arc<Tenant>,
+    pub reads: &'d mut Reads<'c>,
+    pub effects: Effects,
+    pub working: BTreeMap<CustomerId, Working>,
+    /// Labels that will be in the dictionary once this is written.
+    pub labels: Vec<(Token, Arc<str>)>,
+    read: ReadSet,
+}
+
+impl<'d, 'c> Desk<'d, 'c> {
+    pub fn new(service: &'d Arc<Service>, tenant: &'d Arc<Tenant>, reads: &'d mut Reads<'c>) -> Self {
+        let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
+        Self { service, tenant, reads, effects, working, labels: Vec::new(), read }
+    }
+
+    fn gate(&self) -> &Gate {
+        self.service.store.gate()
+    }
+
+    /// Who owns each token.
+    pub async fn owners(
+        &mut self,
+        tokens: &[Token],
+    ) -> Result<HashMap<Token, Arc<Owners>>, Error> {
+        let tenant = self.tenant.id;
+        let mut found = HashMap::with_capacity(tokens.len());
+        let mut missing = Vec::new();
+        for token in tokens {
+            let remembered = if self.reads.is_inside() {
+                None
+            } else {
+                self.service.memory.owners(tenant, *token)
+            };
+            match remembered {
+                Some(owners) => drop(found.insert(*token, owners)),
+                None if !missing.contains(token) => missing.push(*token),
+                None => {}
+            }
+        }
+        if !missing.is_empty() {
+            let sequence = self.gate().sequence();
+            for (token, owners) in self.reads.load(Box::new(move |connection| Box::pin(async move { read::owners(connection, tenant, &missing).await }))).await? {
+                let owners = Arc::new(owners);
+                if !self.reads.is_inside() {
+                    self.service.memory.keep_owners(tenant, token, &owners, sequence);
+                }
+                found.insert(token, owners);
+            }
+        }
+        self.read.heads.extend(found.iter().map(|(token, owners)| (*token, owners.stamp)));
+        Ok(found)
+    }
+
+    /// The customers that exist among `ids`; with their contexts if asked.
+    pub async fn people(
+        &mut self,
+        ids: &[CustomerId],
+        with_context: bool,
+    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+        let tenant = self.tenant.id;
+        let mut found = HashMap::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        for id in ids {
+            let remembered = if self.reads.is_inside() {
+                None
+            } else {
+                self.service.memory.person(tenant, *id)
+            };
+            match remembered.filter(|person| !with_context || person.context.is_some()) {
+                Some(person) => drop(found.insert(*id, person)),
+                None => missing.push(*id),
+            }
+        }
+        if !missing.is_empty() {
+            let sequence = self.gate().sequence();
+            let service = Arc::clone(self.service);
+            let owner = Arc::clone(self.tenant);
+            let loaded = self.reads.load(Box::new(move |connection| Box::pin(async move {
+                    super::load::people(&service, &owner, connection, &missing, with_context).await
+                }))).await??;
+            for person in loaded {
+                let person = Arc::new(person);
+                if !self.reads.is_inside() {
+                    self.service.memory.keep_person(tenant, &person, sequence);
+                }
+                found.insert(person.row.customer, person);
+            }
+        }
+        self.read.customers.extend(found.values().map(|one| (one.row.customer, one.row.stamp)));
+        Ok(found)
+    }
+
+    /// One customer, under the ref it resolves to now; `None` when it does not exist.
+    pub async fn person(
+        &mut self,
+        id: CustomerId,
+        with_context: bool,
+    ) -> Result<Option<Arc<Remembered>>, Error> {
+        let mut id = id;
+        // A chain of moves is as long as somebody corrected one interaction again and again.
+        for _ in 0..MOST_MOVES {
+            let found = self.people(&[id], with_context).await?.remove(&id);
+            match found.as_ref().and_then(|person| person.row.moved_to) {
+                Some(next) => id = next,
+                None => return Ok(found),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The context of a customer that exists.
+    pub async fn context(&mut self, id: CustomerId) -> Result<Arc<Context>, Error> {
+        let person = self.person(id, true).await?;
+        let context = person.and_then(|person| person.context.as_ref().map(|(it, _)| Arc::clone(it)));
+        Ok(context.unwrap_or_default())
+    }
+
+    /// An interaction; `None` when it was never heard of.
+    pub async fn interaction(&mut self, token: Token) -> Result<Option<Known>, Error> {
+        let tenant = self.tenant.id;
+        let entry = self.reads.load(Box::new(move |connection| Box::pin(async move { read::journal(connection, tenant, token).await }))).await?;
+        let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
+        self.read.interactions.push((token, position));
+        let Some(entry) = entry else { return Ok(None) };
+        let Some(newest) = entry.newest().cloned() else { return Ok(None) };
+        if entry.state.is_empty() {
+            // Purged: only its hashes are left, as if it had never been.
+            return Ok(None);
+        }
+        let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
+        let key = self.key(key_id(&entry.state).ok_or(Error::Sealed)?).await?;
+        let state = slot.open(self.tenant.id, &key, &entry.state)?;
+        Ok(Some(Known { entry, state }))
+    }
+
+    /// The data key of that name.
+    pub async fn key(&mut self, id: KeyId) -> Result<Arc<crate::crypto::DataKey>, Error> {
+        if id == self.tenant.key.id() {
+            return Ok(Arc::clone(&self.tenant.key));
+        }
+        let remembered = self.working.values().find(|one| one.key.id() == id);
+        if let Some(working) = remembered {
+            return Ok(Arc::clone(&working.key));
+        }
+        let service = Arc::clone(self.service);
+        let tenant = self.tenant.id;
+        self.reads.load(Box::new(move |connection| Box::pin(async move { super::load::keys(&service, tenant, connection, &[id]).await }))).await??.remove(&id).ok_or(Error::Sealed)
+    }
+
+    /// Takes a customer in hand, to change it.
+    pub async fn take_in_hand(&mut self, id: CustomerId) -> Result<&mut Working, Error> {
+        if !self.working.contains_key(&id) {
+            let person = self.people(&[id], false).await?.remove(&id);
+            let person = person.ok_or(Error::CustomerNotFound)?;
+            self.working.insert(id, Working::known(&person));
+        }
+        // It was put there just now, if it was not there before.
+        Ok(self.working.get_mut(&id).expect("a customer in hand"))
+    }
+
+    /// The proposal: everything in hand becomes rows.
+    pub fn propose<A>(mut self, answer: A) -> Proposal<A> {
+        for working in std::mem::take(&mut self.working).into_values() {
+            working.into_effects(&mut self.effects);
+        }
+        Proposal { read: self.read, effects: self.effects, answer }
+    }
+
+    pub fn tenant_id(&self) -> TenantId {
+        self.tenant.id
+    }
+}
+
+/// Refs are followed so many times at most.
+const MOST_MOVES: usize = 16;

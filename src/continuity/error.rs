@@ -1,0 +1,73 @@
+//! Why a use case did not do what it was asked; mapped to the wire in one place, in `grpc`.
+
+use crate::crypto::OpenError;
+use crate::identity::Violation;
+use crate::store;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields are missing, too large or malformed; all of them are named.
+    #[error("{} bad fields", .0.len())]
+    Invalid(Vec<Violation>),
+    /// No such interaction for this tenant and source.
+    #[error("no such interaction")]
+    InteractionNotFound,
+    /// No such customer for this tenant.
+    #[error("no such customer")]
+    CustomerNotFound,
+    /// This id was started with other content.
+    #[error("started with other content")]
+    StartConflict,
+    /// This update id was used with other content.
+    #[error("updated with other content")]
+    UpdateConflict,
+    /// This interaction has ended with other content.
+    #[error("ended with other content")]
+    EndConflict,
+    /// The interaction is not settled on a customer.
+    #[error("not settled")]
+    NotSettled,
+    /// A bot confirmed or rejected without PIN or OTP.
+    #[error("verification required")]
+    VerificationRequired,
+    /// The key's roles do not cover this.
+    #[error("a role is required")]
+    RoleRequired,
+    /// The key may not address that source.
+    #[error("the source is not allowed")]
+    SourceNotAllowed,
+    /// A time in the past without the backfill role.
+    #[error("the backfill role is required")]
+    BackfillRequired,
+    /// One interaction has been updated too often.
+    #[error("too many updates")]
+    TooManyUpdates,
+    /// No key, or one of another form.
+    #[error("no API key")]
+    MissingApiKey,
+    /// An unknown or revoked key.
+    #[error("an unknown API key")]
+    InvalidApiKey,
+    /// The journal already holds this operation: the caller answers it as a replay.
+    #[error("already done")]
+    AlreadyDone,
+    /// A sealed value did not open.
+    #[error("a sealed value does not open")]
+    Sealed,
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl From<OpenError> for Error {
+    fn from(_: OpenError) -> Self {
+        Self::Sealed
+    }
+}
+
+impl From<prost::DecodeError> for Error {
+    fn from(_: prost::DecodeError) -> Self {
+        Self::Sealed
+    }
+}

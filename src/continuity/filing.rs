@@ -1,0 +1,298 @@
+//! A customer's file: contacts, intent facts, values; put there, carried elsewhere, counted.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::desk::Desk;
+use super::load;
+use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord};
+use super::sealing::Slot;
+use super::settling::{customer_of, token_of};
+use crate::clock::Time;
+use crate::context::reached;
+use crate::crypto::DataKey;
+use crate::identity::{Direction, HintKind};
+use crate::ids::{CustomerId, Token};
+use crate::store::Removal;
+use crate::store::history;
+use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow, LabelRow};
+
+/// Codes of `interaction.state`.
+const ACTIVE: i64 = 0;
+const ENDED: i64 = 1;
+const NEVER_ENDED: i64 = 2;
+
+/// Puts an interaction on the file of its customer, in place of what was there of it.
+pub(super) async fn file(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<(), Error> {
+    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let about = state.about.clone().unwrap_or_default();
+    let ended = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
+    let status = state.ending.as_ref().map_or(ACTIVE, |ending| {
+        if ending.never_ended { NEVER_ENDED } else { ENDED }
+    });
+    forget_filed(desk, state, customer, interaction, ended);
+    let working = desk.take_in_hand(customer).await?;
+    working.touch();
+    let key = Arc::clone(&working.key);
+    let disposition = state.ending.as_ref().map_or("", |ending| ending.disposition.as_str());
+    let (agent, queue) = (label(desk, "agent", &about.agent_ref), label(desk, "queue", &about.queue));
+    let brand = label(desk, "brand", &about.brand);
+    let disposition = label(desk, "disposition", disposition);
+    let record = ContactRecord {
+        about: Some(about),
+        ending: state.ending.clone(),
+        supports: state.supports.clone(),
+        verification: state.verification,
+        audience: state.audience,
+    };
+    let slot = Slot::Contact { customer, ended, interaction };
+    let row = InteractionRow {
+        customer,
+        ended,
+        interaction,
+        state: status,
+        started: Time(state.start_time),
+        received: Time(0),
+        channel: state.channel.clone(),
+        direction: state.direction,
+        confirmed: state.settled,
+        counted: counts(state),
+        contact: token_of(&state.contact).unwrap_or(interaction),
+        agent,
+        queue,
+        brand,
+        disposition,
+        content: slot.seal(desk.tenant_id(), &key, &record, &desk.service.entropy),
+    };
+    desk.effects.interactions.retain(|one| one.interaction != interaction);
+    desk.effects.interactions.push(row);
+    state.filed_at = Some(ended.0);
+    Ok(())
+}
+
+fn forget_filed(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    customer: CustomerId,
+    interaction: Token,
+    ended: Time,
+) {
+    if let Some(filed_at) = state.filed_at.filter(|filed_at| *filed_at != ended.0) {
+        let removal = Removal::Interaction { customer, ended: Time(filed_at), interaction };
+        if !desk.effects.removals.contains(&removal) {
+            desk.effects.removals.push(removal);
+        }
+    }
+}
+
+/// Whether this interaction feeds the counters of its customer.
+fn counts(state: &State) -> bool {
+    state.settled && state.ending.as_ref().is_some_and(|ending| ending.reached)
+}
+
+/// Feeds the counters, once an interaction has ended and is settled, and only once.
+pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
+    if state.counted || !counts(state) {
+        return Ok(());
+    }
+    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
+    let supports = state.supports.clone();
+    let working = desk.take_in_hand(customer).await?;
+    working.count_contact(at);
+    for support in &supports {
+        let kind = HintKind::from_code(support.kind);
+        if let (Some(token), Some(kind)) = (token_of(&support.token), kind) {
+            working.count_use(token, at, kind);
+        }
+    }
+    state.counted = true;
+    Ok(())
+}
+
+/// Writes what an interaction says of matters, as facts of its customer.
+pub(super) async fn write_facts(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    interaction: Token,
+    intents: &[IntentRecord],
+    time: Time,
+) -> Result<(), Error> {
+    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let key = customer_key(desk, customer).await?;
+    let ending = state.ending.as_ref();
+    for said in intents {
+        let Some(intent) = label(desk, "intent", &said.intent) else { continue };
+        let reference = (!said.reference.is_empty())
+            .then(|| desk.tenant.secrets.text("intent_reference", &said.reference));
+        let slot = Slot::Fact { customer, interaction, intent, reference };
+        let text = said.reference.as_bytes();
+        let row = FactRow {
+            customer,
+            interaction,
+            intent,
+            reference,
+            status: said.status,
+            counts: ending.is_some_and(|ending| ending.reached),
+            time,
+            contact: token_of(&state.contact).unwrap_or(interaction),
+            channel: state.channel.clone(),
+            sensitivity: said.sensitivity,
+            content: slot.seal_bytes(desk.tenant_id(), &key, text, &desk.service.entropy),
+        };
+        let same = |one: &FactRow| (one.intent, one.reference) == (intent, reference);
+        desk.effects.facts.retain(|one| !same(one));
+        desk.effects.facts.push(row);
+    }
+    desk.take_in_hand(customer).await?.touch();
+    Ok(())
+}
+
+/// Writes values that an interaction set, as one block of its customer.
+pub(super) async fn write_block(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    interaction: Token,
+    kind: BlockKind,
+    values: Vec<ValueRecord>,
+    (set, assurance): (Time, i64),
+) -> Result<(), Error> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let about = state.about.clone().unwrap_or_default();
+    let record = BlockRecord {
+        set: set.0,
+        values,
+        channel: state.channel.clone(),
+        interaction_id: about.interaction_id,
+        agent_ref: about.agent_ref,
+        assurance,
+    };
+    put_block(desk, customer, interaction, kind, &record).await
+}
+
+async fn put_block(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    interaction: Token,
+    kind: BlockKind,
+    record: &BlockRecord,
+) -> Result<(), Error> {
+    let key = customer_key(desk, customer).await?;
+    let part = desk.service.entropy.positive();
+    let slot = Slot::Block { customer, kind, interaction, part };
+    let expire = match kind {
+        BlockKind::Variables => record.values.iter().map(|value| value.expire).max().unwrap_or(0),
+        // Attributes last until they are replaced or removed.
+        BlockKind::Profile => i64::MAX,
+    };
+    let content = slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy);
+    let row = BlockRow {
+        customer,
+        kind,
+        interaction,
+        part,
+        position: 0,
+        expire: Time(expire),
+        content,
+    };
+    desk.effects.blocks.push(row);
+    desk.take_in_hand(customer).await?.touch();
+    Ok(())
+}
+
+/// The facts and values that one interaction gave a customer, opened.
+pub(super) struct Carried {
+    facts: Vec<(FactRow, String)>,
+    blocks: Vec<(BlockKind, BlockRecord)>,
+}
+
+/// Opens what an interaction gave a customer, so that another can receive it.
+pub(super) async fn carry(
+    desk: &mut Desk<'_, '_>,
+    from: CustomerId,
+    interaction: Token,
+) -> Result<Carried, Error> {
+    let tenant = desk.tenant_id();
+    let key = customer_key(desk, from).await?;
+    let (facts, blocks) = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move {
+                let facts = history::facts(connection, tenant, from, Some(interaction)).await?;
+                let of = Some(interaction);
+                Ok((facts, history::blocks_of(connection, tenant, from, of).await?))
+            })
+        }))
+        .await?;
+    let mut carried = Carried { facts: Vec::new(), blocks: Vec::new() };
+    for row in facts {
+        let (intent, reference) = (row.intent, row.reference);
+        let slot = Slot::Fact { customer: from, interaction, intent, reference };
+        let text = slot.open_text(tenant, &key, &row.content)?;
+        carried.facts.push((row, text));
+    }
+    let mut ordered = blocks;
+    ordered.sort_by_key(|row| row.position);
+    for row in &ordered {
+        carried.blocks.push((row.kind, load::open_block(tenant, &key, row)?));
+    }
+    Ok(carried)
+}
+
+/// Gives a customer what an interaction had given another.
+pub(super) async fn receive(
+    desk: &mut Desk<'_, '_>,
+    to: CustomerId,
+    interaction: Token,
+    carried: Carried,
+) -> Result<(), Error> {
+    let key = customer_key(desk, to).await?;
+    for (row, text) in carried.facts {
+        let (intent, reference) = (row.intent, row.reference);
+        let slot = Slot::Fact { customer: to, interaction, intent, reference };
+        let content =
+            slot.seal_bytes(desk.tenant_id(), &key, text.as_bytes(), &desk.service.entropy);
+        desk.effects.facts.push(FactRow { customer: to, content, ..row });
+    }
+    for (kind, record) in carried.blocks {
+        put_block(desk, to, interaction, kind, &record).await?;
+    }
+    desk.take_in_hand(to).await?.touch();
+    Ok(())
+}
+
+pub(super) async fn customer_key(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+) -> Result<Arc<DataKey>, Error> {
+    Ok(Arc::clone(&desk.take_in_hand(customer).await?.key))
+}
+
+/// The token of a label; its text goes into the dictionary unless it is known to be there.
+pub(super) fn label(desk: &mut Desk<'_, '_>, class: &str, text: &str) -> Option<Token> {
+    if text.is_empty() {
+        return None;
+    }
+    let tenant = desk.tenant;
+    let token = tenant.secrets.label(class, text);
+    if desk.service.memory.label(tenant.id, token).is_none() {
+        let slot = Slot::Label { token };
+        let entropy = &desk.service.entropy;
+        let content = slot.seal_bytes(tenant.id, &tenant.key, text.as_bytes(), entropy);
+        desk.effects.labels.push(LabelRow { token, content });
+        desk.labels.push((token, text.into()));
+    }
+    Some(token)
+}
+
+/// Whether the customer was reached: outbound contacts that nobody answered do not count.
+pub(super) fn was_reached(state: &State, disposition: &str) -> bool {
+    reached(Direction::from_code(state.direction).unwrap_or(Direction::Inbound), disposition)
+}

@@ -1,0 +1,237 @@
+//! Loads that open what they read: customers with their keys and contexts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::AnyConnection;
+
+use super::Error;
+use super::record::{BlockRecord, ContactRecord};
+use super::sealing::Slot;
+use super::service::Service;
+use super::tenant::Tenant;
+use crate::cache::Remembered;
+use crate::clock::Time;
+use crate::context::{
+    AttributeWrite, Context, Disclosure, IntentFact, IntentStatus, PastIntent, PastInteraction,
+    Sensitivity, VariableWrite,
+};
+use crate::crypto::{DataKey, Wrapped};
+use crate::identity::{Assurance, Direction};
+use crate::ids::{CustomerId, KeyId, TenantId, Token};
+use crate::store::history::{self, History};
+use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
+use crate::store::{self, read};
+
+/// What a load gives: the store's own failure outside, ours inside.
+pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;
+
+/// The data keys among `ids`, unwrapped.
+pub(super) async fn keys(
+    service: &Service,
+    tenant: TenantId,
+    connection: &mut AnyConnection,
+    ids: &[KeyId],
+) -> Loaded<HashMap<KeyId, Arc<DataKey>>> {
+    let wrapped = read::data_keys(connection, tenant, ids).await?;
+    let unwrap = |(id, version, bytes): (KeyId, i64, Vec<u8>)| {
+        let key = service.root_keys.unwrap(tenant, id, &Wrapped { version, bytes })?;
+        Ok((id, Arc::new(key)))
+    };
+    Ok(wrapped.into_iter().map(unwrap).collect())
+}
+
+/// The customers that exist among `ids`, with their contexts if asked.
+pub(super) async fn people(
+    service: &Service,
+    tenant: &Tenant,
+    connection: &mut AnyConnection,
+    ids: &[CustomerId],
+    with_context: bool,
+) -> Loaded<Vec<Remembered>> {
+    let found = read::people(connection, tenant.id, ids).await?;
+    let key_ids: Vec<KeyId> = found.values().map(|person| person.row.data_key).collect();
+    let keys = match keys(service, tenant.id, connection, &key_ids).await? {
+        Ok(keys) => keys,
+        Err(error) => return Ok(Err(error)),
+    };
+    let now = service.store.now();
+    let mut people = Vec::with_capacity(found.len());
+    for person in found.into_values() {
+        let Some(key) = keys.get(&person.row.data_key).cloned() else {
+            return Ok(Err(Error::Sealed));
+        };
+        let mut remembered =
+            Remembered { row: person.row, links: person.links, key, context: None };
+        if with_context {
+            let customer = remembered.row.customer;
+            let rows = history::history(connection, tenant.id, customer, now).await?;
+            let labels = match labels(service, tenant, connection, &rows.facts).await? {
+                Ok(labels) => labels,
+                Err(error) => return Ok(Err(error)),
+            };
+            match open_context(tenant.id, &remembered.key, &rows, &labels) {
+                Ok(context) => remembered.context = Some((Arc::new(context), now)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        people.push(remembered);
+    }
+    Ok(Ok(people))
+}
+
+/// The texts of the intents that these facts name.
+async fn labels(
+    service: &Service,
+    tenant: &Tenant,
+    connection: &mut AnyConnection,
+    facts: &[FactRow],
+) -> Loaded<HashMap<Token, Arc<str>>> {
+    let mut texts = HashMap::new();
+    let mut missing = Vec::new();
+    for fact in facts {
+        match service.memory.label(tenant.id, fact.intent) {
+            Some(text) => drop(texts.insert(fact.intent, text)),
+            None if !missing.contains(&fact.intent) => missing.push(fact.intent),
+            None => {}
+        }
+    }
+    for (token, sealed) in read::labels(connection, tenant.id, &missing).await? {
+        match (Slot::Label { token }).open_text(tenant.id, &tenant.key, &sealed) {
+            Ok(text) => {
+                let text: Arc<str> = text.into();
+                service.memory.keep_label(tenant.id, token, Arc::clone(&text));
+                texts.insert(token, text);
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(texts))
+}
+
+fn open_context(
+    tenant: TenantId,
+    key: &DataKey,
+    rows: &History,
+    labels: &HashMap<Token, Arc<str>>,
+) -> Result<Context, Error> {
+    let mut context = Context::default();
+    for row in &rows.interactions {
+        context.history.push(open_contact(tenant, key, row)?.0);
+    }
+    for row in &rows.facts {
+        context.facts.push(open_fact(tenant, key, row, labels)?);
+    }
+    for row in &rows.blocks {
+        let block = open_block(tenant, key, row)?;
+        match row.kind {
+            BlockKind::Variables => context.variables.extend(variables(&block, row.position)),
+            BlockKind::Profile => context.profile.extend(attributes(&block, row.position)),
+        }
+    }
+    Ok(context)
+}
+
+/// A contact on file, as history and as the record it was sealed from.
+pub(super) fn open_contact(
+    tenant: TenantId,
+    key: &DataKey,
+    row: &InteractionRow,
+) -> Result<(PastInteraction, ContactRecord), Error> {
+    let (customer, ended, interaction) = (row.customer, row.ended, row.interaction);
+    let slot = Slot::Contact { customer, ended, interaction };
+    let record: ContactRecord = slot.open(tenant, key, &row.content)?;
+    let about = record.about.clone().unwrap_or_default();
+    let ending = record.ending.clone().unwrap_or_default();
+    let sensitivity = |code| Sensitivity::from_code(code).unwrap_or(Sensitivity::Normal);
+    let intents = ending.intents.into_iter().map(|intent| PastIntent {
+        intent: intent.intent,
+        reference: intent.reference,
+        status: IntentStatus::from_code(intent.status).unwrap_or(IntentStatus::Open),
+        sensitivity: sensitivity(intent.sensitivity),
+    });
+    let past = PastInteraction {
+        interaction,
+        interaction_id: about.interaction_id,
+        source: about.source,
+        channel: row.channel.clone(),
+        direction: Direction::from_code(row.direction).unwrap_or(Direction::Inbound),
+        start: row.started,
+        end: row.ended,
+        summary: ending.summary,
+        summary_sensitivity: sensitivity(ending.sensitivity),
+        intents: intents.collect(),
+        disposition: ending.disposition,
+        sentiment: ending.sentiment,
+        csat: ending.csat,
+        agent_ref: about.agent_ref,
+        confirmed: row.confirmed,
+        never_ended: ending.never_ended,
+    };
+    Ok((past, record))
+}
+
+fn open_fact(
+    tenant: TenantId,
+    key: &DataKey,
+    row: &FactRow,
+    labels: &HashMap<Token, Arc<str>>,
+) -> Result<IntentFact, Error> {
+    let (customer, interaction) = (row.customer, row.interaction);
+    let (intent, reference) = (row.intent, row.reference);
+    let slot = Slot::Fact { customer, interaction, intent, reference };
+    Ok(IntentFact {
+        interaction,
+        contact: row.contact,
+        intent: labels.get(&intent).ok_or(Error::Sealed)?.to_string(),
+        reference: slot.open_text(tenant, key, &row.content)?,
+        status: IntentStatus::from_code(row.status).unwrap_or(IntentStatus::Open),
+        sensitivity: Sensitivity::from_code(row.sensitivity).unwrap_or(Sensitivity::Sensitive),
+        time: row.time,
+        channel: row.channel.clone(),
+        counts: row.counts,
+    })
+}
+
+/// A block of values.
+pub(super) fn open_block(
+    tenant: TenantId,
+    key: &DataKey,
+    row: &BlockRow,
+) -> Result<BlockRecord, Error> {
+    let (customer, kind) = (row.customer, row.kind);
+    let slot = Slot::Block { customer, kind, interaction: row.interaction, part: row.part };
+    slot.open(tenant, key, &row.content)
+}
+
+fn variables(block: &BlockRecord, order: i64) -> impl Iterator<Item = VariableWrite> + '_ {
+    block.values.iter().map(move |value| VariableWrite {
+        name: value.name.clone(),
+        value: value.value.clone(),
+        ttl_seconds: value.ttl_seconds,
+        set: Time(block.set),
+        expire: Time(value.expire),
+        sensitivity: Sensitivity::from_code(value.sensitivity).unwrap_or(Sensitivity::Sensitive),
+        channel: block.channel.clone(),
+        interaction_id: block.interaction_id.clone(),
+        agent_ref: block.agent_ref.clone(),
+        order,
+    })
+}
+
+fn attributes(block: &BlockRecord, order: i64) -> impl Iterator<Item = AttributeWrite> + '_ {
+    block.values.iter().map(move |value| AttributeWrite {
+        name: value.name.clone(),
+        value: value.value.clone(),
+        sensitivity: Sensitivity::from_code(value.sensitivity).unwrap_or(Sensitivity::Sensitive),
+        assurance: Assurance::from_code(block.assurance).unwrap_or(Assurance::Asserted),
+        set: Time(block.set),
+        order,
+    })
+}
+
+/// The customer's own rule, as stored.
+pub(super) fn disclosure(person: &Remembered) -> Disclosure {
+    // A code that a newer version wrote is taken for the strictest.
+    Disclosure::from_code(person.row.disclosure).unwrap_or(Disclosure::Never)
+}

@@ -1,0 +1,222 @@
+//! From hints to a decision: look up who owns what was shown, then let the rules decide.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Error;
+use super::desk::Desk;
+use super::load;
+use super::record::{
+    CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord,
+};
+use super::sealing::Slot;
+use crate::cache::Remembered;
+use crate::clock::Time;
+use crate::context::{Disclosure, current_profile};
+use crate::identity::{
+    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Question, Recommendation,
+    Shown, Weights, decide, masked_label,
+};
+use crate::ids::{CustomerId, Token};
+
+/// Candidates that an answer shows at most.
+const MOST_CANDIDATES: usize = 5;
+
+/// What the store knows of the hints shown.
+pub(super) struct Looked {
+    pub hints: Vec<Hint>,
+    pub tokens: Vec<Token>,
+    pub shown: Vec<Shown>,
+    /// Tokens that nobody has ever shown.
+    pub unseen: Vec<Token>,
+    pub people: HashMap<CustomerId, Arc<Remembered>>,
+}
+
+/// Looks up who owns what was shown; `except` counts as nobody.
+pub(super) async fn look(
+    desk: &mut Desk<'_, '_>,
+    hints: Vec<Hint>,
+    named: Option<CustomerId>,
+    except: Option<CustomerId>,
+) -> Result<Looked, Error> {
+    let secrets = &desk.tenant.secrets;
+    let token = |hint: &Hint| {
+        let Identifier { scheme, namespace, value } = &hint.identifier;
+        secrets.identifier(scheme, namespace, value)
+    };
+    let tokens: Vec<Token> = hints.iter().map(token).collect();
+    let mut distinct: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in &tokens {
+        if !distinct.contains(token) {
+            distinct.push(*token);
+        }
+    }
+    let owners = desk.owners(&distinct).await?;
+    let everyone: BTreeSet<CustomerId> = owners
+        .values()
+        .flat_map(|owners| owners.customers.iter().map(|(customer, _)| *customer))
+        .chain(named)
+        .filter(|customer| Some(*customer) != except)
+        .collect();
+    let ids: Vec<CustomerId> = everyone.into_iter().collect();
+    // One candidate will most likely be the answer: the context comes with the same look.
+    let people = desk.people(&ids, ids.len() == 1).await?;
+    let mut shown = Vec::with_capacity(hints.len());
+    let mut unseen = Vec::new();
+    for (hint, token) in hints.iter().zip(&tokens) {
+        let index = distinct.iter().position(|one| one == token).unwrap_or_default();
+        let known = owners.get(token);
+        let seen = known.is_some_and(|owners| owners.stamp.is_some());
+        if !seen {
+            unseen.push(*token);
+        }
+        let customers = known.map_or(&[][..], |owners| &owners.customers);
+        let ties = customers.iter().filter_map(|(id, _)| owner(people.get(id)?, *token));
+        shown.push(Shown::new(hint, index, seen, ties.collect()));
+    }
+    Ok(Looked { hints, tokens, shown, unseen, people })
+}
+
+fn owner(person: &Remembered, token: Token) -> Option<Owner> {
+    let link = person.links.iter().find(|link| link.token == token)?;
+    Some(Owner {
+        customer: person.row.customer,
+        assurance: Assurance::from_code(link.assurance)?,
+        uses: link.uses,
+        weight: link.weight,
+        newest: link.newest,
+    })
+}
+
+/// Decides who it is.
+pub(super) fn judge(
+    desk: &Desk<'_, '_>,
+    looked: &Looked,
+    named: Option<CustomerId>,
+    now: Time,
+) -> Decision {
+    let people = looked
+        .people
+        .iter()
+        .map(|(id, person)| {
+            let last_contact = (person.row.contacts > 0).then_some(person.row.last_contact);
+            (*id, Person { last_contact, created: person.row.created })
+        })
+        .collect();
+    let question = Question { now, shown: &looked.shown, people: &people, named };
+    decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT)
+}
+
+/// The decision as it is stored, with masked labels where somebody will have to ask.
+pub(super) async fn record(
+    desk: &mut Desk<'_, '_>,
+    looked: &Looked,
+    decision: &Decision,
+    now: Time,
+) -> Result<DecisionRecord, Error> {
+    let best: Vec<CustomerId> =
+        decision.candidates.iter().take(MOST_CANDIDATES).map(|one| one.customer).collect();
+    let labelled = decision.recommendation == Recommendation::Confirm;
+    let people = if labelled { desk.people(&best, true).await? } else { HashMap::new() };
+    let mut candidates = Vec::with_capacity(best.len());
+    for (rank, candidate) in decision.candidates.iter().take(MOST_CANDIDATES).enumerate() {
+        let person = people.get(&candidate.customer);
+        let hidden = person.is_some_and(|person| load::disclosure(person) == Disclosure::Never);
+        if hidden && rank > 0 {
+            continue;
+        }
+        let evidence = candidate.evidence.iter().map(|signal| EvidenceRecord {
+            signal: signal.name.clone(),
+            log_odds: signal.log_odds,
+        });
+        candidates.push(CandidateRecord {
+            customer: candidate.customer.0.to_vec(),
+            log_odds: candidate.log_odds,
+            assurance: candidate.assurance.code(),
+            evidence: evidence.collect(),
+            label: person.map_or_else(|| Ok(String::new()), |person| label(desk, person))?,
+        });
+    }
+    let conflicts = decision.conflicts.iter().map(|index| ConflictRecord {
+        kind: looked.hints[*index].kind.name().to_owned(),
+        namespace: looked.hints[*index].identifier.namespace.clone(),
+        owner_count: looked.shown[*index].owners.len() as i64,
+    });
+    let mut conflicts: Vec<ConflictRecord> = conflicts.collect();
+    if decision.named_conflict {
+        let kind = HintKind::CustomerRef.name().to_owned();
+        conflicts.push(ConflictRecord { kind, namespace: String::new(), owner_count: 1 });
+    }
+    Ok(DecisionRecord {
+        recommendation: decision.recommendation.code(),
+        assurance: decision.assurance.map_or(0, Assurance::code),
+        candidates,
+        conflicts,
+        sources: sources(looked, decision, now),
+        model_version: Weights::DEFAULT.version.to_owned(),
+        policy_version: desk.tenant.policy_version.clone(),
+        inherited: false,
+    })
+}
+
+/// The hints that matched the best candidate, and how recent the last contact is.
+fn sources(looked: &Looked, decision: &Decision, now: Time) -> Vec<String> {
+    let Some(best) = decision.candidates.first() else { return Vec::new() };
+    let mut sources: Vec<String> =
+        best.matched.iter().filter_map(|index| looked.hints.get(*index)).map(Hint::source).collect();
+    let person = looked.people.get(&best.customer);
+    if let Some(person) = person.filter(|person| person.row.contacts > 0) {
+        let days = now.days_since(person.row.last_contact);
+        let within = [(1.0, "1day"), (7.0, "7days"), (30.0, "30days"), (90.0, "90days")];
+        let word = within.iter().find(|(most, _)| days <= *most).map(|(_, word)| *word);
+        sources.extend(word.map(|word| format!("recency:{word}")));
+    }
+    sources
+}
+
+/// The masked label of a candidate, from the profile's `name` and the linked identifiers.
+fn label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<String, Error> {
+    let mut identifiers = Vec::new();
+    for link in &person.links {
+        let slot = Slot::Link { customer: person.row.customer, token: link.token };
+        let opened: HintRecord = slot.open(desk.tenant_id(), &person.key, &link.identifier)?;
+        identifiers.push(Identifier {
+            scheme: opened.scheme,
+            namespace: opened.namespace,
+            value: opened.value,
+        });
+    }
+    identifiers.sort_by(|a, b| (&a.scheme, &a.value).cmp(&(&b.scheme, &b.value)));
+    let name = person.context.as_ref().and_then(|(context, _)| {
+        current_profile(&context.profile).get("name").and_then(|write| write.value.clone())
+    });
+    Ok(masked_label(name.as_deref(), &identifiers))
+}
+
+/// A hint as it is stored.
+pub(super) fn hint_record(hint: &Hint) -> HintRecord {
+    HintRecord {
+        scheme: hint.identifier.scheme.clone(),
+        namespace: hint.identifier.namespace.clone(),
+        value: hint.identifier.value.clone(),
+        kind: hint.kind.code(),
+        assurance: hint.assurance.code(),
+        derived: hint.derived,
+        field: hint.field.clone(),
+    }
+}
+
+/// A stored hint as the rules know it; `None` for a kind of a newer version.
+pub(super) fn hint(record: &HintRecord) -> Option<Hint> {
+    Some(Hint {
+        identifier: Identifier {
+            scheme: record.scheme.clone(),
+            namespace: record.namespace.clone(),
+            value: record.value.clone(),
+        },
+        kind: HintKind::from_code(record.kind)?,
+        assurance: Assurance::from_code(record.assurance)?,
+        derived: record.derived,
+        field: record.field.clone(),
+    })
+}

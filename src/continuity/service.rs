@@ -1,0 +1,220 @@
+//! What all use cases share: the store, the cache, the keys, the tenants.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use super::Error;
+use super::caller::{Caller, Role};
+use super::tenant::{Policies, Tenant, new_tenant, open_tenant};
+use crate::cache::Memory;
+use crate::clock::Clock;
+use crate::crypto::{ApiKey, RootKeys, Wrapped};
+use crate::identity::Assurance;
+use crate::ids::{Entropy, KeyId, TenantId};
+use crate::store::admin::ApiKeyRow;
+use crate::store::gate::Gate;
+use crate::store::{self, Reads, Store};
+
+/// How long an API key that was read is trusted; revoking takes effect within this.
+const KEY_TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// API keys remembered at most.
+const MOST_KEYS: u64 = 10_000;
+
+/// How to open the service.
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database: String,
+    /// The root keys.
+    pub root_keys: RootKeys,
+    /// What the tenants chose.
+    pub policies: Policies,
+    /// The machine's clock.
+    pub clock: Clock,
+    /// Where randomness comes from.
+    pub entropy: Entropy,
+    /// A start answers within this.
+    pub budget: Duration,
+    /// The cache's bound.
+    pub cache_bytes: u64,
+}
+
+/// The service behind every transport.
+pub struct Service {
+    pub(super) store: Arc<Store>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) root_keys: Arc<RootKeys>,
+    pub(super) entropy: Entropy,
+    pub(super) clock: Clock,
+    pub(super) budget: Duration,
+    policies: Policies,
+    tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
+    callers: moka::sync::Cache<String, Option<Arc<KnownKey>>>,
+}
+
+struct KnownKey {
+    hash: Vec<u8>,
+    caller: Caller,
+}
+
+impl Service {
+    /// Opens the store and proves that the root key is the right one.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] for a wrong root key; the store's own errors.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
+        let gate = Arc::new(Gate::default());
+        let memory = Arc::new(Memory::new(Arc::clone(&gate), settings.cache_bytes));
+        let store = Store::open(store::Settings {
+            url: settings.database,
+            budget: settings.budget,
+            clock: settings.clock.clone(),
+            entropy: settings.entropy.clone(),
+            listener: Arc::clone(&memory) as Arc<dyn store::gate::Listener>,
+            gate,
+        })
+        .await?;
+        let service = Arc::new(Self {
+            store,
+            memory,
+            root_keys: Arc::new(settings.root_keys),
+            entropy: settings.entropy,
+            clock: settings.clock,
+            budget: settings.budget,
+            policies: settings.policies,
+            tenants: RwLock::default(),
+            callers: moka::sync::Cache::builder()
+                .max_capacity(MOST_KEYS)
+                .time_to_live(KEY_TRUSTED_FOR)
+                .build(),
+        });
+        service.check_root_key().await?;
+        Ok(service)
+    }
+
+    async fn check_root_key(&self) -> Result<(), Error> {
+        let checks = self.store.root_key_checks().await?;
+        let current = self.root_keys.current_version();
+        for (version, bytes) in &checks {
+            self.root_keys.opens_check(&Wrapped { version: *version, bytes: bytes.clone() })?;
+        }
+        if !checks.iter().any(|(version, _)| *version == current) {
+            let check = self.root_keys.check_value(&self.entropy);
+            self.store.add_root_key_check(check.version, check.bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// The store, for what counts and closes.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The machine's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The default budget of a start.
+    pub fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// The tenant of that number.
+    ///
+    /// # Errors
+    /// [`Error::InvalidApiKey`] when there is none; [`Error::Sealed`] when it does not open.
+    pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, Error> {
+        if let Some(tenant) = read_lock(&self.tenants).get(&id) {
+            return Ok(Arc::clone(tenant));
+        }
+        let row = self.store.tenant(id).await?.ok_or(Error::InvalidApiKey)?;
+        let key = row.data_key;
+        let mut reads = Reads::Outside(Arc::clone(&self.store));
+        let wrapped = reads
+            .load(Box::new(move |connection| {
+                Box::pin(async move { store::read::data_keys(connection, id, &[key]).await })
+            }))
+            .await?;
+        let (_, version, bytes) = wrapped.into_iter().next().ok_or(Error::Sealed)?;
+        let policy = self.policies.of(&row.name);
+        let opened = open_tenant(row, &Wrapped { version, bytes }, &self.root_keys, policy)?;
+        let tenant = Arc::new(opened);
+        let mut tenants = self.tenants.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(Arc::clone(tenants.entry(id).or_insert(tenant)))
+    }
+
+    /// The tenant of that name, made if there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tenant_named(&self, name: &str, test: bool) -> Result<Arc<Tenant>, Error> {
+        let known = self.store.tenants().await?;
+        let id = match known.into_iter().find(|row| row.name == name && row.test == test) {
+            Some(row) => row.tenant,
+            None => {
+                let seal = |tenant| new_tenant(tenant, &self.root_keys, &self.entropy);
+                self.store.add_tenant(name, test, seal).await?.tenant
+            }
+        };
+        self.tenant(id).await
+    }
+
+    /// Who calls with this key. The key is found by its public part and compared in constant time.
+    ///
+    /// # Errors
+    /// [`Error::MissingApiKey`] for another form, [`Error::InvalidApiKey`] for an unknown or
+    /// revoked key: which of the two is not said.
+    pub async fn authenticate(&self, text: &str) -> Result<Caller, Error> {
+        let key = ApiKey::parse(text).ok_or(Error::MissingApiKey)?;
+        let name = format!("{}_{}", key.tenant.0, key.id);
+        let known = match self.callers.get(&name) {
+            Some(known) => known,
+            None => {
+                let known = self.load_key(&key).await?.map(Arc::new);
+                self.callers.insert(name, known.clone());
+                known
+            }
+        };
+        match known {
+            Some(known) if key.matches(&known.hash) => Ok(known.caller.clone()),
+            _ => Err(Error::InvalidApiKey),
+        }
+    }
+
+    async fn load_key(&self, key: &ApiKey) -> Result<Option<KnownKey>, Error> {
+        let Some(row) = self.store.api_key(key.tenant, &key.id).await? else { return Ok(None) };
+        if row.revoked.0 != 0 {
+            return Ok(None);
+        }
+        let tenant = self.tenant(row.tenant).await?;
+        Ok(Some(KnownKey { hash: row.hash.clone(), caller: caller(tenant, row) }))
+    }
+
+    /// A name for a new data key's wrapping: the key under the current root key.
+    pub(super) fn wrap(&self, tenant: TenantId, key: &crate::crypto::DataKey) -> (KeyId, Wrapped) {
+        (key.id(), self.root_keys.wrap(tenant, key, &self.entropy))
+    }
+}
+
+fn caller(tenant: Arc<Tenant>, row: ApiKeyRow) -> Caller {
+    let roles = row.roles.split(',').filter_map(Role::parse);
+    Caller {
+        tenant,
+        key_id: row.id,
+        roles: roles.fold(0, |sum, role| sum | role as u32),
+        source: row.source,
+        may_address: row
+            .may_address
+            .split(',')
+            .filter(|source| !source.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        max_assurance: Assurance::from_code(row.max_assurance),
+    }
+}
+
+fn read_lock<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    // Only whole entries are put behind this lock: a poisoned one is still whole.
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

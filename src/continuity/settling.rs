@@ -1,0 +1,238 @@
+//! Whose an interaction is: settling it on a customer, taking it away again, moving it.
+//!
+//! The store is poisoned here or nowhere. What an interaction gives a customer (links, counters,
+//! history, facts, values) is known exactly, so that it can be taken back exactly.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use super::desk::Desk;
+use super::filing::{self, Carried};
+use super::load;
+use super::recognise::{Looked, hint_record};
+use super::record::{ContactRecord, State, SupportRecord};
+use super::working::{Refolded, Working};
+use crate::clock::Time;
+use crate::identity::{Basis, HintKind, Shown, links, used};
+use crate::ids::{CustomerId, Token};
+use crate::store::Removal;
+use crate::store::history;
+use crate::store::rows::BlockKind;
+
+/// A customer that did not exist before, first seen at `created`.
+pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId {
+    let working = Working::new(desk.service, desk.tenant, created);
+    let id = working.row.customer;
+    desk.working.insert(id, working);
+    id
+}
+
+/// Settles an interaction on a customer and links what was shown.
+///
+/// `linkable` says which hints may be linked at all: those that point to somebody else in a
+/// conflict may not.
+pub(super) async fn settle(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    customer: CustomerId,
+    looked: &Looked,
+    basis: Basis,
+    linkable: impl Fn(usize) -> bool,
+) -> Result<(), Error> {
+    let reasons = supports(looked, customer, basis);
+    desk.take_in_hand(customer).await?;
+    let before = state.supports.len();
+    for (index, support) in reasons {
+        if !linkable(index) {
+            continue;
+        }
+        let token = looked.tokens[index];
+        let (service, tenant) = (desk.service, desk.tenant);
+        let working = desk.take_in_hand(customer).await?;
+        working.link(service, tenant, token, &hint_record(&looked.hints[index]), support.assurance);
+        add_support(&mut state.supports, support);
+    }
+    let linked = desk.working.get(&customer).is_some_and(Working::has_changed_links);
+    state.customer = customer.0.to_vec();
+    state.settled = true;
+    if (linked || before != state.supports.len()) && (linked || state.filed_at.is_some()) {
+        // A link needs its reason on file, so that it can be taken back with it.
+        filing::file(desk, state, interaction).await?;
+    }
+    Ok(())
+}
+
+fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
+    // Asked as if nothing were linked yet: every reason counts, not only those that are news.
+    let strangers = |shown: &Shown| {
+        let others = shown.owners.iter().filter(|owner| owner.customer != customer);
+        Shown { owners: others.cloned().collect(), ..shown.clone() }
+    };
+    let shown: Vec<Shown> = looked.shown.iter().map(strangers).collect();
+    links(&shown, customer, basis)
+        .into_iter()
+        .map(|link| {
+            let support = SupportRecord {
+                token: looked.tokens[link.shown].0.to_vec(),
+                assurance: link.assurance.code(),
+                kind: looked.hints[link.shown].kind.code(),
+            };
+            (link.shown, support)
+        })
+        .collect()
+}
+
+fn add_support(supports: &mut Vec<SupportRecord>, support: SupportRecord) {
+    match supports.iter_mut().find(|known| known.token == support.token) {
+        Some(known) => known.assurance = known.assurance.max(support.assurance),
+        None => supports.push(support),
+    }
+}
+
+/// Takes back all that an interaction gave the customer it is settled on, or filed under, and
+/// returns what its next customer will get.
+pub(super) async fn withdraw(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<Carried, Error> {
+    let from = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let from = desk.person(from, false).await?.map_or(from, |person| person.row.customer);
+    desk.take_in_hand(from).await?;
+    let carried = filing::carry(desk, from, interaction).await?;
+    if let Some(filed_at) = state.filed_at.take() {
+        let ended = Time(filed_at);
+        desk.effects.removals.push(Removal::Interaction { customer: from, ended, interaction });
+    }
+    desk.effects.removals.push(Removal::Content { customer: from, interaction });
+    desk.effects.strip.push(interaction);
+    if state.settled {
+        let others = remaining(desk, from, interaction).await?;
+        let working = desk.take_in_hand(from).await?;
+        refold(working, &others, &state.supports);
+    }
+    desk.take_in_hand(from).await?.touch();
+    state.supports.clear();
+    state.settled = false;
+    state.counted = false;
+    Ok(carried)
+}
+
+/// The contacts that stay on a customer's file without this one.
+async fn remaining(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    without: Token,
+) -> Result<Vec<(Time, bool, ContactRecord)>, Error> {
+    let tenant = desk.tenant_id();
+    let rows = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move { history::whole_file(connection, tenant, customer).await })
+        }))
+        .await?;
+    let key = std::sync::Arc::clone(&desk.take_in_hand(customer).await?.key);
+    let mut contacts = Vec::with_capacity(rows.len());
+    for row in rows.iter().filter(|row| row.interaction != without) {
+        let (_, record) = load::open_contact(tenant, &key, row)?;
+        contacts.push((row.ended, row.counted, record));
+    }
+    Ok(contacts)
+}
+
+/// Folds links and counters anew from the contacts that stay, in order of time.
+fn refold(
+    working: &mut Working,
+    contacts: &[(Time, bool, ContactRecord)],
+    withdrawn: &[SupportRecord],
+) {
+    let mut folded: BTreeMap<Token, Refolded> = BTreeMap::new();
+    for (ended, counted, record) in contacts {
+        for support in &record.supports {
+            let Some(token) = token_of(&support.token) else { continue };
+            let link = folded.entry(token).or_default();
+            link.assurance = link.assurance.max(support.assurance);
+            if *counted && let Some(kind) = HintKind::from_code(support.kind) {
+                (link.weight, link.newest) =
+                    used(link.weight, link.newest, link.uses, *ended, kind);
+                link.uses += 1;
+            }
+        }
+    }
+    for token in withdrawn.iter().filter_map(|support| token_of(&support.token)) {
+        match folded.get(&token) {
+            Some(link) => working.reset_link(token, link),
+            None => working.unlink(token),
+        }
+    }
+    let counted = contacts.iter().filter(|(_, counted, _)| *counted);
+    let row = working.touch();
+    row.contacts = counted.clone().count() as i64;
+    row.last_contact = counted.map(|(ended, ..)| *ended).max().unwrap_or_default();
+}
+
+/// Moves an interaction, with all it gave, to another customer. The old one keeps nothing of it;
+/// left with no interaction, link or profile, its ref resolves to the new one.
+pub(super) async fn move_to(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    to: CustomerId,
+    looked: &Looked,
+    basis: Basis,
+) -> Result<(), Error> {
+    let from = customer_of(&state.customer);
+    let carried = withdraw(desk, state, interaction).await?;
+    settle(desk, state, interaction, to, looked, basis, |_| true).await?;
+    filing::receive(desk, to, interaction, carried).await?;
+    if state.ending.is_some() {
+        filing::file(desk, state, interaction).await?;
+        filing::count(desk, state).await?;
+    }
+    for old in from.into_iter().chain(customer_of(&state.left)) {
+        if old != to {
+            retire_if_empty(desk, old, to, interaction).await?;
+        }
+    }
+    state.left.clear();
+    Ok(())
+}
+
+/// Lets an empty customer's ref resolve to another.
+async fn retire_if_empty(
+    desk: &mut Desk<'_, '_>,
+    old: CustomerId,
+    to: CustomerId,
+    interaction: Token,
+) -> Result<(), Error> {
+    if desk.person(old, false).await?.is_none_or(|person| person.row.customer != old) {
+        return Ok(());
+    }
+    if !remaining(desk, old, interaction).await?.is_empty() {
+        return Ok(());
+    }
+    let tenant = desk.tenant_id();
+    let blocks = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move { history::blocks_of(connection, tenant, old, None).await })
+        }))
+        .await?;
+    let profile = blocks
+        .iter()
+        .any(|block| block.kind == BlockKind::Profile && block.interaction != interaction);
+    let working = desk.take_in_hand(old).await?;
+    if working.links().is_empty() && !profile {
+        working.touch().moved_to = Some(to);
+    }
+    Ok(())
+}
+
+pub(super) fn customer_of(bytes: &[u8]) -> Option<CustomerId> {
+    bytes.try_into().ok().map(CustomerId)
+}
+
+pub(super) fn token_of(bytes: &[u8]) -> Option<Token> {
+    bytes.try_into().ok().map(Token)
+}
