@@ -179,7 +179,11 @@ fn parse_once(text: &str, region: Option<Region>) -> Option<String> {
     if !possible || !is_plausible(&number) {
         return None;
     }
-    Some(number.format_as(PhoneNumberFormat::E164).into_owned())
+    let written = number.format_as(PhoneNumberFormat::E164).into_owned();
+    // What a national prefix was taken off must not read as something else the next time.
+    let digits = written.trim_start_matches('+');
+    let lasting = digits.len() > SHORT_CODE_DIGITS && !WITHHELD_KEYPAD.contains(&digits);
+    lasting.then_some(written)
 }
 
 /// Whether a number of a possible length could be someone's.

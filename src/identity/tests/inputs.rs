@@ -112,6 +112,7 @@ const PHONES: &[(&str, &str, &str)] = &[
     ("1111111111", "US", "unusable"),
     ("+999999999999999", "US", "unusable"),
     ("+1234567890123456789", "US", "unusable"),
+    ("+49000001", "US", "unusable"),
     ("hello", "US", "unusable"),
     ("sip:alice@example.com", "US", "unusable"),
     ("sip:gw.example.net", "US", "unusable"),
