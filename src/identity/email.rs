@@ -27,10 +27,8 @@ pub(super) fn read(text: &str) -> Option<String> {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let domain = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3).ok()?;
     let address = format!("{}@{domain}", lower(local));
-    let options = Options::default()
-        .with_required_tld()
-        .without_domain_literal()
-        .without_display_text();
+    let options =
+        Options::default().with_required_tld().without_domain_literal().without_display_text();
     let valid = address.chars().count() <= MAX_EMAIL
         && EmailAddress::parse_with_options(&address, options).is_ok();
     valid.then_some(address)

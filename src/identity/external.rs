@@ -8,8 +8,23 @@ pub(super) const MAX_NAMESPACE: usize = 64;
 
 /// Values that systems write when they have none: lower case.
 const JUNK: [&str; 17] = [
-    "-", "-1", "anonymous", "empty", "false", "guest", "n/a", "na", "nan", "nil", "none", "null",
-    "test", "undefined", "unknown", "(null)", "(none)",
+    "-",
+    "-1",
+    "anonymous",
+    "empty",
+    "false",
+    "guest",
+    "n/a",
+    "na",
+    "nan",
+    "nil",
+    "none",
+    "null",
+    "test",
+    "undefined",
+    "unknown",
+    "(null)",
+    "(none)",
 ];
 
 /// Whether a value is what systems write when they have none; it would join strangers.

@@ -45,9 +45,8 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
         if own.is_some_and(|own| own.assurance >= assurance) {
             continue;
         }
-        let same = |link: &&mut LinkToMake| {
-            shown[link.shown].identifier_index == hint.identifier_index
-        };
+        let same =
+            |link: &&mut LinkToMake| shown[link.shown].identifier_index == hint.identifier_index;
         match made.iter_mut().find(same) {
             Some(link) if link.assurance < assurance => {
                 *link = LinkToMake { shown: index, assurance };

@@ -118,7 +118,13 @@ impl Reader<'_> {
         None
     }
 
-    fn email(&mut self, field: &str, value: &str, stated: Option<Assurance>, derived: Option<bool>) {
+    fn email(
+        &mut self,
+        field: &str,
+        value: &str,
+        stated: Option<Assurance>,
+        derived: Option<bool>,
+    ) {
         if value.is_empty() || !self.acceptable(field, value, MAX_EMAIL) {
             return;
         }
@@ -130,7 +136,13 @@ impl Reader<'_> {
         };
         let own = self.at.channel == "email";
         let default = if own { Assurance::Carried } else { Assurance::Asserted };
-        self.keep(field, identifier("email", "", address), HintKind::Email, (default, stated), derived);
+        self.keep(
+            field,
+            identifier("email", "", address),
+            HintKind::Email,
+            (default, stated),
+            derived,
+        );
     }
 
     fn customer_ref(&mut self, value: &str) {
@@ -190,7 +202,13 @@ impl Reader<'_> {
         }
         if let Some(number) = self.number(field, value, Bare::National) {
             let trust = (Assurance::Asserted, stated);
-            self.keep(field, identifier("phone", "", number), HintKind::UnknownLine, trust, derived);
+            self.keep(
+                field,
+                identifier("phone", "", number),
+                HintKind::UnknownLine,
+                trust,
+                derived,
+            );
         }
     }
 
@@ -247,10 +265,10 @@ impl Reader<'_> {
             return self.refuse(&format!("{field}.kind"), rule);
         }
         let needed = matches!(kind.as_str(), "external" | "external_id");
-        if needed || !raw.namespace.is_empty() {
-            if let Some(mistake) = namespace_mistake(&raw.namespace) {
-                return self.refuse(&format!("{field}.namespace"), mistake);
-            }
+        if (needed || !raw.namespace.is_empty())
+            && let Some(mistake) = namespace_mistake(&raw.namespace)
+        {
+            return self.refuse(&format!("{field}.namespace"), mistake);
         }
         if raw.value.is_empty() {
             return self.refuse(&format!("{field}.value"), "is empty".to_owned());

@@ -57,8 +57,7 @@ const WITHHELD_WORDS: [&str; 20] = [
 ];
 
 /// ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN and BLOCKED typed on a telephone's keypad.
-const WITHHELD_KEYPAD: [&str; 5] =
-    ["266696687", "7378742833", "86282452253", "8656696", "2562533"];
+const WITHHELD_KEYPAD: [&str; 5] = ["266696687", "7378742833", "86282452253", "8656696", "2562533"];
 
 /// What may stand between a number and its extension.
 const EXTENSION_WORDS: [&str; 9] =
@@ -130,7 +129,9 @@ fn first_possible(
     }
     let national = || parse(dialled, default_region);
     let international = |digits: &str| {
-        (digits.len() >= BARE_INTERNATIONAL_DIGITS).then(|| parse(&format!("+{digits}"), None)).flatten()
+        (digits.len() >= BARE_INTERNATIONAL_DIGITS)
+            .then(|| parse(&format!("+{digits}"), None))
+            .flatten()
     };
     // 00 is how most of the world dials abroad, and no national number begins so.
     let number = if let Some(rest) = digits.strip_prefix("00") {
@@ -178,7 +179,11 @@ fn parse_once(text: &str, region: Option<Region>) -> Option<String> {
     if !possible || !is_plausible(&number) {
         return None;
     }
-    Some(number.format_as(PhoneNumberFormat::E164).into_owned())
+    let written = number.format_as(PhoneNumberFormat::E164).into_owned();
+    // What a national prefix was taken off must not read as something else the next time.
+    let digits = written.trim_start_matches('+');
+    let lasting = digits.len() > SHORT_CODE_DIGITS && !WITHHELD_KEYPAD.contains(&digits);
+    lasting.then_some(written)
 }
 
 /// Whether a number of a possible length could be someone's.
@@ -208,8 +213,11 @@ fn plain(text: &str) -> String {
             _ if character.is_ascii() => plain.push(character),
             '\u{ff0b}' => plain.push('+'),
             // Marks of writing direction and of invisible width.
-            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {}
             '\u{2010}'..='\u{2015}' | '\u{2212}' => plain.push('-'),
             _ if character.is_whitespace() => plain.push(' '),
             _ => {
@@ -250,9 +258,6 @@ fn address(text: &str) -> Option<String> {
 }
 
 fn is_withheld_word(text: &str) -> bool {
-    if !text.is_empty() && !text.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
-        return text.is_ascii() && !text.contains(['*', '#']);
-    }
     let word: String =
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     word.is_empty() || WITHHELD_WORDS.contains(&word.as_str())

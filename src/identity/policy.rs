@@ -146,9 +146,10 @@ impl Policy {
                 self.default_region
             ));
         }
-        for (name, value) in
-            [("reuse_confidence", self.reuse_confidence), ("confirm_confidence", self.confirm_confidence)]
-        {
+        for (name, value) in [
+            ("reuse_confidence", self.reuse_confidence),
+            ("confirm_confidence", self.confirm_confidence),
+        ] {
             // Written so that NaN is a mistake as well.
             if !(0.0..=1.0).contains(&value) {
                 mistakes.push(format!("{name} is {value}, it must be from 0 to 1"));
@@ -211,8 +212,8 @@ mod tests {
             |p| p.confirm_confidence = 0.2,
             |p| p.primary_identifier = Some(PrimaryIdentifier::Email),
             |p| p.confirm_discloses = ConfirmDiscloses::Context,
-            |p| drop(p.own_numbers.insert("+14155550100".into())),
-            |p| drop(p.namespaces.insert("loyalty".into(), p.namespace("crm_id"))),
+            |p| p.own_numbers = BTreeSet::from(["+14155550100".into()]),
+            |p| p.namespaces = BTreeMap::from([("loyalty".into(), p.namespace("crm_id"))]),
         ];
         for change in changes {
             let mut policy = Policy::default();
@@ -241,7 +242,9 @@ mod tests {
         };
         let mistakes = policy.validate().join("\n");
         assert_eq!(policy.validate().len(), 6, "{mistakes}");
-        for part in ["Atlantis", "confirm_confidence is 1.5", "is above", "0800 123", "CRM", "mobile"] {
+        for part in
+            ["Atlantis", "confirm_confidence is 1.5", "is above", "0800 123", "CRM", "mobile"]
+        {
             assert!(mistakes.contains(part), "{part} in {mistakes}");
         }
         let nan = Policy { reuse_confidence: f64::NAN, ..Policy::default() };

@@ -1,8 +1,8 @@
 //! The model itself: one candidate's log-odds, and what they are made of.
 //!
-//! L = base + Σ match + Σ conflict + share + owners + uses + recency + novel
-//! + two kinds + candidates (shared/identity/README.md). An identifier shown
-//! twice, as caller number and as WhatsApp id, counts once in all but `match`.
+//! L is the sum of base, match, conflict, share, owners, uses, recency, novel, two kinds and
+//! candidates (shared/identity/README.md). An identifier shown twice, as caller number and as
+//! WhatsApp id, counts once in all but `match`.
 
 use crate::clock::{DAY, Time};
 use crate::ids::CustomerId;
@@ -147,7 +147,8 @@ impl<'a> Scene<'a> {
         if let Some(named) = self.question.named {
             let kind = HintKind::CustomerRef;
             let side = if named == customer { &mut matches } else { &mut conflicts };
-            let weights = if named == customer { &self.weights.matches } else { &self.weights.conflicts };
+            let weights =
+                if named == customer { &self.weights.matches } else { &self.weights.conflicts };
             side[kind as usize - 1] = Some(weights[kind as usize - 1]);
         }
         for (side, weights) in [("match:", matches), ("conflict:", conflicts)] {
@@ -174,7 +175,8 @@ impl<'a> Scene<'a> {
                 // first contact has ended: that speaks against none of them.
                 1.0 / count
             } else {
-                weight_of(own, self.question.now, seen.kind) / (seen.used + self.weights.share_prior)
+                weight_of(own, self.question.now, seen.kind)
+                    / (seen.used + self.weights.share_prior)
             };
             shares[among] += share.max(self.weights.share_floor).ln();
             owners[among] += count.ln();

@@ -1,8 +1,10 @@
 //! Tests of the model and of what happens around it; tables of inputs are beside.
 
+mod differential;
+mod hints;
 mod inputs;
 mod linking;
 mod policy;
 mod properties;
-mod world;
 mod worked_starts;
+mod world;
