@@ -25,12 +25,10 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
 /// Libraries that only these modules may name: transport knows no SQL, the rules know no I/O.
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
-    ("moka", &["cache"]),
     ("aes_gcm", &["crypto"]),
     ("hmac", &["crypto"]),
     ("rand", &["ids"]),
     ("tonic", &["grpc", "http", "server", "cli", "main"]),
-    ("prost", &["grpc", "http", "server", "cli", "main"]),
     ("tower", &["grpc", "http", "server", "cli", "main"]),
     ("clap", &["cli", "main"]),
     ("tokio", &["store", "cache", "continuity", "events", "grpc", "http", "server", "cli", "main"]),

@@ -157,6 +157,10 @@ pub(crate) fn test_files(files: &[File]) -> Vec<String> {
             }
         }
     }
+    // What a test file declares lies in the folder of its name.
+    let folders: Vec<String> = found.iter().map(|path| path.replace(".rs", "/")).collect();
+    let within = |file: &&File| folders.iter().any(|folder| file.path.starts_with(folder));
+    found.extend(files.iter().filter(within).map(|file| file.path.clone()));
     found
 }
 
@@ -219,7 +223,10 @@ mod tests {
             file("src/a/b.rs", "#[cfg(test)]\nmod tests;"),
             file("src/a/mod.rs", "#[cfg(test)]\nmod sample;\nmod real;"),
             file("src/a/c.rs", "#[cfg(test)]\n#[path = \"c_tests.rs\"]\nmod tests;"),
+            file("src/a/b/tests/d.rs", ""),
         ];
-        assert_eq!(test_files(&files), ["src/a/b/tests.rs", "src/a/sample.rs", "src/a/c_tests.rs"]);
+        let expected =
+            ["src/a/b/tests.rs", "src/a/sample.rs", "src/a/c_tests.rs", "src/a/b/tests/d.rs"];
+        assert_eq!(test_files(&files), expected);
     }
 }
