@@ -122,6 +122,9 @@ pub(super) async fn write_facts(
     intents: &[IntentRecord],
     time: Time,
 ) -> Result<(), Error> {
+    if intents.is_empty() {
+        return Ok(());
+    }
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let key = customer_key(desk, customer).await?;
     let ending = state.ending.as_ref();
@@ -207,10 +210,33 @@ async fn put_block(
     Ok(())
 }
 
+/// Writes what updates said while it was not settled whose interaction it is.
+pub(super) async fn flush(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<(), Error> {
+    let at = Time(state.newest_event);
+    let intents = std::mem::take(&mut state.intents);
+    write_facts(desk, state, interaction, &intents, at).await?;
+    state.intents = intents;
+    let values = std::mem::take(&mut state.values);
+    write_block(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await
+}
+
 /// The facts and values that one interaction gave a customer, opened.
+#[derive(Default)]
 pub(super) struct Carried {
     facts: Vec<(FactRow, String)>,
     blocks: Vec<(BlockKind, BlockRecord)>,
+}
+
+impl Carried {
+    /// The variables alone, to wait until somebody says whose they are.
+    pub fn into_variables(self) -> impl Iterator<Item = ValueRecord> {
+        let variables = self.blocks.into_iter().filter(|(kind, _)| *kind == BlockKind::Variables);
+        variables.flat_map(|(_, block)| block.values)
+    }
 }
 
 /// Opens what an interaction gave a customer, so that another can receive it.

@@ -339,9 +339,9 @@ record! {
         /// A customer it made and then left.
         #[prost(bytes = "vec", tag = "27")]
         pub left: Vec<u8>,
-        /// Whether the start has come, also after the end.
-        #[prost(bool, tag = "28")]
-        pub started: bool,
+        /// Variables its updates set while it was not settled whose they are.
+        #[prost(message, repeated, tag = "29")]
+        pub values: Vec<ValueRecord>,
     }
 
     /// One write of a variable or attribute.

@@ -99,6 +99,10 @@ pub(super) async fn withdraw(
 ) -> Result<Carried, Error> {
     let from = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let from = desk.person(from, false).await?.map_or(from, |person| person.row.customer);
+    if !state.settled && state.filed_at.is_none() {
+        // It never gave its candidate anything.
+        return Ok(Carried::default());
+    }
     desk.take_in_hand(from).await?;
     let carried = filing::carry(desk, from, interaction).await?;
     if let Some(filed_at) = state.filed_at.take() {
@@ -184,8 +188,10 @@ pub(super) async fn move_to(
 ) -> Result<(), Error> {
     let from = customer_of(&state.customer);
     let carried = withdraw(desk, state, interaction).await?;
-    settle(desk, state, interaction, to, looked, basis, |_| true).await?;
+    let looked = without_withdrawn(desk, looked);
+    settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
     filing::receive(desk, to, interaction, carried).await?;
+    filing::flush(desk, state, interaction).await?;
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;
         filing::count(desk, state).await?;
@@ -199,8 +205,26 @@ pub(super) async fn move_to(
     Ok(())
 }
 
+/// What was looked up, without the ties that were taken back since.
+fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
+    let still = |customer: CustomerId, token: Token| {
+        desk.working.get(&customer).is_none_or(|working| working.links().contains_key(&token))
+    };
+    let mut shown = looked.shown.clone();
+    for (shown, token) in shown.iter_mut().zip(&looked.tokens) {
+        shown.owners.retain(|owner| still(owner.customer, *token));
+    }
+    Looked {
+        hints: looked.hints.clone(),
+        tokens: looked.tokens.clone(),
+        shown,
+        unseen: Vec::new(),
+        people: looked.people.clone(),
+    }
+}
+
 /// Lets an empty customer's ref resolve to another.
-async fn retire_if_empty(
+pub(super) async fn retire_if_empty(
     desk: &mut Desk<'_, '_>,
     old: CustomerId,
     to: CustomerId,

@@ -76,6 +76,11 @@ impl Working {
         &mut self.row
     }
 
+    /// Whether it does not exist yet.
+    pub fn is_new(&self) -> bool {
+        self.new_key.is_some()
+    }
+
     /// Whether any link was made, raised or taken away.
     pub fn has_changed_links(&self) -> bool {
         !self.new_owners.is_empty()
