@@ -158,13 +158,11 @@ impl Run<'_> {
             let call =
                 async |mut client: Interactions| client.start_interaction(request.clone()).await;
             let (response, lasted) = self.send(call).await?;
-            let mut ledger = self.ledger();
-            ledger.starts.add(lasted);
+            self.ledger().starts.add(lasted);
             if !response.degraded {
                 return Ok(response);
             }
-            ledger.degraded += 1;
-            drop(ledger);
+            self.ledger().degraded += 1;
             if tries == MAX_DEGRADED_RETRIES {
                 return Ok(response);
             }
