@@ -155,8 +155,10 @@ impl Run<'_> {
         let request = requests::start(start);
         let mut tries = 0;
         loop {
-            let call =
-                async |mut client: Interactions| client.start_interaction(request.clone()).await;
+            let call = |mut client: Interactions| {
+                let request = request.clone();
+                async move { client.start_interaction(request).await }
+            };
             let (response, lasted) = self.send(call).await?;
             self.ledger().starts.add(lasted);
             if !response.degraded {
@@ -182,7 +184,10 @@ impl Run<'_> {
             (answer.map(|one| one.customer_ref.clone()), feedback)
         };
         let request = requests::end(start, end, answered.as_deref(), feedback.clone());
-        let call = async |mut client: Interactions| client.end_interaction(request.clone()).await;
+        let call = |mut client: Interactions| {
+            let request = request.clone();
+            async move { client.end_interaction(request).await }
+        };
         let result = self.send(call).await;
         let ledger = &mut *self.ledger();
         ledger.links.ended(start);
@@ -203,9 +208,9 @@ impl Run<'_> {
 
     /// Makes one call; tries again, a bounded number of times, when the server asks for it.
     /// The duration is that of the try that succeeded.
-    async fn send<T>(
+    async fn send<T, F: Future<Output = Result<Response<T>, Status>>>(
         &self,
-        call: impl AsyncFn(Interactions) -> Result<Response<T>, Status>,
+        call: impl Fn(Interactions) -> F,
     ) -> Result<(T, Duration), Status> {
         let mut wait = FIRST_WAIT;
         let mut tries = 0;
