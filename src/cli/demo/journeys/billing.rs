@@ -4,8 +4,8 @@ use super::{ending, intent, named, reuses, variable};
 use crate::cli::demo::stage::{Stage, System};
 use crate::clock::MINUTE;
 use crate::grpc::proto::{
-    ConfidenceLevel, EndInteractionRequest, IdentityHints, IntentStatus, LineType,
-    StartInteractionRequest, Telco,
+    ConfidenceLevel, EndInteractionRequest, EndInteractionResponse, IdentityHints, IntentStatus,
+    LineType, StartInteractionRequest, StartInteractionResponse, Telco,
 };
 
 pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
@@ -57,6 +57,20 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         ..StartInteractionRequest::default()
     };
     let third = stage.start(System::Telephony, wednesday, call.clone()).await?;
+    check(stage, &first, &second, &third)?;
+    let settled = intent("billing_dispute", "invoice 1042", IntentStatus::Resolved);
+    let note =
+        ending(&call.interaction_id, &third.customer_ref, settled, "Credited the double charge");
+    stage.end(System::Telephony, wednesday.plus(4 * MINUTE), note).await?;
+    Ok(())
+}
+
+fn check(
+    stage: &mut Stage<'_>,
+    first: &StartInteractionResponse,
+    second: &EndInteractionResponse,
+    third: &StartInteractionResponse,
+) -> anyhow::Result<()> {
     let level = third.identity.as_ref().map(|one| one.level()).unwrap_or_default();
     let attempts = third.open_intents.first().map_or(0, |one| one.attempt_count);
     stage.expect(
@@ -64,7 +78,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         "Monday's chat met somebody new; Tuesday's e-mail went into the same history",
     )?;
     stage.expect(
-        reuses(&third, &first.customer_ref) && level == ConfidenceLevel::VeryHigh,
+        reuses(third, &first.customer_ref) && level == ConfidenceLevel::VeryHigh,
         "Wednesday's agent may go on where she left off (reuse, very_high)",
     )?;
     stage.expect(
@@ -73,12 +87,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
             && attempts == 2
             && third.variables.contains_key("plan"),
         "… and sees both contacts, a brief to read aloud, two attempts, and her plan",
-    )?;
-    let settled = intent("billing_dispute", "invoice 1042", IntentStatus::Resolved);
-    let note =
-        ending(&call.interaction_id, &third.customer_ref, settled, "Credited the double charge");
-    stage.end(System::Telephony, wednesday.plus(4 * MINUTE), note).await?;
-    Ok(())
+    )
 }
 
 fn shop_id(crm_id: &str) -> IdentityHints {
