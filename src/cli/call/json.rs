@@ -1,0 +1,174 @@
+//! JSON to messages and back, by the protocol's own JSON mapping with the
+//! field names of the protocol files.
+
+use std::io::Read;
+
+use anyhow::{Context as _, bail};
+use prost_reflect::{
+    DeserializeOptions, DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _,
+    SerializeOptions,
+};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
+
+/// The largest input that is read, in bytes: tonic's own limit on a message.
+const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The JSON that the argument means: itself, `@FILE`, or `-` for standard input.
+///
+/// # Errors
+/// When it cannot be read, is not text, or is larger than 4 MiB.
+pub(super) fn read(argument: &str) -> anyhow::Result<String> {
+    if argument == "-" {
+        return bounded(std::io::stdin().lock()).context("standard input");
+    }
+    match argument.strip_prefix('@') {
+        Some(path) => {
+            let file = std::fs::File::open(path).with_context(|| format!("cannot open {path}"))?;
+            bounded(file).with_context(|| path.to_owned())
+        }
+        None => Ok(argument.to_owned()),
+    }
+}
+
+fn bounded(from: impl Read) -> anyhow::Result<String> {
+    let mut text = String::new();
+    from.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text).context("cannot be read as text")?;
+    if text.len() as u64 > MAX_INPUT_BYTES {
+        bail!("is larger than {MAX_INPUT_BYTES} bytes");
+    }
+    Ok(text)
+}
+
+/// Every JSON value of `text` as a request of the method; a client stream may have several.
+///
+/// # Errors
+/// When the text is not JSON, or does not fit the request.
+pub(super) fn requests(
+    method: &MethodDescriptor,
+    text: &str,
+) -> anyhow::Result<Vec<DynamicMessage>> {
+    let mut values = serde_json::Deserializer::from_str(text);
+    let mut requests = Vec::new();
+    // The deserializer is at its end when only white space is left.
+    while values.end().is_err() {
+        let options = DeserializeOptions::new();
+        let request =
+            DynamicMessage::deserialize_with_options(method.input(), &mut values, &options)
+                .with_context(|| format!("the JSON does not fit {}", method.input().name()))?;
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+/// A message as JSON: its fields in the order of the protocol, maps sorted by key.
+///
+/// # Errors
+/// When a value has no JSON form (a time outside the years 1 to 9999).
+pub(super) fn text(
+    message: &DynamicMessage,
+    emit_defaults: bool,
+    pretty: bool,
+) -> anyhow::Result<String> {
+    let options =
+        SerializeOptions::new().use_proto_field_name(true).skip_default_fields(!emit_defaults);
+    let value = message
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .context("the answer has no JSON form")?;
+    let ordered = InFieldOrder { value: &value, kind: Kind::Message(message.descriptor()) };
+    Ok(if pretty {
+        serde_json::to_string_pretty(&ordered)?
+    } else {
+        serde_json::to_string(&ordered)?
+    })
+}
+
+/// A JSON value whose objects are written in the order of the message's fields.
+/// Maps keep the order of [`Value`], which is that of their keys.
+struct InFieldOrder<'a> {
+    value: &'a Value,
+    kind: Kind,
+}
+
+impl Serialize for InFieldOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.value, &self.kind) {
+            (Value::Array(values), kind) => serializer
+                .collect_seq(values.iter().map(|value| InFieldOrder { value, kind: kind.clone() })),
+            (Value::Object(entries), Kind::Message(map)) if map.is_map_entry() => {
+                let kind = map.map_entry_value_field().kind();
+                serializer.collect_map(
+                    entries
+                        .iter()
+                        .map(|(key, value)| (key, InFieldOrder { value, kind: kind.clone() })),
+                )
+            }
+            (Value::Object(entries), Kind::Message(message)) => {
+                let mut object = serializer.serialize_map(Some(entries.len()))?;
+                for field in message.fields() {
+                    if let Some(value) = entries.get(field.name()) {
+                        let value = InFieldOrder { value, kind: field.kind() };
+                        object.serialize_entry(field.name(), &value)?;
+                    }
+                }
+                object.end()
+            }
+            (plain, _) => plain.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Catalogue;
+    use super::*;
+
+    fn method(name: &str) -> MethodDescriptor {
+        Catalogue::load().unwrap().find(name).unwrap()
+    }
+
+    #[test]
+    fn a_request_reads_both_spellings_and_prints_the_protocols_in_its_order() {
+        let start = method("StartInteraction");
+        let given = r#"{"identityHints": {"external_ids": {"z": "1", "a": "2", "m": "3"},
+            "caller_number": "+12125550123"}, "channel": "voice", "interactionId": "call-1",
+            "startTime": "2026-11-22T09:30:00Z", "telco": {"line_type": "LINE_TYPE_MOBILE"}}"#;
+        let message = requests(&start, given).unwrap().remove(0);
+        assert_eq!(
+            text(&message, false, false).unwrap(),
+            r#"{"interaction_id":"call-1","channel":"voice","identity_hints":{"caller_number":"+12125550123","external_ids":{"a":"2","m":"3","z":"1"}},"telco":{"line_type":"LINE_TYPE_MOBILE"},"start_time":"2026-11-22T09:30:00Z"}"#
+        );
+        let all = text(&message, true, true).unwrap();
+        assert!(all.contains("\"queue\": \"\""), "{all}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_field() {
+        let start = method("StartInteraction");
+        let unknown = requests(&start, r#"{"interaction": "x"}"#).unwrap_err();
+        let unknown = format!("{unknown:#}");
+        assert!(unknown.contains("StartInteractionRequest"), "{unknown}");
+        assert!(unknown.contains("interaction"), "{unknown}");
+        assert!(requests(&start, "{").is_err());
+        assert!(requests(&start, "[]").is_err());
+        assert!(requests(&start, r#"{"direction": "SIDEWAYS"}"#).is_err());
+    }
+
+    #[test]
+    fn several_values_are_several_requests() {
+        let start = method("StartInteraction");
+        assert_eq!(requests(&start, " \n").unwrap().len(), 0);
+        assert_eq!(requests(&start, "{} {}\n{\"channel\":\"voice\"}\n").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_file_is_read_and_an_oversized_one_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("request.json");
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(read(&format!("@{}", path.display())).unwrap(), "{}");
+        std::fs::write(&path, vec![b' '; MAX_INPUT_BYTES as usize + 1]).unwrap();
+        assert!(read(&format!("@{}", path.display())).is_err());
+        assert!(read("@/nowhere/at/all").is_err());
+    }
+}

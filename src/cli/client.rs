@@ -1,0 +1,205 @@
+//! How the client commands reach a server: one connection, the API key on
+//! every call, and every error as a sentence a person can act on.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+
+use crate::grpc::proto::interaction_service_client::InteractionServiceClient;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest API key that is sent, in bytes.
+const MAX_API_KEY_BYTES: usize = 1_024;
+
+/// Which server, and as whom.
+#[derive(clap::Args, Clone)]
+pub struct ServerArgs {
+    /// The server, such as http://127.0.0.1:50051 (`http://` may be left out).
+    #[arg(
+        long,
+        env = "THREADLINE_SERVER",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL"
+    )]
+    pub server: String,
+    /// The API key, as `threadline keys create` printed it.
+    #[arg(long, env = "THREADLINE_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub api_key: Option<String>,
+}
+
+/// A connection that authenticates every call. Clones share it.
+pub type Connection = InterceptedService<Channel, Bearer>;
+
+/// The interactions of a server, with the API key on every call.
+pub type Interactions = InteractionServiceClient<Connection>;
+
+/// Adds `authorization: Bearer …` to a call, when there is a key.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// Connects to `server`; without a key only what needs none can be called.
+///
+/// # Errors
+/// When the address or the key is malformed, or nobody answers within five seconds.
+pub async fn connect(server: &str, api_key: Option<&str>) -> anyhow::Result<Connection> {
+    let bearer = bearer(api_key)?;
+    let uri = server_uri(server)?;
+    // Only host and port are shown: a URL may hold credentials.
+    let name = uri.authority().map_or("", |whole| whole.as_str());
+    let name = name.rsplit('@').next().unwrap_or_default().to_owned();
+    let channel = Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .with_context(|| format!("no answer from {name}: is `threadline serve` running there?"))?;
+    Ok(InterceptedService::new(channel, bearer))
+}
+
+fn bearer(api_key: Option<&str>) -> anyhow::Result<Bearer> {
+    let Some(key) = api_key.filter(|key| !key.is_empty()) else {
+        return Ok(Bearer(None));
+    };
+    if key.len() > MAX_API_KEY_BYTES {
+        bail!("the API key is longer than {MAX_API_KEY_BYTES} bytes");
+    }
+    let Ok(mut value) = format!("Bearer {key}").parse::<MetadataValue<Ascii>>() else {
+        bail!("the API key holds characters that no key has");
+    };
+    value.set_sensitive(true);
+    Ok(Bearer(Some(value)))
+}
+
+fn server_uri(server: &str) -> anyhow::Result<Uri> {
+    let form = "the server's address must look like http://127.0.0.1:50051";
+    let whole = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let Ok(uri) = whole.parse::<Uri>() else { bail!(form) };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(host)) if !host.is_empty() => Ok(uri),
+        (Some("https"), _) => bail!("https is not served yet: {form}"),
+        _ => bail!(form),
+    }
+}
+
+/// The documented reason of an error, such as `INVALID_FIELD`; empty when it has none.
+pub fn reason(status: &Status) -> String {
+    status.get_details_error_info().map(|details| details.reason).unwrap_or_default()
+}
+
+/// How long the server asks to wait before the next try.
+pub fn retry_delay(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info().and_then(|details| details.retry_delay)
+}
+
+/// The code as it stands in the protocol's documentation, such as `INVALID_ARGUMENT`.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// One readable sentence: code, reason, message, every field violation, and when to try again.
+pub fn sentence(status: &Status) -> String {
+    let mut text = code_name(status.code()).to_owned();
+    let reason = reason(status);
+    if !reason.is_empty() {
+        text.push_str(&format!(" ({reason})"));
+    }
+    if !status.message().is_empty() {
+        text.push_str(&format!(": {}", status.message()));
+    }
+    for violation in field_violations(status) {
+        text.push_str(&format!("; {violation}"));
+    }
+    if let Some(delay) = retry_delay(status) {
+        text.push_str(&format!("; try again in {} ms", delay.as_millis()));
+    }
+    text
+}
+
+/// Every field that the server refused, each as `field: what is wrong`.
+pub fn field_violations(status: &Status) -> Vec<String> {
+    let Some(request) = status.get_details_bad_request() else { return Vec::new() };
+    let violations = request.field_violations;
+    violations.into_iter().map(|one| format!("{}: {}", one.field, one.description)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_code_reason_and_every_field() {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info("INVALID_FIELD", "threadline.v1", [])
+            .add_bad_request_violation("interaction_id", "must not be empty")
+            .add_bad_request_violation("channel", "must not be empty")
+            .set_retry_info(Some(Duration::from_millis(50)));
+        let status =
+            Status::with_error_details(Code::InvalidArgument, "2 fields are invalid", details);
+        assert_eq!(
+            sentence(&status),
+            "INVALID_ARGUMENT (INVALID_FIELD): 2 fields are invalid; \
+             interaction_id: must not be empty; channel: must not be empty; try again in 50 ms"
+        );
+        assert_eq!(sentence(&Status::new(Code::Unavailable, "")), "UNAVAILABLE");
+    }
+
+    #[test]
+    fn addresses_with_and_without_a_scheme() {
+        for good in ["http://127.0.0.1:50051", "localhost:50051", "[::1]:50051", "example.com"] {
+            assert!(server_uri(good).is_ok(), "{good}");
+        }
+        for bad in ["", "http://", "ftp://a", "https://a", "a b", "unix:///tmp/x"] {
+            assert!(server_uri(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_travels_marked_as_secret_and_a_malformed_one_is_not_repeated() {
+        let mut good = bearer(Some("tl_1_abc")).unwrap();
+        let request = good.call(Request::new(())).unwrap();
+        let value = request.metadata().get("authorization").unwrap();
+        assert_eq!(value.to_str().unwrap(), "Bearer tl_1_abc");
+        assert!(value.is_sensitive());
+        let refused = bearer(Some("tl_\nsecret")).err().unwrap().to_string();
+        assert!(!refused.contains("secret"));
+        assert!(bearer(Some(&"k".repeat(2_000))).is_err());
+        assert!(bearer(None).unwrap().call(Request::new(())).unwrap().metadata().is_empty());
+    }
+}

@@ -1,0 +1,96 @@
+//! `threadline replay`: a recorded world through the real API, and how well it
+//! was recognised.
+//!
+//! The world's truth never travels as a hint. It decides only what a client
+//! that knows would say at the end (`--feedback`), and it scores the answers.
+
+mod answers;
+mod decisions;
+mod drive;
+mod events;
+mod metrics;
+mod oracle;
+mod progress;
+mod report;
+mod requests;
+mod scorer;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+use super::client::{self, Interactions, ServerArgs};
+
+/// Feeds an event stream through the API and scores the answers.
+#[derive(clap::Args)]
+pub struct ReplayArgs {
+    /// The events, one JSON object a line, plain or gzip.
+    #[arg(value_name = "EVENTS.jsonl[.gz]")]
+    pub events: PathBuf,
+    /// At what share of the ends the client says who it was, from 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub feedback: f64,
+    /// Which ends those are: the same seed chooses the same ones.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Only the first N starts and their ends.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Writes one line a start, so that two runs can be compared.
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
+    /// Calls in flight, from 1 to 256. Above 1 only each customer's own order is kept.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Which server, and as whom (the key needs the backfill role).
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "must be a number from 0 to 1".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must lie from 0 to 1".to_owned()) }
+}
+
+/// Replays the world and prints the figures: 0 without, 1 with an error of any call.
+///
+/// # Errors
+/// When the events cannot be read, the server cannot be reached, or the decisions not written.
+pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
+    let (code, figures) = replay(args).await?;
+    std::io::stdout().write_all(&figures).context("standard output")?;
+    Ok(code)
+}
+
+async fn replay(args: ReplayArgs) -> anyhow::Result<(ExitCode, Vec<u8>)> {
+    let mut world = events::World::read(&args.events)?;
+    if let Some(starts) = args.limit {
+        world.keep_first(starts);
+    }
+    if world.starts.is_empty() {
+        bail!("{} holds no start", args.events.display());
+    }
+    let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
+    let plan = drive::Plan {
+        feedback: args.feedback,
+        seed: args.seed,
+        concurrency: usize::from(args.concurrency),
+    };
+    let begun = Instant::now();
+    let ledger = drive::replay(&Interactions::new(connection), &world, &plan).await;
+    let lasted = begun.elapsed();
+    if let Some(path) = &args.decisions {
+        std::fs::write(path, decisions::lines(&world, &ledger))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let failed = ledger.failures.total() > 0;
+    let mut figures = Vec::new();
+    report::print(&mut figures, &world, &ledger, &plan, lasted)?;
+    Ok((if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }, figures))
+}
+
+#[cfg(test)]
+mod tests;
