@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("threadline.binpb"), &descriptors)?;
 
     tonic_prost_build::configure()
+        // A message with a map encodes the same way every time: replays are told by their content.
+        .btree_map(".")
         .skip_debug(["."])
         .extern_path(
             ".threadline.v1.UpdateInteractionResponse",

@@ -1,1 +1,92 @@
 //! The commands of the one binary.
+
+pub mod call;
+pub mod client;
+pub mod demo;
+pub mod keys;
+pub mod replay;
+pub mod serve;
+pub mod sweep;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use crate::server::{Configuration, Layers, Serve};
+
+/// Who is this, and what were we talking about?
+#[derive(Parser)]
+#[command(name = "threadline", version, about, max_term_width = 100)]
+pub struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Plays the seed journeys on an embedded store, through the real API
+    Demo(demo::DemoArgs),
+    /// Serves the API
+    Serve(serve::ServeArgs),
+    /// Makes, lists and revokes API keys
+    Keys(keys::KeysArgs),
+    /// Calls any RPC, JSON in and out
+    Call(call::CallArgs),
+    /// Feeds an event stream through the API and measures the recognition
+    Replay(replay::ReplayArgs),
+    /// Ends by time what has to end: open starts, unidentified customers, expired values
+    Sweep(sweep::SweepArgs),
+}
+
+/// Where the rows are: for commands that open the database directly, also while `serve` runs.
+#[derive(Args, Clone)]
+pub struct DatabaseArgs {
+    /// sqlite:PATH or postgres://… [default: sqlite:threadline.db]
+    #[arg(long, env = "THREADLINE_DATABASE", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// Settings and tenants' policies [default: threadline.toml, if there is one]
+    #[arg(long, env = "THREADLINE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// What to serve or open with; `listen` wins over the settings.
+    ///
+    /// # Errors
+    /// Every mistake of the settings at once.
+    pub fn with(self, listen: Option<String>) -> anyhow::Result<Serve> {
+        let layers = Layers { file: self.config, listen, database: self.database };
+        Ok(Serve {
+            configuration: Configuration::load(&layers).context("the settings")?,
+            root_key: std::env::var("THREADLINE_ROOT_KEY").ok(),
+            clock: Clock::System,
+            entropy: Entropy::System,
+        })
+    }
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What a person can act on; never a value of a customer.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Demo(arguments) => serve::demo(arguments).await,
+            Verb::Serve(arguments) => serve::run(arguments).await,
+            Verb::Keys(arguments) => keys::run(arguments).await,
+            Verb::Call(arguments) => call::run(arguments).await,
+            Verb::Replay(arguments) => replay::run(arguments).await,
+            Verb::Sweep(arguments) => sweep::run(arguments).await,
+        }
+    }
+
+    /// Whether this command lives long enough to log.
+    pub fn logs(&self) -> bool {
+        matches!(self.verb, Verb::Serve(_) | Verb::Sweep(_))
+    }
+}

@@ -14,8 +14,7 @@ use super::service::Service;
 use super::tenant::Tenant;
 use super::working::Working;
 use crate::cache::Remembered;
-use crate::context::Context;
-use crate::crypto::key_id;
+use crate::crypto::{DataKey, key_id};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::gate::Gate;
 use crate::store::read::{self, JournalEntry, Owners};
@@ -60,11 +59,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         let mut found = HashMap::with_capacity(tokens.len());
         let mut missing = Vec::new();
         for token in tokens {
-            let remembered = if self.reads.is_inside() {
-                None
-            } else {
-                self.service.memory.owners(tenant, *token)
-            };
+            let remembered = if self.reads.uses_cache() { self.service.memory.owners(tenant, *token) } else { None };
             match remembered {
                 Some(owners) => drop(found.insert(*token, owners)),
                 None if !missing.contains(token) => missing.push(*token),
@@ -75,7 +70,7 @@ impl<'d, 'c> Desk<'d, 'c> {
             let sequence = self.gate().sequence();
             for (token, owners) in self.reads.load(Box::new(move |connection| Box::pin(async move { read::owners(connection, tenant, &missing).await }))).await? {
                 let owners = Arc::new(owners);
-                if !self.reads.is_inside() {
+                if self.reads.uses_cache() {
                     self.service.memory.keep_owners(tenant, token, &owners, sequence);
                 }
                 found.insert(token, owners);
@@ -95,11 +90,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
-            let remembered = if self.reads.is_inside() {
-                None
-            } else {
-                self.service.memory.person(tenant, *id)
-            };
+            let remembered = if self.reads.uses_cache() { self.service.memory.person(tenant, *id) } else { None };
             match remembered.filter(|person| !with_context || person.context.is_some()) {
                 Some(person) => drop(found.insert(*id, person)),
                 None => missing.push(*id),
@@ -114,7 +105,7 @@ impl<'d, 'c> Desk<'d, 'c> {
                 }))).await??;
             for person in loaded {
                 let person = Arc::new(person);
-                if !self.reads.is_inside() {
+                if self.reads.uses_cache() {
                     self.service.memory.keep_person(tenant, &person, sequence);
                 }
                 found.insert(person.row.customer, person);
@@ -142,13 +133,6 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(None)
     }
 
-    /// The context of a customer that exists.
-    pub async fn context(&mut self, id: CustomerId) -> Result<Arc<Context>, Error> {
-        let person = self.person(id, true).await?;
-        let context = person.and_then(|person| person.context.as_ref().map(|(it, _)| Arc::clone(it)));
-        Ok(context.unwrap_or_default())
-    }
-
     /// An interaction; `None` when it was never heard of.
     pub async fn interaction(&mut self, token: Token) -> Result<Option<Known>, Error> {
         let tenant = self.tenant.id;
@@ -162,23 +146,27 @@ impl<'d, 'c> Desk<'d, 'c> {
             return Ok(None);
         }
         let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
-        let key = self.key(key_id(&entry.state).ok_or(Error::Sealed)?).await?;
+        let Some(key) = self.key(key_id(&entry.state).ok_or(Error::Sealed)?).await? else {
+            // Its customer was removed, and the key with them.
+            return Ok(None);
+        };
         let state = slot.open(self.tenant.id, &key, &entry.state)?;
         Ok(Some(Known { entry, state }))
     }
 
-    /// The data key of that name.
-    pub async fn key(&mut self, id: KeyId) -> Result<Arc<crate::crypto::DataKey>, Error> {
+    /// The data key of that name; `None` when it was destroyed.
+    async fn key(&mut self, id: KeyId) -> Result<Option<Arc<DataKey>>, Error> {
         if id == self.tenant.key.id() {
-            return Ok(Arc::clone(&self.tenant.key));
+            return Ok(Some(Arc::clone(&self.tenant.key)));
         }
         let remembered = self.working.values().find(|one| one.key.id() == id);
         if let Some(working) = remembered {
-            return Ok(Arc::clone(&working.key));
+            return Ok(Some(Arc::clone(&working.key)));
         }
         let service = Arc::clone(self.service);
         let tenant = self.tenant.id;
-        self.reads.load(Box::new(move |connection| Box::pin(async move { super::load::keys(&service, tenant, connection, &[id]).await }))).await??.remove(&id).ok_or(Error::Sealed)
+        let mut keys = self.reads.load(Box::new(move |connection| Box::pin(async move { super::load::keys(&service, tenant, connection, &[id]).await }))).await??;
+        Ok(keys.remove(&id))
     }
 
     /// Takes a customer in hand, to change it.

@@ -13,6 +13,8 @@ use super::{Error, Store};
 pub enum Reads<'c> {
     /// In a snapshot of its own, in a task that outlives the request.
     Outside(Arc<Store>),
+    /// The same, past the cache: for answers that no commit will check.
+    Fresh(Arc<Store>),
     /// On the writer's connection, where nothing can change any more.
     Inside(&'c mut AnyConnection),
 }
@@ -21,9 +23,9 @@ pub enum Reads<'c> {
 pub type Load<T> = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
 
 impl Reads<'_> {
-    /// Whether this is the writer's own transaction: the cache is neither used nor filled then.
-    pub fn is_inside(&self) -> bool {
-        matches!(self, Self::Inside(_))
+    /// Whether the cache may answer, and be filled.
+    pub fn uses_cache(&self) -> bool {
+        matches!(self, Self::Outside(_))
     }
 
     /// Runs one load. All it reads is of one moment.
@@ -33,7 +35,7 @@ impl Reads<'_> {
     pub async fn load<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
         match self {
             Self::Inside(connection) => load(connection).await,
-            Self::Outside(store) => {
+            Self::Outside(store) | Self::Fresh(store) => {
                 let store = Arc::clone(store);
                 // A request that is cancelled must not leave a connection inside a transaction:
                 // the task goes on to its end without it.

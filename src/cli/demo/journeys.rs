@@ -8,7 +8,7 @@ mod phone_to_whatsapp;
 mod public_channel;
 mod withheld;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::stage::Stage;
 use crate::grpc::proto::update_interaction_request::IdentityFeedback;
@@ -81,15 +81,15 @@ fn intent(name: &str, reference: &str, status: IntentStatus) -> Intent {
     }
 }
 
-fn variable(name: &str, value: &str) -> HashMap<String, VariableInput> {
+fn variable(name: &str, value: &str) -> BTreeMap<String, VariableInput> {
     let value = VariableInput { value: value.to_owned(), ..VariableInput::default() };
-    HashMap::from([(name.to_owned(), value)])
+    BTreeMap::from([(name.to_owned(), value)])
 }
 
-fn named(name: &str) -> HashMap<String, ProfileAttributeInput> {
+fn named(name: &str) -> BTreeMap<String, ProfileAttributeInput> {
     let value =
         ProfileAttributeInput { value: name.to_owned(), ..ProfileAttributeInput::default() };
-    HashMap::from([("name".to_owned(), value)])
+    BTreeMap::from([("name".to_owned(), value)])
 }
 
 /// The agent's “yes” to an interaction that another system started.

@@ -61,7 +61,7 @@ pub(super) fn end(
 }
 
 fn identity_hints(hints: &Hints) -> IdentityHints {
-    let mut external_ids: std::collections::HashMap<_, _> = hints
+    let mut external_ids: std::collections::BTreeMap<_, _> = hints
         .external_ids
         .iter()
         .flatten()

@@ -1,0 +1,178 @@
+//! `threadline keys create | list | revoke`: opens the database directly, also while `serve` runs.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+
+use super::DatabaseArgs;
+use crate::clock::Time;
+use crate::continuity::{Role, Service};
+use crate::crypto::ApiKey;
+use crate::identity::Assurance;
+use crate::ids::Entropy;
+use crate::store::admin::ApiKeyRow;
+
+/// Makes, lists and revokes API keys.
+#[derive(Args)]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    verb: KeysVerb,
+}
+
+#[derive(Subcommand)]
+enum KeysVerb {
+    /// Makes a key and prints it: once, and never again
+    Create {
+        #[command(flatten)]
+        key: NewKey,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Lists keys, without their secrets
+    List {
+        /// Only this tenant's
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Revokes a key, within a second on every instance
+    Revoke {
+        /// The key's public part, as `keys list` shows it (tenant number and id, such as 1_k3f9…)
+        key: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// A key to make.
+#[derive(Args, Clone)]
+pub struct NewKey {
+    /// The company; made when it is new. At most 64 of a-z, 0-9, - and _
+    #[arg(long)]
+    pub tenant: String,
+    /// telephony, bot, helpdesk, agent, admin, backfill or insight; may be given several times
+    #[arg(long = "role", required = true)]
+    pub roles: Vec<String>,
+    /// The name its interaction ids belong to
+    #[arg(long, default_value = "default")]
+    pub source: String,
+    /// Another source it may name; may be given several times
+    #[arg(long)]
+    pub may_address: Vec<String>,
+    /// The most that what it states can be worth: asserted, carried, authenticated or verified
+    #[arg(long)]
+    pub max_assurance: Option<String>,
+    /// The key belongs to a test tenant of that name, whose rows are purged after 7 days
+    #[arg(long)]
+    pub test: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What a person can act on.
+pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        KeysVerb::Create { key, database } => {
+            let service = database.with(None)?.open().await?;
+            let text = create(&service, &key).await;
+            service.store().close().await;
+            writeln!(std::io::stdout(), "{}", text?)?;
+        }
+        KeysVerb::List { tenant, database } => {
+            let service = database.with(None)?.open().await?;
+            let listed = list(&service, tenant.as_deref()).await;
+            service.store().close().await;
+            write!(std::io::stdout(), "{}", listed?)?;
+        }
+        KeysVerb::Revoke { key, database } => {
+            let service = database.with(None)?.open().await?;
+            let revoked = revoke(&service, &key).await;
+            service.store().close().await;
+            revoked?;
+            writeln!(std::io::stdout(), "revoked")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a key and gives its text.
+///
+/// # Errors
+/// Names and roles that do not exist, and the store's.
+pub async fn create(service: &Service, key: &NewKey) -> anyhow::Result<String> {
+    name("tenant", &key.tenant)?;
+    name("source", &key.source)?;
+    key.may_address.iter().try_for_each(|source| name("may-address", source))?;
+    for role in &key.roles {
+        if Role::parse(role).is_none() {
+            let known: Vec<&str> = Role::ALL.iter().map(|(_, name)| *name).collect();
+            bail!("--role must be one of {}", known.join(", "));
+        }
+    }
+    let max_assurance = match key.max_assurance.as_deref() {
+        None => 0,
+        Some("asserted") => Assurance::Asserted.code(),
+        Some("carried") => Assurance::Carried.code(),
+        Some("authenticated") => Assurance::Authenticated.code(),
+        Some("verified") => Assurance::Verified.code(),
+        Some(_) => bail!("--max-assurance must be asserted, carried, authenticated or verified"),
+    };
+    let tenant = service.tenant_named(&key.tenant, key.test).await?;
+    let made = ApiKey::generate(tenant.id, key.test, &Entropy::System);
+    let row = ApiKeyRow {
+        tenant: tenant.id,
+        id: made.id.clone(),
+        hash: made.hash().to_vec(),
+        roles: key.roles.join(","),
+        source: key.source.clone(),
+        may_address: key.may_address.join(","),
+        max_assurance,
+        created: service.store().now(),
+        revoked: Time(0),
+    };
+    service.store().add_api_key(&row).await?;
+    Ok(made.text())
+}
+
+fn name(what: &str, text: &str) -> anyhow::Result<()> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) {
+        bail!("--{what} must be 1 to 64 of a-z, 0-9, - and _");
+    }
+    Ok(())
+}
+
+async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
+    let mut text = format!(
+        "{:<20} {:<16} {:<28} {:<12} {:<16} {}\n",
+        "key", "tenant", "roles", "source", "may address", "created"
+    );
+    for tenant in service.store().tenants().await? {
+        if only.is_some_and(|only| only != tenant.name) {
+            continue;
+        }
+        for key in service.store().api_keys(tenant.tenant).await? {
+            let created = jiff::Timestamp::from_millisecond(key.created.0).unwrap_or_default();
+            let state = if key.revoked.0 == 0 { "" } else { "  revoked" };
+            let name = if tenant.test { format!("{} (test)", tenant.name) } else { tenant.name.clone() };
+            let id = format!("{}_{}", key.tenant.0, key.id);
+            text.push_str(&format!(
+                "{id:<20} {name:<16} {:<28} {:<12} {:<16} {created:.0}{state}\n",
+                key.roles, key.source, key.may_address
+            ));
+        }
+    }
+    Ok(text)
+}
+
+async fn revoke(service: &Service, key: &str) -> anyhow::Result<()> {
+    let (tenant, id) = key.split_once('_').context("a key is named as `keys list` shows it")?;
+    let tenant = tenant.parse().context("a key is named as `keys list` shows it")?;
+    let revoked = service.store().revoke_api_key(crate::ids::TenantId(tenant), id).await?;
+    anyhow::ensure!(revoked, "no such key, or it is revoked already");
+    Ok(())
+}

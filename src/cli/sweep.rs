@@ -1,0 +1,34 @@
+//! `threadline sweep`: ends by time what has to end, once. `serve` does the same every minute.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::DatabaseArgs;
+
+/// Sweeps every tenant once.
+#[derive(Args)]
+pub struct SweepArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Sweeps, and says what went.
+///
+/// # Errors
+/// When the database cannot be opened or written.
+pub async fn run(arguments: SweepArgs) -> anyhow::Result<ExitCode> {
+    let service = arguments.database.with(None)?.open().await?;
+    let swept = service.sweep().await;
+    service.store().close().await;
+    let swept = swept?;
+    writeln!(
+        std::io::stdout(),
+        "closed {} interactions, removed {} customers and {} blocks of expired values",
+        swept.closed,
+        swept.purged,
+        swept.expired
+    )?;
+    Ok(ExitCode::SUCCESS)
+}

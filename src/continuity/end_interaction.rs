@@ -1,0 +1,408 @@
+//! EndInteraction: save what happened, durably, with or without an earlier start.
+//!
+//! Replay? → whose it is → what it says → file, count → write → answer.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::absorb::{Feedback, News, absorb, resolve};
+use super::answer::{Warning, standing};
+use super::caller::{Caller, Role};
+use super::desk::{Desk, Known};
+use super::ending::{self, Outcome};
+use super::filing;
+use super::journaling::{self, Entry};
+use super::recognise::{self, judge, look};
+use super::record::{About, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord};
+use super::service::Service;
+use super::settling::{customer_of, settle};
+use super::start_interaction::{continued, decide_first, inherit};
+use super::update_interaction::later_hints;
+use crate::clock::Time;
+use crate::context::{Audience, Disclosure, Sensitivity};
+use crate::identity::{
+    Assurance, Attestation, Basis, Direction, LineType, RawHints, Recommendation, Verification,
+    Violation,
+};
+use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::rows::{BlockKind, Verb};
+use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+
+/// An end, parsed.
+#[derive(Clone)]
+pub struct End {
+    /// What it says of itself; an empty source is the key's own.
+    pub about: About,
+    /// The request in canonical form: what makes two ends the same.
+    pub content: Vec<u8>,
+    /// The ref that the start answered.
+    pub customer_ref: String,
+    /// More hints, as they were shown.
+    pub hints: RawHints,
+    /// The channel; required when no start is known.
+    pub channel: String,
+    /// Who turned to whom.
+    pub direction: Option<Direction>,
+    /// What line the number is.
+    pub line_type: LineType,
+    /// What the network attests.
+    pub attestation: Attestation,
+    /// When it started.
+    pub start_time: Option<Time>,
+    /// When it ended.
+    pub end_time: Option<Time>,
+    /// The version of this end.
+    pub revision: Option<i64>,
+    /// What it was about.
+    pub intents: Vec<IntentRecord>,
+    /// Values to remember, and names to forget (without a value).
+    pub variables: Vec<ValueRecord>,
+    /// Lasting values to set, and names to remove (without a value).
+    pub profile: Vec<ValueRecord>,
+    /// A new cap on what is shown of the customer. Admin only.
+    pub disclosure: Option<Disclosure>,
+    /// What happened.
+    pub summary: String,
+    /// Who may see summary and intents.
+    pub sensitivity: Sensitivity,
+    /// Somebody's word on who it was.
+    pub feedback: Option<Feedback>,
+    /// How the customer proved who they are.
+    pub verification: Option<Verification>,
+    /// How it closed.
+    pub disposition: String,
+    /// The customer's score.
+    pub csat: Option<i32>,
+    /// From −1 to 1.
+    pub sentiment: Option<f64>,
+    /// Whether it was passed on.
+    pub escalated: bool,
+    /// What it led to.
+    pub conversion: Option<ConversionRecord>,
+}
+
+/// The answer to an end.
+pub struct Ended {
+    /// The caller's own id.
+    pub interaction_id: String,
+    /// In whose history it now is.
+    pub customer: Option<CustomerId>,
+    /// When it started.
+    pub start: Time,
+    /// When it ended.
+    pub end: Time,
+    /// Intents recorded.
+    pub intents_updated: i32,
+    /// Variables set or cleared.
+    pub variables_updated: i32,
+    /// What deserves a look.
+    pub warnings: Vec<Warning>,
+    labels: Vec<(Token, Arc<str>)>,
+}
+
+impl Service {
+    /// Saves the end. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// [`Error::EndConflict`] for other content without a higher revision, [`Error::Invalid`],
+    /// [`Error::CustomerNotFound`] when somebody is named who does not exist, those of roles and
+    /// sources, and the store's.
+    pub async fn end_interaction(
+        self: &Arc<Self>,
+        caller: &Caller,
+        end: End,
+    ) -> Result<Ended, Error> {
+        let writers =
+            [Role::Telephony, Role::Bot, Role::Helpdesk, Role::Backfill, Role::Admin];
+        caller.needs(&writers)?;
+        if end.disclosure.is_some() {
+            caller.needs(&[Role::Admin])?;
+        }
+        let source = caller.addresses(&end.about.source)?;
+        let mut end = end;
+        end.about.source.clone_from(&source);
+        let secrets = &caller.tenant.secrets;
+        let interaction = secrets.interaction(&source, &end.about.interaction_id);
+        let operation = Arc::new(EndOperation {
+            service: Arc::clone(self),
+            caller: caller.clone(),
+            interaction,
+            fingerprint: secrets.fingerprint(&[&end.content]).to_vec(),
+            now: self.store.now(),
+            end,
+        });
+        match self.store.run(Arc::clone(&operation)).await {
+            Ok(Verdict::Committed(ended)) => {
+                for (token, text) in &ended.labels {
+                    self.memory.keep_label(caller.tenant.id, *token, Arc::clone(text));
+                }
+                Ok(ended)
+            }
+            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+                let known = self.known(caller, interaction).await?;
+                let state = known.ok_or(Error::InteractionNotFound)?.state;
+                self.ended_as_it_stands(caller, state).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ended_as_it_stands(
+        self: &Arc<Self>,
+        caller: &Caller,
+        state: State,
+    ) -> Result<Ended, Error> {
+        let mut reads = Reads::Fresh(Arc::clone(&self.store));
+        let mut desk = Desk::new(self, &caller.tenant, &mut reads);
+        answer(&mut desk, &state, Vec::new()).await
+    }
+}
+
+async fn answer(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    warnings: Vec<Warning>,
+) -> Result<Ended, Error> {
+    let ending = state.ending.clone().unwrap_or_default();
+    let customer = match customer_of(&state.customer) {
+        Some(id) if desk.working.contains_key(&id) => Some(id),
+        Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
+        None => None,
+    };
+    Ok(Ended {
+        interaction_id: state.about.clone().unwrap_or_default().interaction_id,
+        customer,
+        start: Time(state.start_time),
+        end: Time(ending.end_time),
+        intents_updated: ending.intents_updated,
+        variables_updated: ending.variables_updated,
+        warnings,
+        labels: std::mem::take(&mut desk.labels),
+    })
+}
+
+struct EndOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    interaction: Token,
+    fingerprint: Vec<u8>,
+    now: Time,
+    end: End,
+}
+
+impl Operation for EndOperation {
+    type Answer = Ended;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Ended>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            let known = desk.interaction(self.interaction).await?;
+            if let Some(known) = &known {
+                ending::may_end(known, self.end.revision, &self.fingerprint)?;
+            }
+            let mut warnings = Vec::new();
+            let without_start = known.is_none();
+            let mut state = match known {
+                Some(known) => self.news(&mut desk, known, &mut warnings).await?,
+                None => self.begin(&mut desk, &mut warnings).await?,
+            };
+            self.conclude(&mut desk, &mut state, &mut warnings).await?;
+            if without_start {
+                // Keeps the start's place, so that a start that comes late finds the end.
+                desk.effects.journal.push(ending::start_place(self.interaction, &state, &self.caller.key_id));
+            }
+            let entry = Entry {
+                interaction: self.interaction,
+                verb: Verb::End,
+                part: ending::part(self.end.revision),
+                fingerprint: self.fingerprint.clone(),
+                time: Time(state.ending.as_ref().map_or(self.now.0, |ending| ending.end_time)),
+                caller: &self.caller.key_id,
+            };
+            journaling::write(&mut desk, &state, entry).await?;
+            let ended = answer(&mut desk, &state, warnings).await?;
+            Ok(desk.propose(ended))
+        })
+    }
+}
+
+impl EndOperation {
+    /// A start is known: the end's hints, verification and word on who it was are news.
+    async fn news(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        known: Known,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<State, Error> {
+        let mut state = known.state;
+        let about = state.about.get_or_insert_default();
+        let said = &self.end.about;
+        for (known, said) in [
+            (&mut about.agent_ref, &said.agent_ref),
+            (&mut about.queue, &said.queue),
+            (&mut about.thread_ref, &said.thread_ref),
+        ] {
+            if !said.is_empty() {
+                known.clone_from(said);
+            }
+        }
+        let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
+        warnings.extend(normalised.notices.into_iter().map(Warning::from));
+        if !self.end.customer_ref.is_empty() && resolve(desk, &self.end.customer_ref).await?.is_none() {
+            warnings.push(Warning::unknown_customer_ref("customer_ref"));
+        }
+        let news = self.said(normalised.hints, normalised.customer_ref);
+        news.allowed(&self.caller)?;
+        let ceiling = self.caller.max_assurance;
+        warnings.extend(absorb(desk, &mut state, self.interaction, &news, ceiling).await?);
+        Ok(state)
+    }
+
+    fn said(&self, hints: Vec<crate::identity::Hint>, named: Option<String>) -> News {
+        let (feedback, verification) = (self.end.feedback.clone(), self.end.verification);
+        News { hints, named, feedback, verification }
+    }
+
+    /// No start is known: the end says everything a start says of itself.
+    async fn begin(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<State, Error> {
+        if self.end.channel.is_empty() {
+            return Err(Error::Invalid(vec![Violation {
+                field: "channel".into(),
+                description: "is required: no start of this interaction is known".into(),
+            }]));
+        }
+        let end_time = self.end.end_time.unwrap_or(self.now);
+        let start_time = self.end.start_time.unwrap_or(end_time);
+        let mut state = State {
+            about: Some(self.end.about.clone()),
+            channel: self.end.channel.clone(),
+            direction: self.end.direction.unwrap_or(Direction::Inbound).code(),
+            audience: Audience::Private.code(),
+            start_time: start_time.0,
+            start_given: self.end.start_time.is_some(),
+            line_type: self.end.line_type.code(),
+            attestation: self.end.attestation.code(),
+            contact: self.interaction.0.to_vec(),
+            newest_event: start_time.0,
+            end_only: true,
+            ..State::default()
+        };
+        let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
+        warnings.extend(normalised.notices.into_iter().map(Warning::from));
+        let named = normalised.customer_ref.as_deref();
+        let echoed = match self.end.customer_ref.as_str() {
+            "" => None,
+            echoed => {
+                let known = resolve(desk, echoed).await?;
+                if known.is_none() {
+                    warnings.push(Warning::unknown_customer_ref("customer_ref"));
+                }
+                known
+            }
+        };
+        let before = continued(desk, &self.end.about, start_time).await?;
+        match (echoed, before) {
+            (Some(customer), _) => {
+                self.take_word(desk, &mut state, customer, normalised.hints).await?;
+            }
+            (None, Some(before)) => {
+                inherit(desk, &mut state, self.interaction, &before, normalised.hints).await?;
+            }
+            (None, None) => {
+                let hints = normalised.hints;
+                warnings.extend(decide_first(desk, &mut state, self.interaction, hints, named).await?);
+            }
+        }
+        let news = self.said(Vec::new(), None);
+        news.allowed(&self.caller)?;
+        let ceiling = self.caller.max_assurance;
+        absorb(desk, &mut state, self.interaction, &news, ceiling).await?;
+        Ok(state)
+    }
+
+    /// The caller's own system says whose it was: settled, CARRIED.
+    async fn take_word(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+        customer: CustomerId,
+        hints: Vec<crate::identity::Hint>,
+    ) -> Result<(), Error> {
+        let now = Time(state.start_time);
+        state.named = customer.0.to_vec();
+        state.hints = hints.iter().map(recognise::hint_record).collect();
+        let looked = look(desk, hints, Some(customer), None).await?;
+        let decision = judge(desk, &looked, Some(customer), now);
+        let mut record = recognise::record(desk, &looked, &decision, now).await?;
+        record.recommendation = Recommendation::Reuse.code();
+        record.assurance = Assurance::Carried.code();
+        state.decision = Some(record);
+        let basis = Basis::Decided(Assurance::Carried);
+        settle(desk, state, self.interaction, customer, &looked, basis, |_| true).await
+    }
+
+    /// What it says is written to the customer's file, and counted if it is settled.
+    async fn conclude(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(), Error> {
+        let end_time = ending::end_time(state, &self.end, self.now, warnings)?;
+        let reached = filing::was_reached(state, &self.end.disposition);
+        let outcome = Outcome { end_time, reached, updates: std::mem::take(&mut state.intents) };
+        let ending: EndingRecord = ending::merge(state.ending.take(), &self.end, outcome);
+        let intents = ending.intents.clone();
+        state.newest_event = state.newest_event.max(end_time.0);
+        state.ending = Some(ending);
+        filing::write_facts(desk, state, self.interaction, &intents, end_time).await?;
+        let waiting = std::mem::take(&mut state.values);
+        let variables = ending::expiring(waiting, &self.end.variables, end_time);
+        let kind = BlockKind::Variables;
+        filing::write_block(desk, state, self.interaction, kind, variables, (end_time, 0)).await?;
+        let strength = match state.settled {
+            true => standing(state, self.caller.max_assurance).assurance,
+            // Nobody has said whose it is: what it sets replaces nothing that somebody stands for.
+            false => None,
+        };
+        let strength = strength.unwrap_or(Assurance::Asserted).code();
+        let profile = self.end.profile.clone();
+        let kind = BlockKind::Profile;
+        filing::write_block(desk, state, self.interaction, kind, profile, (end_time, strength)).await?;
+        self.cap(desk, state, warnings).await?;
+        filing::file(desk, state, self.interaction).await?;
+        filing::count(desk, state).await
+    }
+
+    async fn cap(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &State,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(), Error> {
+        let Some(disclosure) = self.end.disclosure else { return Ok(()) };
+        match customer_of(&state.customer).filter(|_| state.settled) {
+            Some(customer) => {
+                desk.take_in_hand(customer).await?.touch().disclosure = disclosure.code();
+            }
+            None => warnings.push(Warning {
+                code: "disclosure_not_set",
+                field: "profile[disclosure]".into(),
+                message: "the interaction is not settled; confirm the identity and end again".into(),
+            }),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! GetInteraction: what the start would answer now, under the caller's role.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
+use super::caller::{Caller, Role};
+use super::desk::{Desk, Known};
+use super::service::Service;
+use crate::ids::Token;
+use crate::store::Reads;
+
+impl Service {
+    /// The interaction and, with it, the customer's context as it now stands.
+    ///
+    /// # Errors
+    /// [`Error::InteractionNotFound`], [`Error::RoleRequired`], [`Error::SourceNotAllowed`], and
+    /// the store's.
+    pub async fn get_interaction(
+        self: &Arc<Self>,
+        caller: &Caller,
+        source: &str,
+        interaction_id: &str,
+        history_limit: usize,
+    ) -> Result<Answer, Error> {
+        caller.needs(&[Role::Telephony, Role::Bot, Role::Agent, Role::Admin, Role::Backfill])?;
+        let source = caller.addresses(source)?;
+        let interaction = caller.tenant.secrets.interaction(&source, interaction_id);
+        let wish = Wish { history_limit };
+        as_it_stands(self, caller, interaction, &wish, Vec::new()).await
+    }
+
+    /// What the journal knows of an interaction, read afresh.
+    pub(super) async fn known(
+        self: &Arc<Self>,
+        caller: &Caller,
+        interaction: Token,
+    ) -> Result<Option<Known>, Error> {
+        let mut reads = Reads::Outside(Arc::clone(&self.store));
+        Desk::new(self, &caller.tenant, &mut reads).interaction(interaction).await
+    }
+
+    /// Labels that are durable now need not be written again.
+    pub(super) fn remember_labels(&self, caller: &Caller, settled: &Settled) {
+        for (token, text) in &settled.labels {
+            self.memory.keep_label(caller.tenant.id, *token, Arc::clone(text));
+        }
+    }
+}
+
+/// Reads past the cache: another instance may have written, and nothing here is checked at commit.
+pub(super) async fn as_it_stands(
+    service: &Arc<Service>,
+    caller: &Caller,
+    interaction: Token,
+    wish: &Wish,
+    warnings: Vec<Warning>,
+) -> Result<Answer, Error> {
+    let mut reads = Reads::Fresh(Arc::clone(&service.store));
+    let mut desk = Desk::new(service, &caller.tenant, &mut reads);
+    let known = desk.interaction(interaction).await?.ok_or(Error::InteractionNotFound)?;
+    let settled = settled(&mut desk, known.state, warnings).await?;
+    Ok(answer(settled, caller, service.store.now(), wish))
+}

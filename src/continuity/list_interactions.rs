@@ -1,0 +1,137 @@
+//! ListInteractions: a customer's ended interactions, newest first, page by page.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::caller::{Caller, Role};
+use super::desk::Desk;
+use super::load;
+use super::record::ContactRecord;
+use super::service::Service;
+use super::settling::customer_of;
+use crate::clock::Time;
+use crate::context::{Audience, Disclosure, PastInteraction};
+use crate::ids::{CustomerId, Token};
+use crate::store::Reads;
+use crate::store::history::{self, Page};
+
+/// Whose history, and which part.
+pub struct List {
+    /// The customer. Admin only.
+    pub customer_ref: String,
+    /// An interaction settled on the customer.
+    pub interaction_id: String,
+    /// That interaction's source.
+    pub source: String,
+    /// Only this channel; empty for all.
+    pub channel: String,
+    /// So many at most.
+    pub page_size: i64,
+    /// Where the page before ended.
+    pub after: Option<(Time, Token)>,
+}
+
+/// One contact of a page.
+pub struct Listed {
+    /// As in an answer's history.
+    pub past: PastInteraction,
+    /// All that was sealed of it.
+    pub record: ContactRecord,
+    /// Whether sensitive texts may be shown.
+    pub sensitive_allowed: bool,
+}
+
+/// A page.
+pub struct Listing {
+    /// The customer's ref as it is now.
+    pub customer: CustomerId,
+    /// The contacts.
+    pub contacts: Vec<Listed>,
+    /// Where this page ended, if there is more.
+    pub next: Option<(Time, Token)>,
+}
+
+/// A customer, and whether this caller may see sensitive values of them.
+pub(super) struct Subject {
+    pub customer: CustomerId,
+    pub sensitive_allowed: bool,
+}
+
+/// Finds whom a reader asks about: an admin by ref, an agent through an interaction settled on them.
+pub(super) async fn subject(
+    desk: &mut Desk<'_, '_>,
+    caller: &Caller,
+    (customer_ref, source, interaction_id): (&str, &str, &str),
+) -> Result<Subject, Error> {
+    caller.needs(&[Role::Agent, Role::Admin])?;
+    let named = match customer_ref {
+        "" => None,
+        named => Some(super::absorb::resolve(desk, named).await?),
+    };
+    if interaction_id.is_empty() {
+        caller.needs(&[Role::Admin])?;
+        let customer = named.flatten().ok_or(Error::CustomerNotFound)?;
+        return Ok(Subject { customer, sensitive_allowed: true });
+    }
+    let source = caller.addresses(source)?;
+    let token = caller.tenant.secrets.interaction(&source, interaction_id);
+    let known = desk.interaction(token).await?.ok_or(Error::InteractionNotFound)?;
+    let settled_on = customer_of(&known.state.customer).filter(|_| known.state.settled);
+    let settled_on = settled_on.ok_or(Error::NotSettled)?;
+    let person = desk.person(settled_on, false).await?.ok_or(Error::NotSettled)?;
+    let customer = person.row.customer;
+    if named.is_some_and(|named| named != Some(customer)) {
+        return Err(Error::CustomerNotFound);
+    }
+    let admin = caller.has(Role::Admin);
+    let standing = super::answer::standing(&known.state, caller.max_assurance);
+    let private = known.state.audience == Audience::Private.code();
+    let open = match load::disclosure(&person) {
+        Disclosure::Normal => true,
+        Disclosure::AlwaysConfirm => known.state.feedback != 0,
+        Disclosure::Never => false,
+    };
+    if !admin && !(private && open) {
+        return Err(Error::NotSettled);
+    }
+    let sure = standing.level >= crate::identity::Level::High
+        && standing.assurance >= Some(crate::identity::Assurance::Authenticated);
+    Ok(Subject { customer, sensitive_allowed: admin || sure })
+}
+
+impl Service {
+    /// A page of a customer's history.
+    ///
+    /// # Errors
+    /// [`Error::CustomerNotFound`], [`Error::InteractionNotFound`], [`Error::NotSettled`], those of
+    /// roles and sources, and the store's.
+    pub async fn list_interactions(
+        self: &Arc<Self>,
+        caller: &Caller,
+        list: List,
+    ) -> Result<Listing, Error> {
+        let mut reads = Reads::Fresh(Arc::clone(&self.store));
+        let mut desk = Desk::new(self, &caller.tenant, &mut reads);
+        let whom = (&*list.customer_ref, &*list.source, &*list.interaction_id);
+        let Subject { customer, sensitive_allowed } = subject(&mut desk, caller, whom).await?;
+        let (tenant, limit) = (desk.tenant_id(), list.page_size);
+        let channel = (!list.channel.is_empty()).then_some(list.channel);
+        let page = Page { before: list.after, channel, limit: limit + 1 };
+        let mut rows = desk
+            .reads
+            .load(Box::new(move |connection| {
+                Box::pin(async move { history::page_of(connection, tenant, customer, &page).await })
+            }))
+            .await?;
+        let more = rows.len() as i64 > limit;
+        rows.truncate(limit.max(0) as usize);
+        let next = rows.last().filter(|_| more).map(|row| (row.ended, row.interaction));
+        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+        let mut contacts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (past, record) = load::open_contact(tenant, &person.key, row)?;
+            contacts.push(Listed { past, record, sensitive_allowed });
+        }
+        Ok(Listing { customer, contacts, next })
+    }
+}

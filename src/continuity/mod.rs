@@ -1,0 +1,34 @@
+//! The use cases: one verb, one file, each read top to bottom.
+//!
+//! A verb looks up what it needs at a [`desk`], lets the pure rules decide, and proposes effects;
+//! the store writes them only while everything it was decided on still holds.
+
+pub mod absorb;
+pub mod answer;
+pub mod caller;
+mod desk;
+pub mod end_interaction;
+mod ending;
+mod error;
+mod filing;
+pub mod get_customer;
+mod get_interaction;
+mod journaling;
+pub mod list_interactions;
+mod load;
+mod recognise;
+pub mod record;
+mod sealing;
+pub mod service;
+mod settling;
+pub mod start_interaction;
+pub mod sweep;
+pub mod tenant;
+pub mod update_interaction;
+mod working;
+
+pub use absorb::Feedback;
+pub use answer::{Answer, Degraded, Standing, Warning};
+pub use caller::{Caller, Role};
+pub use error::Error;
+pub use service::Service;

@@ -1,0 +1,444 @@
+//! StartInteraction: who is this, and what were we talking about?
+//!
+//! Replay? → candidates → decide → write → answer. A start of a returning customer whose hints are
+//! all linked reads nothing but the cache and writes nothing but its journal row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::absorb::{News, absorb, resolve};
+use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
+use super::caller::{Caller, Role};
+use super::desk::{Desk, Known};
+use super::get_interaction::as_it_stands;
+use super::journaling::{self, Entry};
+use super::recognise::{self, judge, look};
+use super::record::{About, DecisionRecord, State};
+use super::service::Service;
+use super::settling::{customer_of, new_customer, settle};
+use super::Error;
+use crate::clock::Time;
+use crate::context::{Audience, CONTINUATION_WITHIN};
+use crate::identity::{
+    Assurance, Attestation, Basis, Direction, Hint, LineType, Normalised, Recommendation,
+};
+use crate::ids::Token;
+use crate::store::rows::Verb;
+use crate::store::{self, Boxed, Operation, Proposal, Reads, Verdict};
+
+/// A start, parsed.
+#[derive(Clone)]
+pub struct Start {
+    /// What it says of itself; the source is the key's own.
+    pub about: About,
+    /// The channel.
+    pub channel: String,
+    /// Who turned to whom.
+    pub direction: Direction,
+    /// Who hears the answer.
+    pub audience: Audience,
+    /// What was shown, normalised.
+    pub normalised: Normalised,
+    /// What line the number is.
+    pub line_type: LineType,
+    /// What the network attests.
+    pub attestation: Attestation,
+    /// For the brief; empty for the tenant's.
+    pub locale: String,
+    /// For the brief; empty for the tenant's.
+    pub time_zone: String,
+    /// When it started, if the caller says so.
+    pub start_time: Option<Time>,
+    /// Earlier contacts at most.
+    pub history_limit: usize,
+}
+
+impl Service {
+    /// Answers a start within `budget`, degraded if it must.
+    ///
+    /// # Errors
+    /// [`Error::StartConflict`] for a known id with other content, [`Error::RoleRequired`], and
+    /// [`store::Error::QueueFull`]. A store that does not answer is no error: the answer is
+    /// degraded.
+    pub async fn start_interaction(
+        self: &Arc<Self>,
+        caller: &Caller,
+        start: Start,
+        budget: Duration,
+    ) -> Result<Answer, Error> {
+        caller.needs(&[Role::Telephony, Role::Bot, Role::Backfill])?;
+        let wish = Wish { history_limit: start.history_limit };
+        let operation = Arc::new(StartOperation::new(self, caller, start));
+        let deciding = decide_and_write(self, caller, &operation, &wish);
+        match tokio::time::timeout(budget, deciding).await {
+            Err(_) => Ok(degraded(caller, &operation.start, Degraded::BudgetExhausted)),
+            Ok(Err(Error::Store(error))) if !matches!(error, store::Error::QueueFull) => {
+                tracing::warn!(%error, "a start was answered degraded");
+                Ok(degraded(caller, &operation.start, Degraded::StoreUnavailable))
+            }
+            Ok(result) => result,
+        }
+    }
+}
+
+async fn decide_and_write(
+    service: &Arc<Service>,
+    caller: &Caller,
+    operation: &Arc<StartOperation>,
+    wish: &Wish,
+) -> Result<Answer, Error> {
+    let verdict = service.store.run(Arc::clone(operation)).await?;
+    match verdict {
+        Verdict::Committed(settled) => {
+            service.remember_labels(caller, &settled);
+            Ok(answer(settled, caller, service.store.now(), wish))
+        }
+        Verdict::Replay => replay(service, caller, operation, wish).await,
+    }
+}
+
+/// The id is known: the same start again, a start after its end, or a conflict.
+async fn replay(
+    service: &Arc<Service>,
+    caller: &Caller,
+    operation: &Arc<StartOperation>,
+    wish: &Wish,
+) -> Result<Answer, Error> {
+    let known = service.known(caller, operation.interaction).await?;
+    let known = known.ok_or(Error::InteractionNotFound)?;
+    let same = |verb| guard(&known, verb).map(|fingerprint| fingerprint == operation.fingerprint);
+    let begun_by_its_end = guard(&known, Verb::Start).is_some_and(|print| print.is_empty());
+    match (begun_by_its_end, same(Verb::Start), same(Verb::Attach)) {
+        (false, Some(true), _) | (true, _, Some(true)) => {}
+        (true, _, None) => {
+            let attach = Arc::new(AttachOperation(Arc::clone(operation)));
+            match service.store.run(attach).await {
+                Ok(Verdict::Committed(settled)) => {
+                    service.remember_labels(caller, &settled);
+                    return Ok(answer(settled, caller, service.store.now(), wish));
+                }
+                Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        _ => return Err(Error::StartConflict),
+    }
+    let warnings = operation.warnings();
+    as_it_stands(service, caller, operation.interaction, wish, warnings).await
+}
+
+fn guard(known: &Known, verb: Verb) -> Option<&[u8]> {
+    let guard = known.entry.guards.iter().find(|guard| guard.verb == verb);
+    guard.map(|guard| guard.fingerprint.as_slice())
+}
+
+struct StartOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    start: Start,
+    interaction: Token,
+    fingerprint: Vec<u8>,
+    begun: Time,
+}
+
+impl StartOperation {
+    fn new(service: &Arc<Service>, caller: &Caller, start: Start) -> Self {
+        let secrets = &caller.tenant.secrets;
+        let interaction = secrets.interaction(&start.about.source, &start.about.interaction_id);
+        let fingerprint = secrets.fingerprint(&content(&start)).to_vec();
+        let begun = start.start_time.unwrap_or_else(|| service.store.now());
+        let (service, caller) = (Arc::clone(service), caller.clone());
+        Self { service, caller, start, interaction, fingerprint, begun }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.start.normalised.notices.iter().cloned().map(Warning::from).collect()
+    }
+
+    fn state(&self) -> State {
+        let start = &self.start;
+        State {
+            about: Some(start.about.clone()),
+            channel: start.channel.clone(),
+            direction: start.direction.code(),
+            audience: start.audience.code(),
+            start_time: self.begun.0,
+            start_given: start.start_time.is_some(),
+            line_type: start.line_type.code(),
+            attestation: start.attestation.code(),
+            locale: start.locale.clone(),
+            time_zone: start.time_zone.clone(),
+            contact: self.interaction.0.to_vec(),
+            newest_event: self.begun.0,
+            ..State::default()
+        }
+    }
+}
+
+/// What makes two starts the same: channel, direction and the hints after normalisation.
+fn content(start: &Start) -> Vec<&[u8]> {
+    let direction: &[u8] = match start.direction {
+        Direction::Inbound => b"inbound",
+        Direction::Outbound => b"outbound",
+    };
+    let mut parts: Vec<&[u8]> = vec![start.channel.as_bytes(), direction];
+    for hint in &start.normalised.hints {
+        let identifier = &hint.identifier;
+        parts.push(hint.kind.name().as_bytes());
+        parts.extend([&identifier.scheme, &identifier.namespace, &identifier.value].map(|it| it.as_bytes()));
+    }
+    parts.extend(start.normalised.customer_ref.as_ref().map(|named| named.as_bytes()));
+    parts
+}
+
+impl Operation for StartOperation {
+    type Answer = Settled;
+    type Refusal = Error;
+
+    fn tenant(&self) -> crate::ids::TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            let mut state = self.state();
+            let mut warnings = self.warnings();
+            let mut hints = self.start.normalised.hints.clone();
+            if let Some(before) = continued(&mut desk, &self.start.about, self.begun).await? {
+                hints.retain(|hint| hint.field != CALLER_NUMBER);
+                inherit(&mut desk, &mut state, self.interaction, &before, hints).await?;
+            } else {
+                if !self.start.about.continues_interaction_id.is_empty() {
+                    warnings.push(Warning::unknown_continuation());
+                }
+                let named = self.start.normalised.customer_ref.as_deref();
+                warnings.extend(
+                    decide_first(&mut desk, &mut state, self.interaction, hints, named).await?,
+                );
+            }
+            let entry = Entry {
+                interaction: self.interaction,
+                verb: Verb::Start,
+                part: Vec::new(),
+                fingerprint: self.fingerprint.clone(),
+                time: self.begun,
+                caller: &self.caller.key_id,
+            };
+            journaling::write(&mut desk, &state, entry).await?;
+            let settled = settled(&mut desk, state, warnings).await?;
+            Ok(desk.propose(settled))
+        })
+    }
+}
+
+/// The hint that is no evidence in a continuation: often our own extension.
+const CALLER_NUMBER: &str = "identity_hints.caller_number";
+
+/// The first decision on an interaction: on a customer that is known, on a candidate that is to be
+/// confirmed, or on somebody new.
+pub(super) async fn decide_first(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    hints: Vec<Hint>,
+    named: Option<&str>,
+) -> Result<Vec<Warning>, Error> {
+    let now = Time(state.start_time);
+    let mut warnings = Vec::new();
+    let mut known = None;
+    if let Some(named) = named {
+        known = resolve(desk, named).await?;
+        if known.is_none() {
+            warnings.push(Warning::unknown_customer_ref("identity_hints.customer_ref"));
+        }
+    }
+    state.named = known.map_or_else(Vec::new, |id| id.0.to_vec());
+    state.hints = hints.iter().map(recognise::hint_record).collect();
+    let looked = look(desk, hints, known, None).await?;
+    let decision = judge(desk, &looked, known, now);
+    state.decision = Some(recognise::record(desk, &looked, &decision, now).await?);
+    let best = decision.candidates.first().map(|candidate| candidate.customer);
+    match (decision.recommendation, best) {
+        (Recommendation::Reuse, Some(best)) => {
+            let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
+            settle(desk, state, interaction, best, &looked, basis, |_| true).await?;
+        }
+        (Recommendation::Confirm, Some(best)) => {
+            state.customer = best.0.to_vec();
+            // Seen from now on, owned by nobody yet.
+            desk.effects.heads.extend(&looked.unseen);
+        }
+        _ => {
+            let new = new_customer(desk, now);
+            state.made_customer = true;
+            settle(desk, state, interaction, new, &looked, Basis::NewCustomer, |_| true).await?;
+        }
+    }
+    Ok(warnings)
+}
+
+/// The interaction that this one continues, if it is known and not older than a day.
+pub(super) async fn continued(
+    desk: &mut Desk<'_, '_>,
+    about: &About,
+    now: Time,
+) -> Result<Option<Known>, Error> {
+    if about.continues_interaction_id.is_empty() {
+        return Ok(None);
+    }
+    let source = if about.continues_source.is_empty() { &about.source } else { &about.continues_source };
+    let token = desk.tenant.secrets.interaction(source, &about.continues_interaction_id);
+    let Some(known) = desk.interaction(token).await? else { return Ok(None) };
+    let newest = known.state.ending.as_ref().map_or(known.state.newest_event, |it| it.end_time);
+    let recent = now.since(Time(newest)) <= CONTINUATION_WITHIN;
+    Ok(recent.then_some(known))
+}
+
+/// Takes over customer, assurance and verification, unless a stronger hint points elsewhere.
+pub(super) async fn inherit(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    before: &Known,
+    hints: Vec<Hint>,
+) -> Result<(), Error> {
+    let previous = &before.state;
+    state.contact = previous.contact.clone();
+    state.hints = hints.iter().map(recognise::hint_record).collect();
+    let customer = match customer_of(&previous.customer) {
+        Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
+        None => None,
+    };
+    let Some(customer) = customer else {
+        decide_first(desk, state, interaction, hints, None).await?;
+        return Ok(());
+    };
+    let looked = look(desk, hints, None, None).await?;
+    let strength = previous.decision.as_ref().map_or(0, |decision| decision.assurance);
+    let elsewhere = |index: usize| {
+        let owners = &looked.shown[index].owners;
+        !owners.is_empty() && owners.iter().all(|owner| owner.customer != customer)
+    };
+    let stronger = (0..looked.shown.len())
+        .any(|index| elsewhere(index) && looked.shown[index].assurance.code() > strength);
+    if stronger {
+        let hints = looked.hints;
+        decide_first(desk, state, interaction, hints, None).await?;
+        return Ok(());
+    }
+    state.verification = previous.verification;
+    state.feedback = previous.feedback;
+    state.named = previous.named.clone();
+    state.decision = Some(DecisionRecord {
+        inherited: true,
+        ..previous.decision.clone().unwrap_or_default()
+    });
+    if previous.settled {
+        let basis = Basis::Decided(Assurance::from_code(strength).unwrap_or(Assurance::Asserted));
+        settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await?;
+    } else {
+        state.customer = customer.0.to_vec();
+    }
+    Ok(())
+}
+
+/// A start that arrives after its end: its facts and hints are attached as an update's.
+struct AttachOperation(Arc<StartOperation>);
+
+impl Operation for AttachOperation {
+    type Answer = Settled;
+    type Refusal = Error;
+
+    fn tenant(&self) -> crate::ids::TenantId {
+        self.0.tenant()
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+        Box::pin(async move {
+            let StartOperation { service, caller, start, interaction, fingerprint, begun } = &*self.0;
+            let mut desk = Desk::new(service, &caller.tenant, reads);
+            let known = desk.interaction(*interaction).await?.ok_or(Error::InteractionNotFound)?;
+            if guard(&known, Verb::Attach).is_some() {
+                return Err(Error::AlreadyDone);
+            }
+            let mut state = known.state;
+            let fresh = self.0.state();
+            complete(&mut state, &fresh);
+            let news = News {
+                hints: start.normalised.hints.clone(),
+                named: start.normalised.customer_ref.clone(),
+                ..News::default()
+            };
+            let mut warnings = self.0.warnings();
+            let ceiling = caller.max_assurance;
+            warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
+            if state.ending.is_some() && !state.customer.is_empty() {
+                super::filing::file(&mut desk, &mut state, *interaction).await?;
+            }
+            let entry = Entry {
+                interaction: *interaction,
+                verb: Verb::Attach,
+                part: Vec::new(),
+                fingerprint: fingerprint.clone(),
+                time: *begun,
+                caller: &caller.key_id,
+            };
+            journaling::write(&mut desk, &state, entry).await?;
+            let settled = settled(&mut desk, state, warnings).await?;
+            Ok(desk.propose(settled))
+        })
+    }
+}
+
+/// Fills in what the end did not say of itself.
+fn complete(state: &mut State, start: &State) {
+    let said = start.about.clone().unwrap_or_default();
+    let about = state.about.get_or_insert_default();
+    for (known, said) in [
+        (&mut about.thread_ref, said.thread_ref),
+        (&mut about.agent_ref, said.agent_ref),
+        (&mut about.queue, said.queue),
+        (&mut about.brand, said.brand),
+        (&mut state.locale, start.locale.clone()),
+        (&mut state.time_zone, start.time_zone.clone()),
+    ] {
+        if known.is_empty() {
+            *known = said;
+        }
+    }
+    if start.start_given && !state.start_given {
+        let end = state.ending.as_ref().map_or(i64::MAX, |ending| ending.end_time);
+        state.start_time = start.start_time.min(end);
+        state.start_given = true;
+    }
+    state.audience = state.audience.max(start.audience);
+}
+
+/// No decision: no customer, nothing disclosed.
+fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
+    let state = State {
+        about: Some(start.about.clone()),
+        channel: start.channel.clone(),
+        audience: start.audience.code(),
+        ..State::default()
+    };
+    let nothing = Settled {
+        state,
+        customer: None,
+        context: Arc::default(),
+        disclosure: crate::context::Disclosure::Never,
+        labels: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut answer = answer(nothing, caller, Time(0), &Wish { history_limit: 0 });
+    answer.standing = Standing { recommendation: Recommendation::Ignore, ..answer.standing };
+    answer.degraded = Some(why);
+    answer
+}

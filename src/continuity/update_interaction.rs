@@ -1,0 +1,237 @@
+//! UpdateInteraction: what became known meanwhile.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::absorb::{Feedback, News, absorb};
+use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
+use super::caller::{Caller, Role};
+use super::desk::Desk;
+use super::filing;
+use super::get_interaction::as_it_stands;
+use super::journaling::{self, Entry};
+use super::record::{IntentRecord, State, ValueRecord};
+use super::service::Service;
+use crate::clock::Time;
+use crate::context::Audience;
+use crate::identity::{Circumstances, Direction, Normalised, RawHints, Verification, normalise};
+use crate::ids::{TenantId, Token};
+use crate::store::rows::{BlockKind, Verb};
+use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+
+/// One interaction takes so many updates at most.
+pub const MOST_UPDATES: usize = 1_000;
+/// Updates answer so many earlier contacts.
+const HISTORY: usize = 10;
+
+/// An update, parsed.
+#[derive(Clone)]
+pub struct Update {
+    /// The source that named the interaction; empty for the key's own.
+    pub source: String,
+    /// Which interaction.
+    pub interaction_id: String,
+    /// This update's own id.
+    pub update_id: String,
+    /// The request in canonical form: what makes two updates the same.
+    pub content: Vec<u8>,
+    /// More hints, as they were shown: the interaction's channel decides what they are worth.
+    pub hints: RawHints,
+    /// Who handles it now; empty when unchanged.
+    pub agent_ref: String,
+    /// Where it waits now; empty when unchanged.
+    pub queue: String,
+    /// Who hears the answer from now on.
+    pub audience: Option<Audience>,
+    /// What it is about.
+    pub intents: Vec<IntentRecord>,
+    /// Values to remember; `expire` is filled in here.
+    pub variables: Vec<ValueRecord>,
+    /// Somebody's word on who it is.
+    pub feedback: Option<Feedback>,
+    /// How the customer proved who they are.
+    pub verification: Option<Verification>,
+}
+
+impl Service {
+    /// Takes the update in and answers as a start would now.
+    ///
+    /// # Errors
+    /// [`Error::InteractionNotFound`], [`Error::UpdateConflict`] for a known update id with other
+    /// content, [`Error::Invalid`] for hints that cannot be read, [`Error::TooManyUpdates`], those
+    /// of roles and sources, and the store's.
+    pub async fn update_interaction(
+        self: &Arc<Self>,
+        caller: &Caller,
+        update: Update,
+    ) -> Result<Answer, Error> {
+        let roles = [Role::Telephony, Role::Bot, Role::Agent, Role::Helpdesk, Role::Backfill];
+        caller.needs(&roles)?;
+        let source = caller.addresses(&update.source)?;
+        let secrets = &caller.tenant.secrets;
+        let interaction = secrets.interaction(&source, &update.interaction_id);
+        let operation = Arc::new(UpdateOperation {
+            service: Arc::clone(self),
+            caller: caller.clone(),
+            interaction,
+            part: secrets.text("update_id", &update.update_id).0.to_vec(),
+            fingerprint: secrets.fingerprint(&[&update.content]).to_vec(),
+            now: self.store.now(),
+            update,
+        });
+        let wish = Wish { history_limit: HISTORY };
+        match self.store.run(Arc::clone(&operation)).await {
+            Ok(Verdict::Committed(settled)) => {
+                self.remember_labels(caller, &settled);
+                Ok(answer(settled, caller, self.store.now(), &wish))
+            }
+            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+                as_it_stands(self, caller, interaction, &wish, Vec::new()).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+struct UpdateOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    interaction: Token,
+    part: Vec<u8>,
+    fingerprint: Vec<u8>,
+    now: Time,
+    update: Update,
+}
+
+impl Operation for UpdateOperation {
+    type Answer = Settled;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            let known = desk.interaction(self.interaction).await?;
+            let known = known.ok_or(Error::InteractionNotFound)?;
+            let updates = known.entry.guards.iter().filter(|guard| guard.verb == Verb::Update);
+            if let Some(done) = updates.clone().find(|guard| guard.part == self.part) {
+                let same = done.fingerprint == self.fingerprint;
+                return Err(if same { Error::AlreadyDone } else { Error::UpdateConflict });
+            }
+            if updates.count() >= MOST_UPDATES {
+                return Err(Error::TooManyUpdates);
+            }
+            let mut state = known.state;
+            let normalised = later_hints(&state, &self.update.hints, &self.caller)?;
+            let mut warnings: Vec<Warning> =
+                normalised.notices.into_iter().map(Warning::from).collect();
+            let news = News {
+                hints: normalised.hints,
+                named: normalised.customer_ref,
+                feedback: self.update.feedback.clone(),
+                verification: self.update.verification,
+            };
+            news.allowed(&self.caller)?;
+            self.note(&mut state);
+            let ceiling = self.caller.max_assurance;
+            let interaction = self.interaction;
+            warnings.extend(absorb(&mut desk, &mut state, interaction, &news, ceiling).await?);
+            self.remember(&mut desk, &mut state).await?;
+            let entry = Entry {
+                interaction,
+                verb: Verb::Update,
+                part: self.part.clone(),
+                fingerprint: self.fingerprint.clone(),
+                time: self.now,
+                caller: &self.caller.key_id,
+            };
+            journaling::write(&mut desk, &state, entry).await?;
+            let settled = settled(&mut desk, state, warnings).await?;
+            Ok(desk.propose(settled))
+        })
+    }
+}
+
+impl UpdateOperation {
+    /// Takes over what changed of the interaction itself.
+    fn note(&self, state: &mut State) {
+        let about = state.about.get_or_insert_default();
+        if !self.update.agent_ref.is_empty() {
+            about.agent_ref.clone_from(&self.update.agent_ref);
+        }
+        if !self.update.queue.is_empty() {
+            about.queue.clone_from(&self.update.queue);
+        }
+        if let Some(audience) = self.update.audience {
+            state.audience = audience.code();
+        }
+        state.newest_event = state.newest_event.max(self.event_time(state).0);
+    }
+
+    /// A replay of the past updates at the interaction's own time, not at ours.
+    fn event_time(&self, state: &State) -> Time {
+        let long_ago = state.start_given && self.now.since(Time(state.start_time)) > crate::clock::DAY;
+        if long_ago { Time(state.newest_event.max(state.start_time)) } else { self.now }
+    }
+
+    /// Writes intents and variables to the customer, or keeps them until it is known whose they are.
+    async fn remember(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+    ) -> Result<(), Error> {
+        let at = self.event_time(state);
+        for said in &self.update.intents {
+            let same = |known: &IntentRecord| {
+                (&known.intent, &known.reference) == (&said.intent, &said.reference)
+            };
+            state.intents.retain(|known| !same(known));
+            state.intents.push(said.clone());
+        }
+        let expiring = self.update.variables.iter().map(|value| ValueRecord {
+            expire: at.plus(value.ttl_seconds.saturating_mul(1_000)).0,
+            ..value.clone()
+        });
+        let values: Vec<ValueRecord> = expiring.collect();
+        if !state.settled && state.ending.is_none() {
+            state.values.extend(values);
+            return Ok(());
+        }
+        let intents = &self.update.intents;
+        filing::write_facts(desk, state, self.interaction, intents, at).await?;
+        let kind = BlockKind::Variables;
+        filing::write_block(desk, state, self.interaction, kind, values, (at, 0)).await?;
+        if state.ending.is_some() {
+            filing::file(desk, state, self.interaction).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Hints that come after the start are read by the interaction's own channel and direction.
+pub(super) fn later_hints(
+    state: &State,
+    raw: &RawHints,
+    caller: &Caller,
+) -> Result<Normalised, Error> {
+    let circumstances = Circumstances {
+        channel: &state.channel,
+        direction: Direction::from_code(state.direction).unwrap_or(Direction::Inbound),
+        line_type: crate::identity::LineType::from_code(state.line_type).unwrap_or_default(),
+        attestation: crate::identity::Attestation::from_code(state.attestation).unwrap_or_default(),
+        max_assurance: caller.max_assurance,
+        continuation: state.decision.as_ref().is_some_and(|decision| decision.inherited),
+    };
+    let normalised = normalise(raw, &circumstances, &caller.tenant.policy.identity);
+    if normalised.violations.is_empty() {
+        Ok(normalised)
+    } else {
+        Err(Error::Invalid(normalised.violations))
+    }
+}

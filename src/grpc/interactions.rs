@@ -1,0 +1,192 @@
+//! `InteractionService`: each call is parse → use case → answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use tonic::{Request, Response, Status};
+
+use super::proto::interaction_service_server::InteractionService;
+use super::proto::{self, InteractionView};
+use super::status::deadline_exceeded;
+use super::{answers, caller, deadline, requests, status};
+use crate::clock::Time;
+use crate::continuity::list_interactions::List;
+use crate::continuity::{Answer, Caller, Error, Role, Service};
+use crate::ids::Token;
+
+/// What a start keeps back of a client's deadline for the way home.
+const WAY_HOME: Duration = Duration::from_millis(10);
+/// No write waits longer than this for its commit.
+const WRITE_WITHIN: Duration = Duration::from_secs(20);
+
+/// The service behind the protocol.
+pub struct Interactions {
+    service: Arc<Service>,
+}
+
+impl Interactions {
+    /// Serves these use cases.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { service }
+    }
+
+    /// Whether a caller may be told candidates that were not recommended: who measures decisions.
+    fn explains(caller: &Caller) -> bool {
+        caller.has(Role::Backfill) || caller.has(Role::Admin)
+    }
+}
+
+/// The result of a write within the client's deadline, if it has one.
+async fn within<T>(
+    limit: Option<Duration>,
+    write: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Status> {
+    let limit = limit.unwrap_or(WRITE_WITHIN).min(WRITE_WITHIN);
+    match tokio::time::timeout(limit, write).await {
+        Ok(result) => result.map_err(|error| status(&error)),
+        Err(_) => Err(deadline_exceeded()),
+    }
+}
+
+#[tonic::async_trait]
+impl InteractionService for Interactions {
+    async fn start_interaction(
+        &self,
+        request: Request<proto::StartInteractionRequest>,
+    ) -> Result<Response<proto::StartInteractionResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let own = deadline(request.metadata()).map(|limit| limit.saturating_sub(WAY_HOME));
+        let budget = own.map_or(self.service.budget(), |own| own.min(self.service.budget()));
+        let now = self.service.store().now();
+        caller
+            .needs(&[Role::Telephony, Role::Bot, Role::Backfill])
+            .map_err(|error| status(&error))?;
+        let start = requests::start(request.into_inner(), &caller, now)?;
+        let answer = self.service.start_interaction(&caller, start, budget).await;
+        let answer = answer.map_err(|error| status(&error))?;
+        Ok(Response::new(answers::context(answer, Self::explains(&caller))))
+    }
+
+    async fn update_interaction(
+        &self,
+        request: Request<proto::UpdateInteractionRequest>,
+    ) -> Result<Response<proto::StartInteractionResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let update = requests::update(request.into_inner(), &caller)?;
+        let answer = within(limit, self.service.update_interaction(&caller, update)).await?;
+        Ok(Response::new(answers::context(answer, Self::explains(&caller))))
+    }
+
+    async fn end_interaction(
+        &self,
+        request: Request<proto::EndInteractionRequest>,
+    ) -> Result<Response<proto::EndInteractionResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let now = self.service.store().now();
+        let end = requests::end(request.into_inner(), &caller, now)?;
+        let ended = within(limit, self.service.end_interaction(&caller, end)).await?;
+        Ok(Response::new(answers::ended(ended)))
+    }
+
+    async fn get_interaction(
+        &self,
+        request: Request<proto::GetInteractionRequest>,
+    ) -> Result<Response<proto::GetInteractionResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let get = request.into_inner();
+        requests::named((&get.source, &get.interaction_id), true, "")?;
+        let history = requests::history(get.history_limit)?;
+        let view = InteractionView::try_from(get.view)
+            .map_err(|_| requests::bad_field("view", "is not a value of this enum"))?;
+        let reading =
+            self.service.get_interaction(&caller, &get.source, &get.interaction_id, history);
+        let answer = within(limit, reading).await?;
+        Ok(Response::new(got(answer, view, Self::explains(&caller))))
+    }
+
+    async fn list_interactions(
+        &self,
+        request: Request<proto::ListInteractionsRequest>,
+    ) -> Result<Response<proto::ListInteractionsResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let list = request.into_inner();
+        requests::named((&list.source, &list.interaction_id), false, &list.customer_ref)?;
+        let page_size = requests::page(&list.channel, list.page_size, &list.page_token)?;
+        let after = match list.page_token.as_str() {
+            "" => None,
+            token => Some(read_page_token(token).ok_or_else(requests::bad_page_token)?),
+        };
+        let list = List {
+            customer_ref: list.customer_ref,
+            interaction_id: list.interaction_id,
+            source: list.source,
+            channel: list.channel,
+            page_size: i64::from(page_size),
+            after,
+        };
+        let listing = within(limit, self.service.list_interactions(&caller, list)).await?;
+        let customer = listing.customer;
+        let contacts = listing.contacts.into_iter();
+        Ok(Response::new(proto::ListInteractionsResponse {
+            interactions: contacts.map(|one| answers::listed(customer, one)).collect(),
+            next_page_token: listing.next.map_or_else(String::new, page_token),
+        }))
+    }
+}
+
+fn got(answer: Answer, view: InteractionView, explains: bool) -> proto::GetInteractionResponse {
+    let interaction = Some(answers::facts(&answer));
+    let all = answers::context(answer, explains);
+    let mut message = proto::GetInteractionResponse {
+        interaction_id: all.interaction_id,
+        customer_ref: all.customer_ref,
+        new_customer: all.new_customer,
+        start_time: all.start_time,
+        identity: all.identity,
+        warnings: all.warnings,
+        interaction,
+        ..Default::default()
+    };
+    if view != InteractionView::Basic {
+        message.open_intents = all.open_intents;
+        message.variables = all.variables;
+        message.withheld_count = all.withheld_count;
+        message.withheld_variables = all.withheld_variables;
+        message.profile = all.profile;
+        message.recent_interactions = all.recent_interactions;
+        message.brief = all.brief;
+        message.last_agent_ref = all.last_agent_ref;
+    }
+    message
+}
+
+/// Where a page ended: a time and a blind token, nothing readable.
+fn page_token((ended, interaction): (Time, Token)) -> String {
+    let bytes = [&ended.0.to_be_bytes()[..], &interaction.0].concat();
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+fn read_page_token(text: &str) -> Option<(Time, Token)> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (time, token) = bytes.split_at_checked(8)?;
+    Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_tokens_read_back_and_odd_ones_do_not() {
+        let place = (Time(1_700_000_000_123), Token([7; 16]));
+        assert_eq!(read_page_token(&page_token(place)), Some(place));
+        for odd in ["x", "AAAA", "not base64!", &"A".repeat(200)] {
+            assert_eq!(read_page_token(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The ONE mapping of errors to the wire: a code, a documented reason, every bad field, when to
+//! come back. No text of a driver and no value of a request ever gets here.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::proto::ErrorReason;
+use crate::continuity::Error;
+use crate::identity::Violation;
+use crate::store;
+
+/// The `domain` of every ErrorInfo.
+pub const DOMAIN: &str = "threadline.v1";
+
+/// A retry soon after is likely to succeed.
+const SOON: Duration = Duration::from_millis(100);
+/// A retry should leave the store some time.
+const LATER: Duration = Duration::from_secs(1);
+
+/// A status with its reason and everything a client can act on.
+pub fn status(error: &Error) -> Status {
+    match error {
+        Error::Invalid(violations) => invalid(violations, ErrorReason::InvalidField),
+        Error::InteractionNotFound => {
+            plain(Code::NotFound, ErrorReason::InteractionNotFound, "no such interaction")
+        }
+        Error::CustomerNotFound => {
+            plain(Code::NotFound, ErrorReason::CustomerNotFound, "no such customer")
+        }
+        Error::StartConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::StartConflict,
+            "this interaction_id was started with another channel, direction or hints",
+        ),
+        Error::UpdateConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::UpdateConflict,
+            "this update_id was used with other content",
+        ),
+        Error::EndConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::EndConflict,
+            "this interaction has ended with other content; amend it with a higher revision",
+        ),
+        Error::NotSettled => plain(
+            Code::FailedPrecondition,
+            ErrorReason::InteractionNotSettled,
+            "the interaction is not settled on a customer whose history may be read",
+        ),
+        Error::VerificationRequired => plain(
+            Code::PermissionDenied,
+            ErrorReason::VerificationRequired,
+            "a bot says who it is only after a PIN or a one-time password",
+        ),
+        Error::RoleRequired => plain(
+            Code::PermissionDenied,
+            ErrorReason::RoleRequired,
+            "the API key's roles do not cover this call",
+        ),
+        Error::SourceNotAllowed => plain(
+            Code::PermissionDenied,
+            ErrorReason::SourceNotAllowed,
+            "the API key may not address this source",
+        ),
+        Error::BackfillRequired => plain(
+            Code::PermissionDenied,
+            ErrorReason::BackfillRoleRequired,
+            "times in the past need the backfill role",
+        ),
+        Error::MissingApiKey => plain(
+            Code::Unauthenticated,
+            ErrorReason::MissingApiKey,
+            "send authorization: Bearer <API key>",
+        ),
+        Error::InvalidApiKey => {
+            plain(Code::Unauthenticated, ErrorReason::InvalidApiKey, "unknown or revoked API key")
+        }
+        Error::TooManyUpdates => plain(
+            Code::ResourceExhausted,
+            ErrorReason::TooManyUpdates,
+            "this interaction has been updated too often",
+        ),
+        Error::AlreadyDone => plain(Code::Internal, ErrorReason::Internal, "internal error"),
+        Error::Sealed => {
+            tracing::error!("a sealed value did not open");
+            plain(Code::Internal, ErrorReason::Internal, "internal error")
+        }
+        Error::Store(error) => of_store(error),
+    }
+}
+
+fn of_store(error: &store::Error) -> Status {
+    match error {
+        store::Error::QueueFull => retry(
+            Code::ResourceExhausted,
+            ErrorReason::QueueFull,
+            "too many requests wait to be written",
+            SOON,
+        ),
+        store::Error::Busy => {
+            retry(Code::Unavailable, ErrorReason::StoreUnavailable, "the store is busy", SOON)
+        }
+        store::Error::Unavailable | store::Error::Stalled => retry(
+            Code::Unavailable,
+            ErrorReason::StoreUnavailable,
+            "the store does not answer in time",
+            LATER,
+        ),
+        error => {
+            tracing::error!(%error, "a defect of ours");
+            plain(Code::Internal, ErrorReason::Internal, "internal error")
+        }
+    }
+}
+
+/// All bad fields at once; those that do not work yet have a reason of their own.
+pub(super) fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
+    let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
+    for violation in violations {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    let message = format!("bad fields: {}", fields.join(", "));
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// The write may or may not be durable when the client's deadline ends.
+pub(super) fn deadline_exceeded() -> Status {
+    retry(
+        Code::DeadlineExceeded,
+        ErrorReason::DeadlineExceeded,
+        "the deadline ended before the write was known to be durable",
+        SOON,
+    )
+}
+
+fn plain(code: Code, reason: ErrorReason, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
+    Status::with_error_details(code, message, details)
+}
+
+fn retry(code: Code, reason: ErrorReason, message: &str, after: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
+    details.set_retry_info(Some(after));
+    Status::with_error_details(code, message, details)
+}
+
+/// A reason as clients see it: without the enum's prefix.
+pub(super) fn name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}

@@ -1,0 +1,303 @@
+//! `threadline.toml`, read and validated at start: every mistake is named at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format as _, Toml};
+use serde::Deserialize;
+
+use crate::context;
+use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
+use crate::identity::{Assurance, ConfirmDiscloses, NamespacePolicy, Policy, PrimaryIdentifier};
+
+/// What the command line and the environment say; each wins over the file.
+#[derive(Clone, Default)]
+pub struct Layers {
+    /// `--config` or `THREADLINE_CONFIG`; without it `threadline.toml`, if there is one.
+    pub file: Option<PathBuf>,
+    /// `--listen` or `THREADLINE_LISTEN`.
+    pub listen: Option<String>,
+    /// `--database` or `THREADLINE_DATABASE`.
+    pub database: Option<String>,
+}
+
+/// All settings, valid.
+#[derive(Clone)]
+pub struct Configuration {
+    /// Where to listen, host and port.
+    pub listen: String,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database: String,
+    /// A start answers within this.
+    pub start_budget: Duration,
+    /// The cache's bound.
+    pub cache_bytes: u64,
+    /// Between two sweeps.
+    pub sweep_every: Duration,
+    /// What the tenants chose.
+    pub policies: Policies,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigurationError(pub Vec<String>);
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    server: Server,
+    policy: PolicyFile,
+    tenants: BTreeMap<String, PolicyFile>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Server {
+    listen: Option<String>,
+    database: Option<String>,
+    start_budget_ms: Option<u64>,
+    cache_megabytes: Option<u64>,
+    sweep_every_seconds: Option<u64>,
+}
+
+/// What a tenant may choose. Whatever it leaves out is as `[policy]` says, else the default.
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PolicyFile {
+    default_region: Option<String>,
+    own_numbers: Option<Vec<String>>,
+    reuse_confidence: Option<f64>,
+    confirm_confidence: Option<f64>,
+    confirm_discloses: Option<String>,
+    primary_identifier: Option<String>,
+    time_zone: Option<String>,
+    locale: Option<String>,
+    default_ttl_seconds: Option<i64>,
+    max_ttl_seconds: Option<i64>,
+    namespaces: BTreeMap<String, NamespaceFile>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamespaceFile {
+    #[serde(default = "yes")]
+    identifies: bool,
+    #[serde(default)]
+    assurance: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Configuration {
+    /// Reads the file and lays the command line and the environment over it.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with the setting it is in.
+    pub fn load(layers: &Layers) -> Result<Self, ConfigurationError> {
+        let text = match &layers.file {
+            Some(path) => read(path)?,
+            None if Path::new("threadline.toml").exists() => read(Path::new("threadline.toml"))?,
+            None => String::new(),
+        };
+        Self::parse(&text, layers)
+    }
+
+    /// Reads settings from text.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn parse(text: &str, layers: &Layers) -> Result<Self, ConfigurationError> {
+        let file: File = Figment::from(Toml::string(text)).extract().map_err(|error| {
+            ConfigurationError(error.into_iter().map(|one| one.to_string()).collect())
+        })?;
+        let mut wrong = Vec::new();
+        let default = policy(&file.policy, TenantPolicy::default(), "policy", &mut wrong);
+        let mut by_tenant = BTreeMap::new();
+        for (name, own) in &file.tenants {
+            let place = format!("tenants.{name}");
+            let merged = policy(own, default.clone(), &place, &mut wrong);
+            by_tenant.insert(name.clone(), Arc::new(merged));
+        }
+        let server = file.server;
+        let budget = within(&mut wrong, "server.start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
+        let cache = within(&mut wrong, "server.cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
+        let sweep =
+            within(&mut wrong, "server.sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
+        let listen = layers.listen.clone().or(server.listen);
+        let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
+        if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+            wrong.push("server.listen: must be host:port".into());
+        }
+        let database = layers.database.clone().or(server.database);
+        let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
+        if let Err(error) = crate::store::Engine::of(&database) {
+            wrong.push(format!("server.database: {error}"));
+        }
+        if !wrong.is_empty() {
+            return Err(ConfigurationError(wrong));
+        }
+        Ok(Self {
+            listen,
+            database,
+            start_budget: Duration::from_millis(budget),
+            cache_bytes: cache << 20,
+            sweep_every: Duration::from_secs(sweep),
+            policies: Policies { default: Arc::new(default), by_tenant },
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigurationError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigurationError(vec![format!("{}: {error}", path.display())]))
+}
+
+fn within(
+    wrong: &mut Vec<String>,
+    name: &str,
+    given: Option<u64>,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> u64 {
+    let value = given.unwrap_or(default);
+    if !(least..=most).contains(&value) {
+        wrong.push(format!("{name}: must be from {least} to {most}"));
+    }
+    value
+}
+
+fn policy(
+    file: &PolicyFile,
+    base: TenantPolicy,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> TenantPolicy {
+    let mut identity: Policy = base.identity;
+    if let Some(region) = &file.default_region {
+        identity.default_region.clone_from(region);
+    }
+    if let Some(numbers) = &file.own_numbers {
+        identity.own_numbers = numbers.iter().cloned().collect();
+    }
+    identity.reuse_confidence = file.reuse_confidence.unwrap_or(identity.reuse_confidence);
+    identity.confirm_confidence = file.confirm_confidence.unwrap_or(identity.confirm_confidence);
+    match file.confirm_discloses.as_deref() {
+        None => {}
+        Some("nothing") => identity.confirm_discloses = ConfirmDiscloses::Nothing,
+        Some("context") => identity.confirm_discloses = ConfirmDiscloses::Context,
+        Some(_) => wrong.push(format!("{place}.confirm_discloses: must be nothing or context")),
+    }
+    match file.primary_identifier.as_deref() {
+        None => {}
+        Some("email") => identity.primary_identifier = Some(PrimaryIdentifier::Email),
+        Some("phone") => identity.primary_identifier = Some(PrimaryIdentifier::Phone),
+        Some("user_id") => identity.primary_identifier = Some(PrimaryIdentifier::UserId),
+        Some(_) => wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id")),
+    }
+    for (name, own) in &file.namespaces {
+        let known = identity.namespace(name);
+        let chosen = namespace(own, known, &format!("{place}.namespaces.{name}"), wrong);
+        identity.namespaces.insert(name.clone(), chosen);
+    }
+    wrong.extend(identity.validate().into_iter().map(|mistake| format!("{place}: {mistake}")));
+    let time_zone = file.time_zone.clone().unwrap_or(base.time_zone);
+    if !context::valid_time_zone(&time_zone) {
+        wrong.push(format!("{place}.time_zone: is not an IANA time zone"));
+    }
+    let locale = file.locale.clone().unwrap_or(base.locale);
+    if !context::valid_locale(&locale) {
+        wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
+    }
+    let max_ttl_seconds = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
+    let default_ttl_seconds = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
+    if !(1..=context::MAX_TTL_SECONDS).contains(&max_ttl_seconds) {
+        wrong.push(format!("{place}.max_ttl_seconds: must be from 1 to {}", context::MAX_TTL_SECONDS));
+    }
+    if !(1..=max_ttl_seconds).contains(&default_ttl_seconds) {
+        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
+    }
+    TenantPolicy { identity, time_zone, locale, default_ttl_seconds, max_ttl_seconds }
+}
+
+fn namespace(
+    file: &NamespaceFile,
+    known: NamespacePolicy,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> NamespacePolicy {
+    let mut chosen = NamespacePolicy { identifies: file.identifies, ..known };
+    match file.assurance.as_deref() {
+        None => {}
+        Some("asserted") => chosen.assurance = Assurance::Asserted,
+        Some("carried") => chosen.assurance = Assurance::Carried,
+        Some(_) => wrong.push(format!("{place}.assurance: must be asserted or carried")),
+    }
+    match file.kind.as_deref().map(namespace_kind) {
+        None => {}
+        Some(Some(kind)) => chosen.kind = kind,
+        Some(None) => wrong.push(format!("{place}.kind: must be crm or account_number")),
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_said_gives_the_defaults() {
+        let read = Configuration::parse("", &Layers::default()).unwrap();
+        assert_eq!(read.listen, "127.0.0.1:50051");
+        assert_eq!(read.start_budget, Duration::from_millis(300));
+        assert_eq!(read.policies.of("acme").identity.default_region, "US");
+    }
+
+    #[test]
+    fn a_tenant_takes_over_what_it_does_not_choose() {
+        let text = r#"
+            [policy]
+            default_region = "GB"
+            reuse_confidence = 0.6
+            [tenants.acme]
+            time_zone = "Europe/London"
+            confirm_discloses = "context"
+            [tenants.acme.namespaces.ticket]
+            identifies = false
+        "#;
+        let read = Configuration::parse(text, &Layers::default()).unwrap();
+        let acme = read.policies.of("acme");
+        assert_eq!(acme.identity.default_region, "GB");
+        assert_eq!(acme.identity.reuse_confidence, 0.6);
+        assert_eq!(acme.time_zone, "Europe/London");
+        assert!(!acme.identity.namespace("ticket").identifies);
+        assert_eq!(read.policies.of("other").time_zone, "UTC");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let text = r#"
+            [server]
+            listen = "nowhere"
+            start_budget_ms = 1
+            [policy]
+            time_zone = "Mars/Olympus"
+            confirm_confidence = 0.9
+            [tenants.acme]
+            confirm_discloses = "all"
+        "#;
+        let Err(wrong) = Configuration::parse(text, &Layers::default()) else { panic!("accepted") };
+        for part in ["server.listen", "start_budget_ms", "policy.time_zone", "acme.confirm_discloses"] {
+            assert!(wrong.0.iter().any(|one| one.contains(part)), "{part} in {wrong}");
+        }
+        assert!(Configuration::parse("[polcy]", &Layers::default()).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! One root joins the parts: settings, the service, the listeners, and how they end.
+
+mod configuration;
+mod listen;
+mod root_key;
+
+pub use configuration::{Configuration, ConfigurationError, Layers};
+pub use listen::{Running, Serve, serve};
+pub use root_key::root_keys;
