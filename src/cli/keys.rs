@@ -158,7 +158,8 @@ async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
         for key in service.store().api_keys(tenant.tenant).await? {
             let created = jiff::Timestamp::from_millisecond(key.created.0).unwrap_or_default();
             let state = if key.revoked.0 == 0 { "" } else { "  revoked" };
-            let name = if tenant.test { format!("{} (test)", tenant.name) } else { tenant.name.clone() };
+            let name =
+                if tenant.test { format!("{} (test)", tenant.name) } else { tenant.name.clone() };
             let id = format!("{}_{}", key.tenant.0, key.id);
             text.push_str(&format!(
                 "{id:<20} {name:<16} {:<28} {:<12} {:<16} {created:.0}{state}\n",

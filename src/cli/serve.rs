@@ -52,7 +52,8 @@ const DEMO_TENANT: &str = "demo";
 pub async fn demo(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = ThrowAway::make()?;
     let database = arguments.database.unwrap_or_else(|| folder.database());
-    let layers = Layers { listen: Some("127.0.0.1:0".into()), database: Some(database), file: None };
+    let layers =
+        Layers { listen: Some("127.0.0.1:0".into()), database: Some(database), file: None };
     let mut configuration = Configuration::parse("", &layers)?;
     // A loaded laptop must not turn a story into a degraded one.
     configuration.start_budget = std::time::Duration::from_secs(5);

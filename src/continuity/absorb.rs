@@ -10,9 +10,7 @@ use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::State;
 use super::settling::{self, customer_of, move_to, new_customer, settle, withdraw};
 use crate::clock::Time;
-use crate::identity::{
-    Assurance, Basis, Decision, Hint, Recommendation, Verification,
-};
+use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification};
 use crate::ids::{CustomerId, Token};
 
 /// Somebody's word on who it is.
@@ -207,8 +205,7 @@ async fn take_up(
     looked: &Looked,
     decision: &Decision,
 ) -> Result<(), Error> {
-    state.decision =
-        Some(recognise::record(desk, looked, decision, Time(state.start_time)).await?);
+    state.decision = Some(recognise::record(desk, looked, decision, Time(state.start_time)).await?);
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {

@@ -41,7 +41,11 @@ pub(super) struct Desk<'d, 'c> {
 }
 
 impl<'d, 'c> Desk<'d, 'c> {
-    pub fn new(service: &'d Arc<Service>, tenant: &'d Arc<Tenant>, reads: &'d mut Reads<'c>) -> Self {
+    pub fn new(
+        service: &'d Arc<Service>,
+        tenant: &'d Arc<Tenant>,
+        reads: &'d mut Reads<'c>,
+    ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
         Self { service, tenant, reads, effects, working, labels: Vec::new(), read }
     }
@@ -51,15 +55,16 @@ impl<'d, 'c> Desk<'d, 'c> {
     }
 
     /// Who owns each token.
-    pub async fn owners(
-        &mut self,
-        tokens: &[Token],
-    ) -> Result<HashMap<Token, Arc<Owners>>, Error> {
+    pub async fn owners(&mut self, tokens: &[Token]) -> Result<HashMap<Token, Arc<Owners>>, Error> {
         let tenant = self.tenant.id;
         let mut found = HashMap::with_capacity(tokens.len());
         let mut missing = Vec::new();
         for token in tokens {
-            let remembered = if self.reads.uses_cache() { self.service.memory.owners(tenant, *token) } else { None };
+            let remembered = if self.reads.uses_cache() {
+                self.service.memory.owners(tenant, *token)
+            } else {
+                None
+            };
             match remembered {
                 Some(owners) => drop(found.insert(*token, owners)),
                 None if !missing.contains(token) => missing.push(*token),
@@ -68,7 +73,13 @@ impl<'d, 'c> Desk<'d, 'c> {
         }
         if !missing.is_empty() {
             let sequence = self.gate().sequence();
-            for (token, owners) in self.reads.load(Box::new(move |connection| Box::pin(async move { read::owners(connection, tenant, &missing).await }))).await? {
+            for (token, owners) in self
+                .reads
+                .load(Box::new(move |connection| {
+                    Box::pin(async move { read::owners(connection, tenant, &missing).await })
+                }))
+                .await?
+            {
                 let owners = Arc::new(owners);
                 if self.reads.uses_cache() {
                     self.service.memory.keep_owners(tenant, token, &owners, sequence);
@@ -90,7 +101,11 @@ impl<'d, 'c> Desk<'d, 'c> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
-            let remembered = if self.reads.uses_cache() { self.service.memory.person(tenant, *id) } else { None };
+            let remembered = if self.reads.uses_cache() {
+                self.service.memory.person(tenant, *id)
+            } else {
+                None
+            };
             match remembered.filter(|person| !with_context || person.context.is_some()) {
                 Some(person) => drop(found.insert(*id, person)),
                 None => missing.push(*id),
@@ -100,9 +115,15 @@ impl<'d, 'c> Desk<'d, 'c> {
             let sequence = self.gate().sequence();
             let service = Arc::clone(self.service);
             let owner = Arc::clone(self.tenant);
-            let loaded = self.reads.load(Box::new(move |connection| Box::pin(async move {
-                    super::load::people(&service, &owner, connection, &missing, with_context).await
-                }))).await??;
+            let loaded = self
+                .reads
+                .load(Box::new(move |connection| {
+                    Box::pin(async move {
+                        super::load::people(&service, &owner, connection, &missing, with_context)
+                            .await
+                    })
+                }))
+                .await??;
             for person in loaded {
                 let person = Arc::new(person);
                 if self.reads.uses_cache() {
@@ -136,7 +157,12 @@ impl<'d, 'c> Desk<'d, 'c> {
     /// An interaction; `None` when it was never heard of.
     pub async fn interaction(&mut self, token: Token) -> Result<Option<Known>, Error> {
         let tenant = self.tenant.id;
-        let entry = self.reads.load(Box::new(move |connection| Box::pin(async move { read::journal(connection, tenant, token).await }))).await?;
+        let entry = self
+            .reads
+            .load(Box::new(move |connection| {
+                Box::pin(async move { read::journal(connection, tenant, token).await })
+            }))
+            .await?;
         let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
         self.read.interactions.push((token, position));
         let Some(entry) = entry else { return Ok(None) };
@@ -165,7 +191,14 @@ impl<'d, 'c> Desk<'d, 'c> {
         }
         let service = Arc::clone(self.service);
         let tenant = self.tenant.id;
-        let mut keys = self.reads.load(Box::new(move |connection| Box::pin(async move { super::load::keys(&service, tenant, connection, &[id]).await }))).await??;
+        let mut keys = self
+            .reads
+            .load(Box::new(move |connection| {
+                Box::pin(
+                    async move { super::load::keys(&service, tenant, connection, &[id]).await },
+                )
+            }))
+            .await??;
         Ok(keys.remove(&id))
     }
 

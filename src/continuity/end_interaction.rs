@@ -12,18 +12,13 @@ use super::desk::{Desk, Known};
 use super::ending::{self, Outcome};
 use super::filing;
 use super::journaling::{self, Entry};
-use super::recognise::{self, judge, look};
 use super::record::{About, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord};
 use super::service::Service;
-use super::settling::{customer_of, settle};
-use super::start_interaction::{continued, decide_first, inherit};
+use super::settling::customer_of;
 use super::update_interaction::later_hints;
 use crate::clock::Time;
-use crate::context::{Audience, Disclosure, Sensitivity};
-use crate::identity::{
-    Assurance, Attestation, Basis, Direction, LineType, RawHints, Recommendation, Verification,
-    Violation,
-};
+use crate::context::{Disclosure, Sensitivity};
+use crate::identity::{Assurance, Attestation, Direction, LineType, RawHints, Verification};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
 use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
@@ -112,8 +107,7 @@ impl Service {
         caller: &Caller,
         end: End,
     ) -> Result<Ended, Error> {
-        let writers =
-            [Role::Telephony, Role::Bot, Role::Helpdesk, Role::Backfill, Role::Admin];
+        let writers = [Role::Telephony, Role::Bot, Role::Helpdesk, Role::Backfill, Role::Admin];
         caller.needs(&writers)?;
         if end.disclosure.is_some() {
             caller.needs(&[Role::Admin])?;
@@ -181,13 +175,13 @@ async fn answer(
     })
 }
 
-struct EndOperation {
+pub(super) struct EndOperation {
     service: Arc<Service>,
-    caller: Caller,
-    interaction: Token,
+    pub caller: Caller,
+    pub interaction: Token,
     fingerprint: Vec<u8>,
-    now: Time,
-    end: End,
+    pub now: Time,
+    pub end: End,
 }
 
 impl Operation for EndOperation {
@@ -198,10 +192,7 @@ impl Operation for EndOperation {
         self.caller.tenant.id
     }
 
-    fn decide<'a>(
-        &'a self,
-        reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Ended>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<Ended>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;
@@ -217,7 +208,11 @@ impl Operation for EndOperation {
             self.conclude(&mut desk, &mut state, &mut warnings).await?;
             if without_start {
                 // Keeps the start's place, so that a start that comes late finds the end.
-                desk.effects.journal.push(ending::start_place(self.interaction, &state, &self.caller.key_id));
+                desk.effects.journal.push(ending::start_place(
+                    self.interaction,
+                    &state,
+                    &self.caller.key_id,
+                ));
             }
             let entry = Entry {
                 interaction: self.interaction,
@@ -256,7 +251,9 @@ impl EndOperation {
         }
         let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
         warnings.extend(normalised.notices.into_iter().map(Warning::from));
-        if !self.end.customer_ref.is_empty() && resolve(desk, &self.end.customer_ref).await?.is_none() {
+        if !self.end.customer_ref.is_empty()
+            && resolve(desk, &self.end.customer_ref).await?.is_none()
+        {
             warnings.push(Warning::unknown_customer_ref("customer_ref"));
         }
         let news = self.said(normalised.hints, normalised.customer_ref);
@@ -266,91 +263,9 @@ impl EndOperation {
         Ok(state)
     }
 
-    fn said(&self, hints: Vec<crate::identity::Hint>, named: Option<String>) -> News {
+    pub fn said(&self, hints: Vec<crate::identity::Hint>, named: Option<String>) -> News {
         let (feedback, verification) = (self.end.feedback.clone(), self.end.verification);
         News { hints, named, feedback, verification }
-    }
-
-    /// No start is known: the end says everything a start says of itself.
-    async fn begin(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<State, Error> {
-        if self.end.channel.is_empty() {
-            return Err(Error::Invalid(vec![Violation {
-                field: "channel".into(),
-                description: "is required: no start of this interaction is known".into(),
-            }]));
-        }
-        let end_time = self.end.end_time.unwrap_or(self.now);
-        let start_time = self.end.start_time.unwrap_or(end_time);
-        let mut state = State {
-            about: Some(self.end.about.clone()),
-            channel: self.end.channel.clone(),
-            direction: self.end.direction.unwrap_or(Direction::Inbound).code(),
-            audience: Audience::Private.code(),
-            start_time: start_time.0,
-            start_given: self.end.start_time.is_some(),
-            line_type: self.end.line_type.code(),
-            attestation: self.end.attestation.code(),
-            contact: self.interaction.0.to_vec(),
-            newest_event: start_time.0,
-            end_only: true,
-            ..State::default()
-        };
-        let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
-        warnings.extend(normalised.notices.into_iter().map(Warning::from));
-        let named = normalised.customer_ref.as_deref();
-        let echoed = match self.end.customer_ref.as_str() {
-            "" => None,
-            echoed => {
-                let known = resolve(desk, echoed).await?;
-                if known.is_none() {
-                    warnings.push(Warning::unknown_customer_ref("customer_ref"));
-                }
-                known
-            }
-        };
-        let before = continued(desk, &self.end.about, start_time).await?;
-        match (echoed, before) {
-            (Some(customer), _) => {
-                self.take_word(desk, &mut state, customer, normalised.hints).await?;
-            }
-            (None, Some(before)) => {
-                inherit(desk, &mut state, self.interaction, &before, normalised.hints).await?;
-            }
-            (None, None) => {
-                let hints = normalised.hints;
-                warnings.extend(decide_first(desk, &mut state, self.interaction, hints, named).await?);
-            }
-        }
-        let news = self.said(Vec::new(), None);
-        news.allowed(&self.caller)?;
-        let ceiling = self.caller.max_assurance;
-        absorb(desk, &mut state, self.interaction, &news, ceiling).await?;
-        Ok(state)
-    }
-
-    /// The caller's own system says whose it was: settled, CARRIED.
-    async fn take_word(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        state: &mut State,
-        customer: CustomerId,
-        hints: Vec<crate::identity::Hint>,
-    ) -> Result<(), Error> {
-        let now = Time(state.start_time);
-        state.named = customer.0.to_vec();
-        state.hints = hints.iter().map(recognise::hint_record).collect();
-        let looked = look(desk, hints, Some(customer), None).await?;
-        let decision = judge(desk, &looked, Some(customer), now);
-        let mut record = recognise::record(desk, &looked, &decision, now).await?;
-        record.recommendation = Recommendation::Reuse.code();
-        record.assurance = Assurance::Carried.code();
-        state.decision = Some(record);
-        let basis = Basis::Decided(Assurance::Carried);
-        settle(desk, state, self.interaction, customer, &looked, basis, |_| true).await
     }
 
     /// What it says is written to the customer's file, and counted if it is settled.
@@ -380,7 +295,8 @@ impl EndOperation {
         let strength = strength.unwrap_or(Assurance::Asserted).code();
         let profile = self.end.profile.clone();
         let kind = BlockKind::Profile;
-        filing::write_block(desk, state, self.interaction, kind, profile, (end_time, strength)).await?;
+        filing::write_block(desk, state, self.interaction, kind, profile, (end_time, strength))
+            .await?;
         self.cap(desk, state, warnings).await?;
         filing::file(desk, state, self.interaction).await?;
         filing::count(desk, state).await
@@ -400,7 +316,8 @@ impl EndOperation {
             None => warnings.push(Warning {
                 code: "disclosure_not_set",
                 field: "profile[disclosure]".into(),
-                message: "the interaction is not settled; confirm the identity and end again".into(),
+                message: "the interaction is not settled; confirm the identity and end again"
+                    .into(),
             }),
         }
         Ok(())

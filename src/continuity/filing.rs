@@ -31,15 +31,17 @@ pub(super) async fn file(
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let about = state.about.clone().unwrap_or_default();
     let ended = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
-    let status = state.ending.as_ref().map_or(ACTIVE, |ending| {
-        if ending.never_ended { NEVER_ENDED } else { ENDED }
-    });
+    let status = state
+        .ending
+        .as_ref()
+        .map_or(ACTIVE, |ending| if ending.never_ended { NEVER_ENDED } else { ENDED });
     forget_filed(desk, state, customer, interaction, ended);
     let working = desk.take_in_hand(customer).await?;
     working.touch();
     let key = Arc::clone(&working.key);
     let disposition = state.ending.as_ref().map_or("", |ending| ending.disposition.as_str());
-    let (agent, queue) = (label(desk, "agent", &about.agent_ref), label(desk, "queue", &about.queue));
+    let (agent, queue) =
+        (label(desk, "agent", &about.agent_ref), label(desk, "queue", &about.queue));
     let brand = label(desk, "brand", &about.brand);
     let disposition = label(desk, "disposition", disposition);
     let record = ContactRecord {
@@ -196,15 +198,8 @@ async fn put_block(
         BlockKind::Profile => i64::MAX,
     };
     let content = slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy);
-    let row = BlockRow {
-        customer,
-        kind,
-        interaction,
-        part,
-        position: 0,
-        expire: Time(expire),
-        content,
-    };
+    let row =
+        BlockRow { customer, kind, interaction, part, position: 0, expire: Time(expire), content };
     desk.effects.blocks.push(row);
     desk.take_in_hand(customer).await?.touch();
     Ok(())

@@ -5,9 +5,12 @@
 
 pub mod absorb;
 pub mod answer;
+mod attach;
 pub mod caller;
+mod continuation;
 mod desk;
 pub mod end_interaction;
+mod end_without_start;
 mod ending;
 mod error;
 mod filing;

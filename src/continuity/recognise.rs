@@ -6,9 +6,7 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::load;
-use super::record::{
-    CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord,
-};
+use super::record::{CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord};
 use super::sealing::Slot;
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -162,8 +160,12 @@ pub(super) async fn record(
 /// The hints that matched the best candidate, and how recent the last contact is.
 fn sources(looked: &Looked, decision: &Decision, now: Time) -> Vec<String> {
     let Some(best) = decision.candidates.first() else { return Vec::new() };
-    let mut sources: Vec<String> =
-        best.matched.iter().filter_map(|index| looked.hints.get(*index)).map(Hint::source).collect();
+    let mut sources: Vec<String> = best
+        .matched
+        .iter()
+        .filter_map(|index| looked.hints.get(*index))
+        .map(Hint::source)
+        .collect();
     let person = looked.people.get(&best.customer);
     if let Some(person) = person.filter(|person| person.row.contacts > 0) {
         let days = now.days_since(person.row.last_contact);

@@ -94,11 +94,6 @@ impl Slot {
     }
 }
 
-fn place<'a>(
-    tenant: TenantId,
-    table: &'a str,
-    column: &'a str,
-    key: &'a [&'a [u8]],
-) -> Place<'a> {
+fn place<'a>(tenant: TenantId, table: &'a str, column: &'a str, key: &'a [&'a [u8]]) -> Place<'a> {
     Place { tenant, table, key, column, revision: 0 }
 }

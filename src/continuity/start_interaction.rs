@@ -6,19 +6,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::absorb::{News, absorb, resolve};
+use super::Error;
+use super::absorb::resolve;
 use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
+use super::attach::AttachOperation;
 use super::caller::{Caller, Role};
+use super::continuation::{continued, inherit};
 use super::desk::{Desk, Known};
 use super::get_interaction::as_it_stands;
 use super::journaling::{self, Entry};
 use super::recognise::{self, judge, look};
-use super::record::{About, DecisionRecord, State};
+use super::record::{About, State};
 use super::service::Service;
-use super::settling::{customer_of, new_customer, settle};
-use super::Error;
+use super::settling::{new_customer, settle};
 use crate::clock::Time;
-use crate::context::{Audience, CONTINUATION_WITHIN};
+use crate::context::Audience;
 use crate::identity::{
     Assurance, Attestation, Basis, Direction, Hint, LineType, Normalised, Recommendation,
 };
@@ -127,18 +129,18 @@ async fn replay(
     as_it_stands(service, caller, operation.interaction, wish, warnings).await
 }
 
-fn guard(known: &Known, verb: Verb) -> Option<&[u8]> {
+pub(super) fn guard(known: &Known, verb: Verb) -> Option<&[u8]> {
     let guard = known.entry.guards.iter().find(|guard| guard.verb == verb);
     guard.map(|guard| guard.fingerprint.as_slice())
 }
 
-struct StartOperation {
-    service: Arc<Service>,
-    caller: Caller,
-    start: Start,
-    interaction: Token,
-    fingerprint: Vec<u8>,
-    begun: Time,
+pub(super) struct StartOperation {
+    pub service: Arc<Service>,
+    pub caller: Caller,
+    pub start: Start,
+    pub interaction: Token,
+    pub fingerprint: Vec<u8>,
+    pub begun: Time,
 }
 
 impl StartOperation {
@@ -151,11 +153,11 @@ impl StartOperation {
         Self { service, caller, start, interaction, fingerprint, begun }
     }
 
-    fn warnings(&self) -> Vec<Warning> {
+    pub fn warnings(&self) -> Vec<Warning> {
         self.start.normalised.notices.iter().cloned().map(Warning::from).collect()
     }
 
-    fn state(&self) -> State {
+    pub fn state(&self) -> State {
         let start = &self.start;
         State {
             about: Some(start.about.clone()),
@@ -185,7 +187,9 @@ fn content(start: &Start) -> Vec<&[u8]> {
     for hint in &start.normalised.hints {
         let identifier = &hint.identifier;
         parts.push(hint.kind.name().as_bytes());
-        parts.extend([&identifier.scheme, &identifier.namespace, &identifier.value].map(|it| it.as_bytes()));
+        parts.extend(
+            [&identifier.scheme, &identifier.namespace, &identifier.value].map(|it| it.as_bytes()),
+        );
     }
     parts.extend(start.normalised.customer_ref.as_ref().map(|named| named.as_bytes()));
     parts
@@ -279,146 +283,6 @@ pub(super) async fn decide_first(
         }
     }
     Ok(warnings)
-}
-
-/// The interaction that this one continues, if it is known and not older than a day.
-pub(super) async fn continued(
-    desk: &mut Desk<'_, '_>,
-    about: &About,
-    now: Time,
-) -> Result<Option<Known>, Error> {
-    if about.continues_interaction_id.is_empty() {
-        return Ok(None);
-    }
-    let source = if about.continues_source.is_empty() { &about.source } else { &about.continues_source };
-    let token = desk.tenant.secrets.interaction(source, &about.continues_interaction_id);
-    let Some(known) = desk.interaction(token).await? else { return Ok(None) };
-    let newest = known.state.ending.as_ref().map_or(known.state.newest_event, |it| it.end_time);
-    let recent = now.since(Time(newest)) <= CONTINUATION_WITHIN;
-    Ok(recent.then_some(known))
-}
-
-/// Takes over customer, assurance and verification, unless a stronger hint points elsewhere.
-pub(super) async fn inherit(
-    desk: &mut Desk<'_, '_>,
-    state: &mut State,
-    interaction: Token,
-    before: &Known,
-    hints: Vec<Hint>,
-) -> Result<(), Error> {
-    let previous = &before.state;
-    state.contact = previous.contact.clone();
-    state.hints = hints.iter().map(recognise::hint_record).collect();
-    let customer = match customer_of(&previous.customer) {
-        Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
-        None => None,
-    };
-    let Some(customer) = customer else {
-        decide_first(desk, state, interaction, hints, None).await?;
-        return Ok(());
-    };
-    let looked = look(desk, hints, None, None).await?;
-    let strength = previous.decision.as_ref().map_or(0, |decision| decision.assurance);
-    let elsewhere = |index: usize| {
-        let owners = &looked.shown[index].owners;
-        !owners.is_empty() && owners.iter().all(|owner| owner.customer != customer)
-    };
-    let stronger = (0..looked.shown.len())
-        .any(|index| elsewhere(index) && looked.shown[index].assurance.code() > strength);
-    if stronger {
-        let hints = looked.hints;
-        decide_first(desk, state, interaction, hints, None).await?;
-        return Ok(());
-    }
-    state.verification = previous.verification;
-    state.feedback = previous.feedback;
-    state.named = previous.named.clone();
-    state.decision = Some(DecisionRecord {
-        inherited: true,
-        ..previous.decision.clone().unwrap_or_default()
-    });
-    if previous.settled {
-        let basis = Basis::Decided(Assurance::from_code(strength).unwrap_or(Assurance::Asserted));
-        settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await?;
-    } else {
-        state.customer = customer.0.to_vec();
-    }
-    Ok(())
-}
-
-/// A start that arrives after its end: its facts and hints are attached as an update's.
-struct AttachOperation(Arc<StartOperation>);
-
-impl Operation for AttachOperation {
-    type Answer = Settled;
-    type Refusal = Error;
-
-    fn tenant(&self) -> crate::ids::TenantId {
-        self.0.tenant()
-    }
-
-    fn decide<'a>(
-        &'a self,
-        reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
-        Box::pin(async move {
-            let StartOperation { service, caller, start, interaction, fingerprint, begun } = &*self.0;
-            let mut desk = Desk::new(service, &caller.tenant, reads);
-            let known = desk.interaction(*interaction).await?.ok_or(Error::InteractionNotFound)?;
-            if guard(&known, Verb::Attach).is_some() {
-                return Err(Error::AlreadyDone);
-            }
-            let mut state = known.state;
-            let fresh = self.0.state();
-            complete(&mut state, &fresh);
-            let news = News {
-                hints: start.normalised.hints.clone(),
-                named: start.normalised.customer_ref.clone(),
-                ..News::default()
-            };
-            let mut warnings = self.0.warnings();
-            let ceiling = caller.max_assurance;
-            warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
-            if state.ending.is_some() && !state.customer.is_empty() {
-                super::filing::file(&mut desk, &mut state, *interaction).await?;
-            }
-            let entry = Entry {
-                interaction: *interaction,
-                verb: Verb::Attach,
-                part: Vec::new(),
-                fingerprint: fingerprint.clone(),
-                time: *begun,
-                caller: &caller.key_id,
-            };
-            journaling::write(&mut desk, &state, entry).await?;
-            let settled = settled(&mut desk, state, warnings).await?;
-            Ok(desk.propose(settled))
-        })
-    }
-}
-
-/// Fills in what the end did not say of itself.
-fn complete(state: &mut State, start: &State) {
-    let said = start.about.clone().unwrap_or_default();
-    let about = state.about.get_or_insert_default();
-    for (known, said) in [
-        (&mut about.thread_ref, said.thread_ref),
-        (&mut about.agent_ref, said.agent_ref),
-        (&mut about.queue, said.queue),
-        (&mut about.brand, said.brand),
-        (&mut state.locale, start.locale.clone()),
-        (&mut state.time_zone, start.time_zone.clone()),
-    ] {
-        if known.is_empty() {
-            *known = said;
-        }
-    }
-    if start.start_given && !state.start_given {
-        let end = state.ending.as_ref().map_or(i64::MAX, |ending| ending.end_time);
-        state.start_time = start.start_time.min(end);
-        state.start_given = true;
-    }
-    state.audience = state.audience.max(start.audience);
 }
 
 /// No decision: no customer, nothing disclosed.

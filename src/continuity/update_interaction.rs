@@ -176,16 +176,13 @@ impl UpdateOperation {
 
     /// A replay of the past updates at the interaction's own time, not at ours.
     fn event_time(&self, state: &State) -> Time {
-        let long_ago = state.start_given && self.now.since(Time(state.start_time)) > crate::clock::DAY;
+        let long_ago =
+            state.start_given && self.now.since(Time(state.start_time)) > crate::clock::DAY;
         if long_ago { Time(state.newest_event.max(state.start_time)) } else { self.now }
     }
 
     /// Writes intents and variables to the customer, or keeps them until it is known whose they are.
-    async fn remember(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        state: &mut State,
-    ) -> Result<(), Error> {
+    async fn remember(&self, desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
         let at = self.event_time(state);
         for said in &self.update.intents {
             let same = |known: &IntentRecord| {

@@ -92,10 +92,10 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
     let private = answer.view.audience == Audience::Private;
     let asked = standing.recommendation == Recommendation::Confirm;
     let named = private && (asked || explains || shown == Shown::Context);
-    let evidence = standing.evidence.iter().map(|(signal, log_odds)| proto::Evidence {
-        signal: signal.clone(),
-        log_odds: *log_odds,
-    });
+    let evidence = standing
+        .evidence
+        .iter()
+        .map(|(signal, log_odds)| proto::Evidence { signal: signal.clone(), log_odds: *log_odds });
     let candidates = decision.candidates.iter().map(|candidate| proto::Candidate {
         customer_ref: customer(&candidate.customer),
         match_probability: probability(candidate.log_odds),
@@ -143,15 +143,12 @@ fn disclosed(message: &mut proto::StartInteractionResponse, answer: &Answer) {
         last_agent_ref,
     } = disclose(&answer.context, &answer.view);
     let (locale, time_zone) = &answer.voice;
-    message.brief =
-        brief(&history, &answer.state.channel, answer.view.now, locale, time_zone);
+    message.brief = brief(&history, &answer.state.channel, answer.view.now, locale, time_zone);
     message.open_intents = open_intents.into_iter().map(open_intent).collect();
     message.variables =
         variables.into_iter().map(|(name, write)| (name.to_owned(), variable(write))).collect();
-    message.profile = profile
-        .into_iter()
-        .map(|(name, write)| (name.to_owned(), attribute(write)))
-        .collect();
+    message.profile =
+        profile.into_iter().map(|(name, write)| (name.to_owned(), attribute(write))).collect();
     message.recent_interactions = history.iter().map(recent).collect();
     message.withheld_count = withheld_count;
     message.withheld_variables = withheld_variables;

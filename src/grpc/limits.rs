@@ -95,7 +95,11 @@ impl Check {
     }
 
     /// An enum value that this version knows.
-    pub fn known<T>(&mut self, field: impl Into<String>, value: Result<T, prost::UnknownEnumValue>) -> Option<T> {
+    pub fn known<T>(
+        &mut self,
+        field: impl Into<String>,
+        value: Result<T, prost::UnknownEnumValue>,
+    ) -> Option<T> {
         if value.is_err() {
             self.bad(field, "is not a value of this enum");
         }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod customers;
+mod fields;
 mod interactions;
 mod limits;
 pub mod proto;

@@ -127,10 +127,18 @@ impl Configuration {
             by_tenant.insert(name.clone(), Arc::new(merged));
         }
         let server = file.server;
-        let budget = within(&mut wrong, "server.start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
-        let cache = within(&mut wrong, "server.cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
-        let sweep =
-            within(&mut wrong, "server.sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
+        let budget =
+            within(&mut wrong, "server.start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
+        let cache =
+            within(&mut wrong, "server.cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
+        let sweep = within(
+            &mut wrong,
+            "server.sweep_every_seconds",
+            server.sweep_every_seconds,
+            60,
+            1,
+            86_400,
+        );
         let listen = layers.listen.clone().or(server.listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
         if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
@@ -201,7 +209,9 @@ fn policy(
         Some("email") => identity.primary_identifier = Some(PrimaryIdentifier::Email),
         Some("phone") => identity.primary_identifier = Some(PrimaryIdentifier::Phone),
         Some("user_id") => identity.primary_identifier = Some(PrimaryIdentifier::UserId),
-        Some(_) => wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id")),
+        Some(_) => {
+            wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id"))
+        }
     }
     for (name, own) in &file.namespaces {
         let known = identity.namespace(name);
@@ -220,7 +230,10 @@ fn policy(
     let max_ttl_seconds = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
     let default_ttl_seconds = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
     if !(1..=context::MAX_TTL_SECONDS).contains(&max_ttl_seconds) {
-        wrong.push(format!("{place}.max_ttl_seconds: must be from 1 to {}", context::MAX_TTL_SECONDS));
+        wrong.push(format!(
+            "{place}.max_ttl_seconds: must be from 1 to {}",
+            context::MAX_TTL_SECONDS
+        ));
     }
     if !(1..=max_ttl_seconds).contains(&default_ttl_seconds) {
         wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
@@ -295,7 +308,9 @@ mod tests {
             confirm_discloses = "all"
         "#;
         let Err(wrong) = Configuration::parse(text, &Layers::default()) else { panic!("accepted") };
-        for part in ["server.listen", "start_budget_ms", "policy.time_zone", "acme.confirm_discloses"] {
+        for part in
+            ["server.listen", "start_budget_ms", "policy.time_zone", "acme.confirm_discloses"]
+        {
             assert!(wrong.0.iter().any(|one| one.contains(part)), "{part} in {wrong}");
         }
         assert!(Configuration::parse("[polcy]", &Layers::default()).is_err());

@@ -117,11 +117,13 @@ impl Running {
 /// # Errors
 /// Settings, root key, database or address that cannot be used.
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
-    let (listen, sweep_every) = (serve.configuration.listen.clone(), serve.configuration.sweep_every);
+    let (listen, sweep_every) =
+        (serve.configuration.listen.clone(), serve.configuration.sweep_every);
     let service = serve.open().await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
-    let listener = TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(serve_on(listener, Arc::clone(&service), stopped));

@@ -12,7 +12,11 @@ use crate::ids::Entropy;
 ///
 /// # Errors
 /// A key that cannot be read, a file that cannot be read or written, no key for PostgreSQL.
-pub fn root_keys(given: Option<&str>, database: &str, entropy: &Entropy) -> anyhow::Result<RootKeys> {
+pub fn root_keys(
+    given: Option<&str>,
+    database: &str,
+    entropy: &Entropy,
+) -> anyhow::Result<RootKeys> {
     if let Some(text) = given.filter(|text| !text.trim().is_empty()) {
         return RootKeys::from_base64(text).context("THREADLINE_ROOT_KEY");
     }

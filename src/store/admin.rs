@@ -62,7 +62,8 @@ impl Store {
     /// As the database's.
     pub async fn tenants(&self) -> Result<Vec<TenantRow>, Error> {
         let mut connection = self.readers.acquire().await?;
-        let query = statement::query_text(format!("{TENANT} ORDER BY tenant"), Arguments::default());
+        let query =
+            statement::query_text(format!("{TENANT} ORDER BY tenant"), Arguments::default());
         query.fetch_all(&mut *connection).await?.iter().map(tenant_row).collect()
     }
 
@@ -91,7 +92,8 @@ impl Store {
         let mut connection = self.engine.writer(&self.url).await?;
         connection.execute(self.engine.begin_write()).await?;
         let sql = "SELECT CAST(COALESCE(MAX(tenant), 0) AS BIGINT) FROM tenant";
-        let tenant = TenantId(sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await? + 1);
+        let tenant =
+            TenantId(sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await? + 1);
         let ((data_key, version, wrapped), secrets) = seal(tenant);
         let row = TenantRow { tenant, name: name.to_owned(), test, data_key, secrets };
         let now = self.clock.now();

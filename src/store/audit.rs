@@ -8,8 +8,11 @@ use super::rows::JournalRow;
 /// it still verifies.
 pub(super) fn row_hash(row: &JournalRow) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let digest: Vec<u8> =
-        if row.digest.is_empty() { Sha256::digest(&row.state).to_vec() } else { row.digest.clone() };
+    let digest: Vec<u8> = if row.digest.is_empty() {
+        Sha256::digest(&row.state).to_vec()
+    } else {
+        row.digest.clone()
+    };
     let customer = row.customer.map_or_else(Vec::new, |customer| customer.0.to_vec());
     for number in [row.verb as i64, row.position, row.received.0, row.time.0, row.outcome as i64] {
         hash.update(number.to_be_bytes());

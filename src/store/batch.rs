@@ -142,7 +142,11 @@ impl Head {
         let row = row.ok_or(Error::Damaged { table: "tenant_head" })?;
         let now = Time(row.try_get(2)?);
         store.saw_store_time(now);
-        Ok(Self { first: row.try_get::<i64, _>(0)? - positions + 1, now, audit_hash: row.try_get(1)? })
+        Ok(Self {
+            first: row.try_get::<i64, _>(0)? - positions + 1,
+            now,
+            audit_hash: row.try_get(1)?,
+        })
     }
 
     async fn link(
@@ -157,7 +161,8 @@ impl Head {
         arguments.push(&last);
         arguments.push(&(rows.len() as i64));
         arguments.push(&hash);
-        let sql = "INSERT INTO audit_link (tenant, position, entries, hash) VALUES ($1, $2, $3, $4)";
+        let sql =
+            "INSERT INTO audit_link (tenant, position, entries, hash) VALUES ($1, $2, $3, $4)";
         statement::query(sql, arguments).execute(&mut *connection).await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&hash);
@@ -188,7 +193,8 @@ async fn accept(
                 continue;
             }
         } else if let Some((read, effects)) = operation.proposed() {
-            let repeats = effects.journal.first().is_some_and(|row| guards.contains(&guard(tenant, row)));
+            let repeats =
+                effects.journal.first().is_some_and(|row| guards.contains(&guard(tenant, row)));
             if repeats {
                 outcomes[*index] = Some(Outcome::Replay);
                 continue;

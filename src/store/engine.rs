@@ -177,10 +177,7 @@ impl Engine {
 
     /// A number that moves when another connection has written the file; always 0 on PostgreSQL,
     /// where stamps are read instead.
-    pub(super) async fn foreign_writes(
-        self,
-        connection: &mut AnyConnection,
-    ) -> Result<i64, Error> {
+    pub(super) async fn foreign_writes(self, connection: &mut AnyConnection) -> Result<i64, Error> {
         match self {
             Self::Sqlite => {
                 Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await?)
@@ -190,8 +187,9 @@ impl Engine {
     }
 }
 
-async fn within<T>(
-    connecting: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Error> {
-    tokio::time::timeout(CONNECT_WITHIN, connecting).await.map_err(|_| Error::Unavailable)?.map_err(Error::from)
+async fn within<T>(connecting: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+    tokio::time::timeout(CONNECT_WITHIN, connecting)
+        .await
+        .map_err(|_| Error::Unavailable)?
+        .map_err(Error::from)
 }

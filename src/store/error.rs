@@ -65,7 +65,11 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Decode(_)
             | sqlx::Error::Encode(_)
             | sqlx::Error::TypeNotFound { .. } => {
-                tracing::error!(kind = kind(&error), source = error.source().is_some(), "a row was not as expected");
+                tracing::error!(
+                    kind = kind(&error),
+                    source = error.source().is_some(),
+                    "a row was not as expected"
+                );
                 Self::Refused { code: kind(&error).to_owned() }
             }
             _ => Self::Unavailable,

@@ -144,7 +144,10 @@ mod tests {
         assert!(!gate.holds(TENANT, &reading(before, 1)));
         assert!(gate.holds(TENANT, &reading(before, 2)));
         assert!(gate.holds(TENANT, &reading(gate.sequence(), 1)));
-        assert!(gate.holds(TenantId(2), &reading(before, 1)), "another tenant's key is another key");
+        assert!(
+            gate.holds(TenantId(2), &reading(before, 1)),
+            "another tenant's key is another key"
+        );
     }
 
     #[test]

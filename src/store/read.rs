@@ -152,7 +152,8 @@ impl StaleKey {
 
 impl Stamps {
     pub(super) fn stale(&self, read: &ReadSet) -> Vec<StaleKey> {
-        let heads = read.heads.iter().filter(|(token, stamp)| self.heads.get(token) != stamp.as_ref());
+        let heads =
+            read.heads.iter().filter(|(token, stamp)| self.heads.get(token) != stamp.as_ref());
         let customers =
             read.customers.iter().filter(|(id, stamp)| self.customers.get(id) != Some(stamp));
         let interactions = read.interactions.iter().filter(|(token, position)| {
@@ -281,9 +282,7 @@ pub async fn data_keys(
 ) -> Result<Vec<WrappedKey>, Error> {
     let sql = "SELECT data_key, root_version, wrapped FROM data_key WHERE tenant = $1 AND data_key";
     let rows = statement::select_in(connection, tenant, sql, ids, "").await?;
-    rows.iter()
-        .map(|row| Ok((KeyId(row.try_get(0)?), row.try_get(1)?, row.try_get(2)?)))
-        .collect()
+    rows.iter().map(|row| Ok((KeyId(row.try_get(0)?), row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
 /// The sealed texts of labels.

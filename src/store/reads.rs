@@ -20,7 +20,8 @@ pub enum Reads<'c> {
 }
 
 /// A load: borrows a connection, gives what it read.
-pub type Load<T> = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
+pub type Load<T> =
+    Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
 
 impl Reads<'_> {
     /// Whether the cache may answer, and be filled.

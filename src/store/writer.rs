@@ -86,7 +86,11 @@ impl<O: Operation> Pending<O> {
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let inside = proposal.is_none();
         let waiting = Waiting(Arc::clone(&ticket));
-        (Box::new(Self { operation, proposal, refusal: None, inside, reply, ticket }), result, waiting)
+        (
+            Box::new(Self { operation, proposal, refusal: None, inside, reply, ticket }),
+            result,
+            waiting,
+        )
     }
 }
 

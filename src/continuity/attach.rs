@@ -1,0 +1,91 @@
+//! A start that arrives after its end.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::absorb::{News, absorb};
+use super::answer::{Settled, settled};
+use super::desk::Desk;
+use super::filing;
+use super::journaling::{self, Entry};
+use super::record::State;
+use super::start_interaction::{StartOperation, guard};
+use crate::ids::TenantId;
+use crate::store::rows::Verb;
+use crate::store::{Boxed, Operation, Proposal, Reads};
+
+/// A start that arrives after its end: its facts and hints are attached as an update's.
+pub(super) struct AttachOperation(pub Arc<StartOperation>);
+
+impl Operation for AttachOperation {
+    type Answer = Settled;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.0.tenant()
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+        Box::pin(async move {
+            let StartOperation { service, caller, start, interaction, fingerprint, begun } =
+                &*self.0;
+            let mut desk = Desk::new(service, &caller.tenant, reads);
+            let known = desk.interaction(*interaction).await?.ok_or(Error::InteractionNotFound)?;
+            if guard(&known, Verb::Attach).is_some() {
+                return Err(Error::AlreadyDone);
+            }
+            let mut state = known.state;
+            let fresh = self.0.state();
+            complete(&mut state, &fresh);
+            let news = News {
+                hints: start.normalised.hints.clone(),
+                named: start.normalised.customer_ref.clone(),
+                ..News::default()
+            };
+            let mut warnings = self.0.warnings();
+            let ceiling = caller.max_assurance;
+            warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
+            if state.ending.is_some() && !state.customer.is_empty() {
+                filing::file(&mut desk, &mut state, *interaction).await?;
+            }
+            let entry = Entry {
+                interaction: *interaction,
+                verb: Verb::Attach,
+                part: Vec::new(),
+                fingerprint: fingerprint.clone(),
+                time: *begun,
+                caller: &caller.key_id,
+            };
+            journaling::write(&mut desk, &state, entry).await?;
+            let settled = settled(&mut desk, state, warnings).await?;
+            Ok(desk.propose(settled))
+        })
+    }
+}
+
+/// Fills in what the end did not say of itself.
+fn complete(state: &mut State, start: &State) {
+    let said = start.about.clone().unwrap_or_default();
+    let about = state.about.get_or_insert_default();
+    for (known, said) in [
+        (&mut about.thread_ref, said.thread_ref),
+        (&mut about.agent_ref, said.agent_ref),
+        (&mut about.queue, said.queue),
+        (&mut about.brand, said.brand),
+        (&mut state.locale, start.locale.clone()),
+        (&mut state.time_zone, start.time_zone.clone()),
+    ] {
+        if known.is_empty() {
+            *known = said;
+        }
+    }
+    if start.start_given && !state.start_given {
+        let end = state.ending.as_ref().map_or(i64::MAX, |ending| ending.end_time);
+        state.start_time = start.start_time.min(end);
+        state.start_given = true;
+    }
+    state.audience = state.audience.max(start.audience);
+}

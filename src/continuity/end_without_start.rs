@@ -1,0 +1,103 @@
+//! An end without a start, which is normal (e-mail, tickets, dropped calls): it says everything a
+//! start says of itself, and is decided as one, unless the caller's own system says whose it was.
+
+use super::Error;
+use super::absorb::{absorb, resolve};
+use super::answer::Warning;
+use super::continuation::{continued, inherit};
+use super::desk::Desk;
+use super::end_interaction::EndOperation;
+use super::recognise::{self, judge, look};
+use super::record::State;
+use super::settling::settle;
+use super::start_interaction::decide_first;
+use super::update_interaction::later_hints;
+use crate::clock::Time;
+use crate::context::Audience;
+use crate::identity::{Assurance, Basis, Direction, Hint, Recommendation, Violation};
+use crate::ids::CustomerId;
+
+impl EndOperation {
+    /// No start is known: the end says everything a start says of itself.
+    pub async fn begin(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<State, Error> {
+        if self.end.channel.is_empty() {
+            return Err(Error::Invalid(vec![Violation {
+                field: "channel".into(),
+                description: "is required: no start of this interaction is known".into(),
+            }]));
+        }
+        let end_time = self.end.end_time.unwrap_or(self.now);
+        let start_time = self.end.start_time.unwrap_or(end_time);
+        let mut state = State {
+            about: Some(self.end.about.clone()),
+            channel: self.end.channel.clone(),
+            direction: self.end.direction.unwrap_or(Direction::Inbound).code(),
+            audience: Audience::Private.code(),
+            start_time: start_time.0,
+            start_given: self.end.start_time.is_some(),
+            line_type: self.end.line_type.code(),
+            attestation: self.end.attestation.code(),
+            contact: self.interaction.0.to_vec(),
+            newest_event: start_time.0,
+            end_only: true,
+            ..State::default()
+        };
+        let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
+        warnings.extend(normalised.notices.into_iter().map(Warning::from));
+        let named = normalised.customer_ref.as_deref();
+        let echoed = match self.end.customer_ref.as_str() {
+            "" => None,
+            echoed => {
+                let known = resolve(desk, echoed).await?;
+                if known.is_none() {
+                    warnings.push(Warning::unknown_customer_ref("customer_ref"));
+                }
+                known
+            }
+        };
+        let before = continued(desk, &self.end.about, start_time).await?;
+        match (echoed, before) {
+            (Some(customer), _) => {
+                self.take_word(desk, &mut state, customer, normalised.hints).await?;
+            }
+            (None, Some(before)) => {
+                inherit(desk, &mut state, self.interaction, &before, normalised.hints).await?;
+            }
+            (None, None) => {
+                let hints = normalised.hints;
+                warnings
+                    .extend(decide_first(desk, &mut state, self.interaction, hints, named).await?);
+            }
+        }
+        let news = self.said(Vec::new(), None);
+        news.allowed(&self.caller)?;
+        let ceiling = self.caller.max_assurance;
+        absorb(desk, &mut state, self.interaction, &news, ceiling).await?;
+        Ok(state)
+    }
+
+    /// The caller's own system says whose it was: settled, CARRIED.
+    async fn take_word(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+        customer: CustomerId,
+        hints: Vec<Hint>,
+    ) -> Result<(), Error> {
+        let now = Time(state.start_time);
+        state.named = customer.0.to_vec();
+        state.hints = hints.iter().map(recognise::hint_record).collect();
+        let looked = look(desk, hints, Some(customer), None).await?;
+        let decision = judge(desk, &looked, Some(customer), now);
+        let mut record = recognise::record(desk, &looked, &decision, now).await?;
+        record.recommendation = Recommendation::Reuse.code();
+        record.assurance = Assurance::Carried.code();
+        state.decision = Some(record);
+        let basis = Basis::Decided(Assurance::Carried);
+        settle(desk, state, self.interaction, customer, &looked, basis, |_| true).await
+    }
+}
