@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::AnyConnection;
-
 use super::Error;
 use super::record::{BlockRecord, ContactRecord};
 use super::sealing::Slot;
@@ -21,7 +19,7 @@ use crate::identity::{Assurance, Direction};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::history::{self, History};
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
-use crate::store::{self, read};
+use crate::store::{self, Connection, read};
 
 /// What a load gives: the store's own failure outside, ours inside.
 pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;
@@ -30,7 +28,7 @@ pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;
 pub(super) async fn keys(
     service: &Service,
     tenant: TenantId,
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     ids: &[KeyId],
 ) -> Loaded<HashMap<KeyId, Arc<DataKey>>> {
     let wrapped = read::data_keys(connection, tenant, ids).await?;
@@ -45,7 +43,7 @@ pub(super) async fn keys(
 pub(super) async fn people(
     service: &Service,
     tenant: &Tenant,
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     ids: &[CustomerId],
     with_context: bool,
 ) -> Loaded<Vec<Remembered>> {
@@ -84,7 +82,7 @@ pub(super) async fn people(
 async fn labels(
     service: &Service,
     tenant: &Tenant,
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     facts: &[FactRow],
 ) -> Loaded<HashMap<Token, Arc<str>>> {
     let mut texts = HashMap::new();

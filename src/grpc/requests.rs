@@ -142,6 +142,7 @@ pub(super) fn end(
 ) -> Parsed<End> {
     let mut check = Check::default();
     let content = request.encode_to_vec();
+    check_outcome(&mut check, &request);
     let about = About {
         interaction_id: request.interaction_id,
         source: request.source,
@@ -156,17 +157,6 @@ pub(super) fn end(
     check.line("source", &about.source, limits::SHORT);
     check.line("customer_ref", &request.customer_ref, limits::ID);
     check.word("channel", &request.channel);
-    check.text("summary", &request.summary, limits::SUMMARY);
-    check.line("disposition", &request.disposition, limits::NAME);
-    if request.csat.is_some_and(|csat| !(0..=10).contains(&csat)) {
-        check.bad("csat", "must be from 0 to 10");
-    }
-    if request.sentiment.is_some_and(|it| !(-1.0..=1.0).contains(&it)) {
-        check.bad("sentiment", "must be from -1 to 1");
-    }
-    if request.revision.is_some_and(|revision| revision < 0) {
-        check.bad("revision", "must not be negative");
-    }
     use proto::end_interaction_request::IdentityFeedback as Said;
     let feedback = request.identity_feedback.map(|said| match said {
         Said::IdentityConfirmed(it) => Feedback::Confirmed(Some(it.customer_ref)),
@@ -216,6 +206,21 @@ pub(super) fn end(
         needs_backfill(caller)?;
     }
     Ok(end)
+}
+
+/// What happened, in words and numbers.
+fn check_outcome(check: &mut Check, request: &proto::EndInteractionRequest) {
+    check.text("summary", &request.summary, limits::SUMMARY);
+    check.line("disposition", &request.disposition, limits::NAME);
+    if request.csat.is_some_and(|csat| !(0..=10).contains(&csat)) {
+        check.bad("csat", "must be from 0 to 10");
+    }
+    if request.sentiment.is_some_and(|it| !(-1.0..=1.0).contains(&it)) {
+        check.bad("sentiment", "must be from -1 to 1");
+    }
+    if request.revision.is_some_and(|revision| revision < 0) {
+        check.bad("revision", "must not be negative");
+    }
 }
 
 /// Checks the fields that name an interaction to read.

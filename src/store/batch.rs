@@ -136,7 +136,9 @@ impl Head {
         let mut arguments = Arguments::default();
         arguments.push(&positions);
         arguments.push(&tenant.0);
-        arguments.push(&store.clock.now());
+        if store.engine == Engine::Sqlite {
+            arguments.push(&store.clock.now());
+        }
         let query = statement::query(store.engine.advance_head(), arguments);
         let row = query.fetch_optional(&mut *connection).await?;
         let row = row.ok_or(Error::Damaged { table: "tenant_head" })?;

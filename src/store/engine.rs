@@ -124,18 +124,18 @@ impl Engine {
         }
     }
 
-    /// Takes `$1` positions for tenant `$2`, moves the store's clock to at least `$3`, and locks
-    /// the tenant's batches until commit.
+    /// Takes `$1` positions for tenant `$2`, moves the store's clock on, and locks the tenant's
+    /// batches until commit. SQLite is told the machine's time as `$3`; PostgreSQL asks its own
+    /// clock, so that instances agree.
     pub(super) fn advance_head(self) -> &'static str {
         match self {
             Self::Sqlite => {
                 "UPDATE tenant_head SET position = position + $1, store_time = MAX(store_time, $3) \
                  WHERE tenant = $2 RETURNING position, audit_hash, store_time"
             }
-            // The database's clock decides here, so that instances agree; `$3` is only named.
             Self::Postgres => {
                 "UPDATE tenant_head SET position = position + $1, store_time = GREATEST(store_time, \
-                 CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 0 * $3) \
+                 CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
                  WHERE tenant = $2 RETURNING position, audit_hash, store_time"
             }
         }

@@ -29,3 +29,6 @@ pub use error::Error;
 pub use operation::{Boxed, Operation, Proposal, ReadSet, Verdict};
 pub use reads::Reads;
 pub use store::{Settings, Store};
+
+/// One connection to the database, inside a snapshot or the writer's transaction.
+pub type Connection = sqlx::AnyConnection;
