@@ -153,7 +153,8 @@ impl Service {
         let id = match known.into_iter().find(|row| row.name == name && row.test == test) {
             Some(row) => row.tenant,
             None => {
-                let seal = |tenant| new_tenant(tenant, &self.root_keys, &self.entropy);
+                let (keys, entropy) = (Arc::clone(&self.root_keys), self.entropy.clone());
+                let seal = move |tenant| new_tenant(tenant, &keys, &entropy);
                 self.store.add_tenant(name, test, seal).await?.tenant
             }
         };

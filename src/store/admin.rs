@@ -1,9 +1,9 @@
 //! Tenants, API keys and the root key's check value: few rows, written by local commands.
 //!
-//! These writes go past the writer, in short transactions of their own; a server that has the same
-//! SQLite file open notices them by its data version.
+//! They are chores of this process's writer; a server that has the same SQLite file open notices
+//! another process's writes by the file's data version.
 
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use sqlx::{AnyConnection, Row as _};
 
 use super::statement::{self, Arguments};
 use super::{Error, Store};
@@ -87,30 +87,35 @@ impl Store {
         &self,
         name: &str,
         test: bool,
-        seal: impl FnOnce(TenantId) -> (NewKey, Vec<u8>) + Send,
+        seal: impl FnOnce(TenantId) -> (NewKey, Vec<u8>) + Send + 'static,
     ) -> Result<TenantRow, Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
-        connection.execute(self.engine.begin_write()).await?;
-        let sql = "SELECT CAST(COALESCE(MAX(tenant), 0) AS BIGINT) FROM tenant";
-        let tenant =
-            TenantId(sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await? + 1);
-        let ((data_key, version, wrapped), secrets) = seal(tenant);
-        let row = TenantRow { tenant, name: name.to_owned(), test, data_key, secrets };
-        let now = self.clock.now();
-        insert_tenant(&mut connection, &row, now).await?;
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&data_key);
-        arguments.push(&version);
-        arguments.push(&wrapped);
-        let sql = "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)";
-        statement::query(sql, arguments).execute(&mut connection).await?;
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&vec![0u8; 32]);
-        arguments.push(&now);
-        let sql = "INSERT INTO tenant_head (tenant, position, audit_hash, store_time) VALUES ($1, 0, $2, $3)";
-        statement::query(sql, arguments).execute(&mut connection).await?;
-        connection.execute("COMMIT").await?;
-        Ok(row)
+        let (name, now) = (name.to_owned(), self.clock.now());
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT CAST(COALESCE(MAX(tenant), 0) AS BIGINT) FROM tenant";
+                let last: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+                let tenant = TenantId(last + 1);
+                let (key, secrets) = seal(tenant);
+                let row = TenantRow { tenant, name, test, data_key: key.0, secrets };
+                insert_tenant(connection, &row, &key, now).await?;
+                Ok(row)
+            })
+        }))
+        .await
+    }
+
+    /// Executes one statement as a chore; how many rows it touched.
+    pub(super) async fn execute(
+        &self,
+        sql: &'static str,
+        arguments: Arguments,
+    ) -> Result<u64, Error> {
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                Ok(statement::query(sql, arguments).execute(connection).await?.rows_affected())
+            })
+        }))
+        .await
     }
 
     /// Adds an API key.
@@ -118,7 +123,6 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn add_api_key(&self, key: &ApiKeyRow) -> Result<(), Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
         let mut arguments = Arguments::of(key.tenant);
         arguments.push(&key.id);
         arguments.push(&key.hash);
@@ -130,8 +134,7 @@ impl Store {
         arguments.push(&key.revoked);
         let sql = "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, \
                    created, revoked) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        statement::query(sql, arguments).execute(&mut connection).await?;
-        Ok(())
+        self.execute(sql, arguments).await.map(drop)
     }
 
     /// The API key of that tenant and public part.
@@ -163,13 +166,11 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn revoke_api_key(&self, tenant: TenantId, id: &str) -> Result<bool, Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&id.to_owned());
         arguments.push(&self.clock.now());
         let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
-        let done = statement::query(sql, arguments).execute(&mut connection).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(self.execute(sql, arguments).await? > 0)
     }
 
     /// The check values of the root keys this store was used with: version and sealed constant.
@@ -189,20 +190,19 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn add_root_key_check(&self, version: i64, check: Vec<u8>) -> Result<(), Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
         let mut arguments = Arguments::of(TenantId(0));
         arguments.push(&version);
         arguments.push(&check);
         let sql = "INSERT INTO root_key (tenant, version, check_value) VALUES ($1, $2, $3) \
                    ON CONFLICT DO NOTHING";
-        statement::query(sql, arguments).execute(&mut connection).await?;
-        Ok(())
+        self.execute(sql, arguments).await.map(drop)
     }
 }
 
 async fn insert_tenant(
     connection: &mut AnyConnection,
     row: &TenantRow,
+    (data_key, version, wrapped): &NewKey,
     now: Time,
 ) -> Result<(), Error> {
     let mut arguments = Arguments::of(row.tenant);
@@ -213,7 +213,18 @@ async fn insert_tenant(
     arguments.push(&row.secrets);
     let sql = "INSERT INTO tenant (tenant, name, test, created, data_key, secrets) \
                VALUES ($1, $2, $3, $4, $5, $6)";
-    statement::query(sql, arguments).execute(connection).await?;
+    statement::query(sql, arguments).execute(&mut *connection).await?;
+    let mut arguments = Arguments::of(row.tenant);
+    arguments.push(data_key);
+    arguments.push(version);
+    arguments.push(wrapped);
+    let sql = "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)";
+    statement::query(sql, arguments).execute(&mut *connection).await?;
+    let mut arguments = Arguments::of(row.tenant);
+    arguments.push(&vec![0u8; 32]);
+    arguments.push(&now);
+    let sql = "INSERT INTO tenant_head (tenant, position, audit_hash, store_time) VALUES ($1, 0, $2, $3)";
+    statement::query(sql, arguments).execute(&mut *connection).await?;
     Ok(())
 }
 

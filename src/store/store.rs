@@ -6,11 +6,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sqlx::AnyPool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
-use super::writer::{self, Finished, Pending, Pulse, QUEUE, Queued};
+use super::reads::Load;
+use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
 use super::{Engine, Error, Operation, Reads};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
@@ -44,7 +45,7 @@ pub struct Store {
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
     ahead: AtomicI64,
-    queue: Mutex<Option<mpsc::Sender<Box<dyn Queued>>>>,
+    queue: Mutex<Option<mpsc::Sender<Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,7 +87,7 @@ impl Store {
     }
 
     /// The writer has a thread of its own: it must not wait for the server's work.
-    fn start_writer(self: &Arc<Self>, queue: mpsc::Receiver<Box<dyn Queued>>) -> Result<(), Error> {
+    fn start_writer(self: &Arc<Self>, queue: mpsc::Receiver<Item>) -> Result<(), Error> {
         let failed = |_| Error::Configuration("the writer's thread cannot be started".into());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -153,7 +154,7 @@ impl Store {
                 None
             };
             let (pending, result, _waiting) = Pending::new(Arc::clone(&operation), proposal);
-            self.submit(pending)?;
+            self.submit(Item::Operation(pending))?;
             match result.await.unwrap_or(Finished::Failed(Error::Unavailable)) {
                 Finished::Committed(answer) => return Ok(Verdict::Committed(answer)),
                 Finished::Replay => return Ok(Verdict::Replay),
@@ -164,9 +165,25 @@ impl Store {
         }
     }
 
-    fn submit(&self, operation: Box<dyn Queued>) -> Result<(), Error> {
+    /// Does housekeeping in a small transaction on the writer's connection.
+    pub(super) async fn chore<T: Send + 'static>(&self, work: Load<T>) -> Result<T, Error> {
+        let (done, finished) = oneshot::channel();
+        let (give, made) = oneshot::channel();
+        let work: writer::Work = Box::new(move |connection| {
+            Box::pin(async move {
+                // The receiver lives until the result is there, unless nobody wants it any more.
+                let _ = give.send(work(connection).await?);
+                Ok(())
+            })
+        });
+        self.submit(Item::Chore(Chore { work, done }))?;
+        finished.await.unwrap_or(Err(Error::Unavailable))?;
+        made.await.map_err(|_| Error::Unavailable)
+    }
+
+    fn submit(&self, item: Item) -> Result<(), Error> {
         let queue = lock(&self.queue).clone().ok_or(Error::Unavailable)?;
-        queue.try_send(operation).map_err(|refused| match refused {
+        queue.try_send(item).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::QueueFull,
             mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
         })

@@ -190,14 +190,12 @@ impl Store {
         sweep: &str,
         position: i64,
     ) -> Result<(), Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&sweep.to_owned());
         arguments.push(&position);
         let sql = "INSERT INTO sweep_mark (tenant, sweep, position) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant, sweep) DO UPDATE SET position = excluded.position";
-        statement::query(sql, arguments).execute(&mut connection).await?;
-        Ok(())
+        self.execute(sql, arguments).await.map(drop)
     }
 
     /// Deletes blocks in which everything has expired, so many at most; how many went.
@@ -211,13 +209,12 @@ impl Store {
         now: Time,
         limit: i64,
     ) -> Result<u64, Error> {
-        let mut connection = self.engine.writer(&self.url).await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&now);
         arguments.push(&limit);
         let sql = "DELETE FROM block WHERE tenant = $1 AND part IN \
                    (SELECT part FROM block WHERE tenant = $1 AND expire <= $2 LIMIT $3) \
                    AND expire <= $2";
-        Ok(statement::query(sql, arguments).execute(&mut connection).await?.rows_affected())
+        self.execute(sql, arguments).await
     }
 }

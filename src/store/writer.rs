@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Outcome};
@@ -47,6 +47,25 @@ pub(super) trait Queued: Send {
 const WAITING: u8 = 0;
 const TAKEN: u8 = 1;
 const ABANDONED: u8 = 2;
+
+/// What waits for the writer.
+pub(super) enum Item {
+    /// A decision to be written.
+    Operation(Box<dyn Queued>),
+    /// Housekeeping that no decision rests on: keys, marks, rows that have expired.
+    Chore(Chore),
+}
+
+/// A small transaction of its own on the writer's connection: written elsewhere, it would look like
+/// another process's write and empty the cache.
+pub(super) struct Chore {
+    pub work: Work,
+    pub done: oneshot::Sender<Result<(), Error>>,
+}
+
+/// What a chore does.
+pub(super) type Work =
+    Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<(), Error>> + Send>;
 
 /// Whether an operation still waits, was taken, or was given up.
 pub(super) struct Ticket(AtomicU8);
@@ -162,13 +181,24 @@ impl Pulse {
 }
 
 /// Runs until every sender is gone and the queue is empty.
-pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
+pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
     let mut writer = Writer { store, connection: None, foreign: None };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     while queue.recv_many(&mut drained, MOST_OPERATIONS).await > 0 {
-        let taken = drained.drain(..).filter(|operation| operation.take()).collect();
+        let (mut taken, mut chores) = (Vec::with_capacity(drained.len()), Vec::new());
+        for item in drained.drain(..) {
+            match item {
+                Item::Operation(operation) if operation.take() => taken.push(operation),
+                Item::Operation(_) => {}
+                Item::Chore(chore) => chores.push(chore),
+            }
+        }
         for batch in writer.split(taken) {
             writer.commit(batch).await;
+        }
+        for Chore { work, done } in chores {
+            // Whoever asked may be gone; the work is done all the same.
+            let _ = done.send(writer.chore(work).await);
         }
     }
     if let Some(connection) = writer.connection.take() {
@@ -240,13 +270,13 @@ impl Writer {
             match attempt.unwrap_or(Err(Error::Unavailable)) {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(error @ Error::Refused { .. }) => {
-                    self.forget_connection().await;
+                    self.forget_connection();
                     return Err(error);
                 }
                 Err(error) => {
                     // The commit may have happened: run again on a new connection, where the
                     // journal decides.
-                    self.forget_connection().await;
+                    self.forget_connection();
                     self.store.gate.commit_unseen(&*self.store.listener);
                     if tries >= TRIES {
                         return Err(error);
@@ -258,20 +288,40 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => {
-                self.foreign = None;
-                none.insert(self.store.engine.writer(&self.store.url).await?)
-            }
-        };
+        self.connect().await?;
+        let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
         batch::commit(&self.store, connection, &mut self.foreign, batch).await
     }
 
-    async fn forget_connection(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            // It may hang on a dead network: closing is not waited for.
-            drop(connection);
+    async fn connect(&mut self) -> Result<(), Error> {
+        if self.connection.is_none() {
+            self.foreign = None;
+            self.connection = Some(self.store.engine.writer(&self.store.url).await?);
         }
+        Ok(())
+    }
+
+    async fn chore(&mut self, work: Work) -> Result<(), Error> {
+        let done = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
+        let done = done.unwrap_or(Err(Error::Unavailable));
+        if done.is_err() {
+            self.forget_connection();
+        }
+        done
+    }
+
+    async fn try_chore(&mut self, work: Work) -> Result<(), Error> {
+        self.connect().await?;
+        let begin = self.store.engine.begin_write();
+        let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
+        connection.execute(begin).await?;
+        work(connection).await?;
+        connection.execute("COMMIT").await?;
+        Ok(())
+    }
+
+    /// It may hang on a dead network: closing is not waited for.
+    fn forget_connection(&mut self) {
+        drop(self.connection.take());
     }
 }
