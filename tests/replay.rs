@@ -22,8 +22,14 @@ fn small_world() -> String {
         let person = (contact * 7 + contact / 40) % 40;
         let at = EPOCH + contact * DAY * 9 / 10;
         let (channel, hints) = match (person + contact) % 5 {
-            0 => ("voice", format!(r#"{{"ani":"+1415555{:04}","line_type":"mobile"}}"#, 100 + person)),
-            1 => ("voice", format!(r#"{{"ani":"+1212555{:04}","line_type":"landline"}}"#, person / 2)),
+            0 => (
+                "voice",
+                format!(r#"{{"ani":"+1415555{:04}","line_type":"mobile"}}"#, 100 + person),
+            ),
+            1 => (
+                "voice",
+                format!(r#"{{"ani":"+1212555{:04}","line_type":"landline"}}"#, person / 2),
+            ),
             2 => ("email", format!(r#"{{"email":"person{person}@example.com"}}"#)),
             3 => (
                 "webchat",
@@ -88,7 +94,8 @@ async fn a_small_world_replays_alike_on_both_engines_at_any_feedback() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shared_world_begins_alike_on_both_engines() {
-    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/identity/dev-world.jsonl.gz");
+    let events =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/identity/dev-world.jsonl.gz");
     if !events.exists() {
         eprintln!("not run: the shared world is not beside this checkout");
         return;

@@ -19,6 +19,7 @@ CREATE TABLE tenant (
     secrets BYTEA NOT NULL, -- sealed: index, fingerprint and pseudonym keys
     PRIMARY KEY (tenant)
 );
+CREATE UNIQUE INDEX tenant_name ON tenant (name, test);
 
 -- serialises a tenant's batches over all instances, so that journal order is commit order
 CREATE TABLE tenant_head (
@@ -87,7 +88,8 @@ CREATE TABLE link (
     identifier BYTEA NOT NULL, -- sealed: kind, namespace and value
     PRIMARY KEY (tenant, customer, token)
 );
-CREATE INDEX link_owner ON link (tenant, token, customer);
+-- It covers the look-up: otherwise SQLite would walk the whole tenant by the primary key.
+CREATE INDEX link_owner ON link (tenant, token, customer, assurance);
 
 -- a contact in a customer's history
 CREATE TABLE interaction (
@@ -140,6 +142,7 @@ CREATE TABLE block (
     content BYTEA NOT NULL, -- sealed: names and values
     PRIMARY KEY (tenant, customer, kind, interaction, part)
 );
+CREATE INDEX block_expire ON block (tenant, expire);
 
 -- the tenant's dictionary: each label's text once
 CREATE TABLE label (

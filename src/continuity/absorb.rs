@@ -7,10 +7,10 @@ use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::filing;
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
-use super::record::State;
+use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, settle, withdraw};
 use crate::clock::Time;
-use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification};
+use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
 use crate::ids::{CustomerId, Token};
 
 /// Somebody's word on who it is.
@@ -25,6 +25,12 @@ pub enum Feedback {
 /// Codes of `State::feedback`.
 pub(super) const CONFIRMED: i64 = 1;
 pub(super) const REJECTED: i64 = 2;
+pub(super) const REJECTED_FOR: i64 = 3;
+
+/// Whether somebody said that the person is the customer it is settled on.
+pub(super) fn said_yes(state: &State) -> bool {
+    matches!(state.feedback, CONFIRMED | REJECTED_FOR)
+}
 
 /// What became known.
 #[derive(Clone, Default)]
@@ -60,9 +66,8 @@ pub(super) async fn absorb(
     ceiling: Option<Assurance>,
 ) -> Result<Vec<Warning>, Error> {
     let mut warnings = Vec::new();
-    if let Some(verification) = news.verification {
-        state.verification = stronger(state.verification, verification);
-    }
+    let gone = refresh(desk, state).await?;
+    vouch(state, news, ceiling);
     let known_named = state.named.clone();
     if let Some(named) = &news.named {
         match resolve(desk, named).await? {
@@ -70,24 +75,61 @@ pub(super) async fn absorb(
             None => warnings.push(Warning::unknown_customer_ref("identity_hints.customer_ref")),
         }
     }
-    let added = add_hints(state, &news.hints) || known_named != state.named;
-    let mut looked = None;
-    if added || state.decision.is_none() {
-        looked = Some(decide_again(desk, state, interaction).await?);
-    }
-    if let Some(feedback) = &news.feedback {
-        let looked = match looked {
-            Some(looked) => looked,
-            None => look(desk, hints_of(state), customer_of(&state.named), None).await?,
-        };
-        follow(desk, state, interaction, feedback, &looked, ceiling).await?;
+    let added = add_hints(state, &news.hints)? || known_named != state.named;
+    let anew = added || state.decision.is_none() || gone;
+    match &news.feedback {
+        // Somebody's word settles it: what the hints alone would do is only written down.
+        Some(feedback) => {
+            let own = own_customer(desk, state).await?;
+            let (looked, decision) = weigh(desk, state, own).await?;
+            if anew {
+                let now = Time(state.start_time);
+                state.decision =
+                    Some(recognise::record(desk, &looked, &decision, now, false).await?);
+            }
+            follow(desk, state, interaction, feedback, &looked).await?;
+        }
+        None if anew => decide_again(desk, state, interaction).await?,
+        None => {}
     }
     Ok(warnings)
 }
 
-fn stronger(known: i64, verification: Verification) -> i64 {
-    let strength = |code| Verification::from_code(code).map(Verification::assurance);
-    if strength(known) > Some(verification.assurance()) { known } else { verification.code() }
+/// The customer may resolve to another ref by now, or be gone: then nobody is known again.
+pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<bool, Error> {
+    let Some(id) = customer_of(&state.customer) else { return Ok(false) };
+    if desk.working.contains_key(&id) {
+        return Ok(false);
+    }
+    match desk.person(id, false).await? {
+        Some(person) => {
+            state.customer = person.row.customer.0.to_vec();
+            Ok(false)
+        }
+        None => {
+            state.customer.clear();
+            state.supports.clear();
+            (state.settled, state.made_customer, state.counted) = (false, false, false);
+            (state.filed_at, state.feedback) = (None, 0);
+            Ok(true)
+        }
+    }
+}
+
+/// What the caller vouches for, under its own ceiling.
+fn vouch(state: &mut State, news: &News, ceiling: Option<Assurance>) {
+    let judged = news.feedback.as_ref().map(|_| Verification::AgentJudgement.assurance());
+    let proved = news.verification.map(Verification::assurance);
+    if let Some(strength) = proved.max(judged) {
+        let strength = ceiling.map_or(strength, |most| strength.min(most));
+        state.vouched = state.vouched.max(strength.code());
+    }
+    if let Some(verification) = news.verification {
+        let known = Verification::from_code(state.verification).map(Verification::assurance);
+        if known <= Some(verification.assurance()) {
+            state.verification = verification.code();
+        }
+    }
 }
 
 /// The customer that a ref names now; `None` for one that nobody has.
@@ -105,8 +147,11 @@ pub(super) fn hints_of(state: &State) -> Vec<Hint> {
     state.hints.iter().filter_map(hint).collect()
 }
 
+/// Hints of one interaction at most, with all its updates.
+const MOST_HINTS: usize = 64;
+
 /// Adds hints to those known; whether any was news.
-fn add_hints(state: &mut State, hints: &[Hint]) -> bool {
+fn add_hints(state: &mut State, hints: &[Hint]) -> Result<bool, Error> {
     let mut news = false;
     for record in hints.iter().map(hint_record) {
         let same = state.hints.iter_mut().find(|known| {
@@ -125,39 +170,61 @@ fn add_hints(state: &mut State, hints: &[Hint]) -> bool {
             }
         }
     }
-    news
+    if state.hints.len() > MOST_HINTS {
+        return Err(too_many("identity_hints", MOST_HINTS));
+    }
+    Ok(news)
 }
 
-/// Decides with all hints so far. A customer that this interaction made, and nobody else uses, is
-/// no evidence against anybody.
+/// One interaction holds only so much.
+pub(super) fn too_many(field: &str, most: usize) -> Error {
+    let description = format!("gives this interaction more than {most} in all");
+    Error::Invalid(vec![Violation { field: field.into(), description }])
+}
+
+/// The customer that this interaction made and nobody else uses: no evidence against anybody. Once
+/// somebody said who it is, it is a customer like any other.
+async fn own_customer(desk: &mut Desk<'_, '_>, state: &State) -> Result<Option<CustomerId>, Error> {
+    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.feedback == 0);
+    let Some(made) = made else { return Ok(None) };
+    let person = desk.person(made, false).await?;
+    Ok(person.filter(|person| person.row.contacts == 0).map(|person| person.row.customer))
+}
+
+/// Looks at all hints so far, and what the rules say of them.
+async fn weigh(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    own: Option<CustomerId>,
+) -> Result<(Looked, Decision), Error> {
+    let named = match customer_of(&state.named) {
+        Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
+        None => None,
+    };
+    let named = named.filter(|named| Some(*named) != own);
+    let looked = look(desk, hints_of(state), named, own).await?;
+    desk.effects.heads.extend(&looked.unseen);
+    let decision = judge(desk, &looked, named, Time(state.start_time));
+    Ok((looked, decision))
+}
+
+/// Decides with all hints so far.
 async fn decide_again(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-) -> Result<Looked, Error> {
-    let now = Time(state.start_time);
-    let made = if state.made_customer { customer_of(&state.customer) } else { None };
-    let own = match made {
-        Some(id) => {
-            let person = desk.person(id, false).await?;
-            person.filter(|person| person.row.contacts == 0).map(|person| person.row.customer)
-        }
-        None => None,
-    };
-    let named = customer_of(&state.named).filter(|named| Some(*named) != own);
-    let looked = look(desk, hints_of(state), named, own).await?;
-    desk.effects.heads.extend(&looked.unseen);
-    let decision = judge(desk, &looked, named, now);
-    let confirmed = state.feedback == CONFIRMED;
-    if confirmed || (state.settled && own.is_none()) {
-        keep(desk, state, interaction, &looked, &decision).await?;
+) -> Result<(), Error> {
+    let own = own_customer(desk, state).await?;
+    let (looked, decision) = weigh(desk, state, own).await?;
+    if state.feedback != 0 || (state.settled && own.is_none()) {
+        keep(desk, state, interaction, &looked, &decision).await
     } else {
-        take_up(desk, state, interaction, &looked, &decision).await?;
+        take_up(desk, state, interaction, &looked, &decision).await
     }
-    Ok(looked)
 }
 
-/// Settled on somebody known: more hints link what does not point elsewhere, and move nothing.
+/// Settled on somebody known, or somebody's word stands: more hints link what does not point
+/// elsewhere, and move nothing.
 async fn keep(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
@@ -166,32 +233,36 @@ async fn keep(
     decision: &Decision,
 ) -> Result<(), Error> {
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
-    let customer = desk.person(customer, false).await?.map_or(customer, |it| it.row.customer);
-    let elsewhere = |index: usize| {
-        let owners = &looked.shown[index].owners;
-        !owners.is_empty() && owners.iter().all(|owner| owner.customer != customer)
-    };
-    let basis = match Verification::from_code(state.verification) {
-        Some(verification) if state.feedback == CONFIRMED => {
-            Basis::Confirmed(verification.assurance())
-        }
-        None if state.feedback == CONFIRMED => {
-            Basis::Confirmed(Verification::AgentJudgement.assurance())
-        }
-        _ => {
-            let earlier = state.decision.as_ref().map_or(0, |decision| decision.assurance);
-            let now = decision.assurance.map_or(0, Assurance::code);
-            Basis::Decided(Assurance::from_code(earlier.max(now)).unwrap_or(Assurance::Asserted))
-        }
+    let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
+    let earlier = state.decision.clone().unwrap_or_default();
+    let basis = if state.made_customer {
+        Basis::NewCustomer
+    } else if said_yes(state) {
+        Basis::Confirmed(Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted))
+    } else {
+        let now = decision.assurance.map_or(0, Assurance::code);
+        let strength = Assurance::from_code(earlier.assurance.max(now));
+        Basis::Decided(strength.unwrap_or(Assurance::Asserted))
     };
     settle(desk, state, interaction, customer, looked, basis, |index| !elsewhere(index)).await?;
-    let recommended = state.decision.as_ref().map_or(0, |decision| decision.recommendation);
-    let mut record = recognise::record(desk, looked, decision, Time(state.start_time)).await?;
+    let asks = (0..looked.shown.len()).any(elsewhere);
+    let at = Time(state.start_time);
+    let mut record = recognise::record(desk, looked, decision, at, asks).await?;
+    let own = |one: &CandidateRecord| one.customer == state.customer;
+    if !record.candidates.iter().any(own) {
+        // What was decided on this customer stays what is said of them.
+        let known = earlier.candidates.iter().find(|one| own(one)).cloned();
+        record.candidates.splice(0..0, known);
+    }
+    record.conflicts =
+        recognise::conflicts(looked, (0..looked.shown.len()).filter(|it| elsewhere(*it)));
+    record.inherited = earlier.inherited;
+    record.assurance = record.assurance.max(earlier.assurance);
     // What was decided stands; a hint that now points elsewhere makes the caller ask.
     record.recommendation = if record.conflicts.is_empty() {
-        recommended
+        earlier.recommendation
     } else {
-        recommended.min(Recommendation::Confirm.code())
+        earlier.recommendation.min(Recommendation::Confirm.code())
     };
     state.decision = Some(record);
     Ok(())
@@ -205,7 +276,8 @@ async fn take_up(
     looked: &Looked,
     decision: &Decision,
 ) -> Result<(), Error> {
-    state.decision = Some(recognise::record(desk, looked, decision, Time(state.start_time)).await?);
+    state.decision =
+        Some(recognise::record(desk, looked, decision, Time(state.start_time), false).await?);
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {
@@ -214,18 +286,15 @@ async fn take_up(
             state.made_customer = false;
         }
         (Recommendation::Confirm, Some(best)) => {
-            if state.settled {
+            let was = customer_of(&state.customer);
+            if state.settled || (state.filed_at.is_some() && was != Some(best)) {
                 // The customer it made waits, empty, until somebody says who it is.
-                let left = state.customer.clone();
+                let left = if state.settled { state.customer.clone() } else { Vec::new() };
                 let carried = withdraw(desk, state, interaction).await?;
+                carried.wait_in(state);
                 state.left = left;
                 state.customer = best.0.to_vec();
-                if state.ending.is_some() {
-                    filing::receive(desk, best, interaction, carried).await?;
-                    refile(desk, state, interaction).await?;
-                } else {
-                    state.values.extend(carried.into_variables());
-                }
+                refile(desk, state, interaction).await?;
             }
             state.customer = best.0.to_vec();
             state.made_customer = false;
@@ -250,17 +319,13 @@ async fn follow(
     interaction: Token,
     feedback: &Feedback,
     looked: &Looked,
-    ceiling: Option<Assurance>,
 ) -> Result<(), Error> {
-    let verification =
-        Verification::from_code(state.verification).unwrap_or(Verification::AgentJudgement);
-    let strength = verification.assurance();
-    let basis = Basis::Confirmed(ceiling.map_or(strength, |most| strength.min(most)));
+    let strength = Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted);
+    let basis = Basis::Confirmed(strength);
     let (named, confirmed) = match feedback {
         Feedback::Confirmed(named) => (named, true),
         Feedback::Rejected(named) => (named, false),
     };
-    state.feedback = if confirmed { CONFIRMED } else { REJECTED };
     let target = match named.as_deref().filter(|named| !named.is_empty()) {
         Some(named) => Some(resolve(desk, named).await?.ok_or(Error::CustomerNotFound)?),
         None if confirmed => match customer_of(&state.customer) {
@@ -268,6 +333,11 @@ async fn follow(
             None => None,
         },
         None => None,
+    };
+    state.feedback = match (confirmed, target) {
+        (true, Some(_)) => CONFIRMED,
+        (false, Some(_)) => REJECTED_FOR,
+        (_, None) => REJECTED,
     };
     match target {
         Some(target) => {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Error;
-use super::absorb::{CONFIRMED, REJECTED};
+use super::absorb::{REJECTED, said_yes};
 use super::caller::Caller;
 use super::desk::Desk;
 use super::load;
@@ -15,8 +15,7 @@ use super::settling::customer_of;
 use crate::clock::Time;
 use crate::context::{Audience, Context, Disclosure, Viewpoint, capped};
 use crate::identity::{
-    Assurance, ConfirmDiscloses, Level, Notice, Recommendation, Verification, confidence, level,
-    probability,
+    Assurance, ConfirmDiscloses, Level, Notice, Recommendation, confidence, level, probability,
 };
 use crate::ids::CustomerId;
 
@@ -38,6 +37,15 @@ impl Warning {
             code: "unknown_customer_ref",
             field: field.into(),
             message: "no customer has this ref; it was not used".into(),
+        }
+    }
+
+    /// An interaction whose content was removed by time.
+    pub(super) fn removed() -> Self {
+        Self {
+            code: "interaction_removed",
+            field: "interaction_id".into(),
+            message: "this interaction's customer was removed; start a new one".into(),
         }
     }
 
@@ -145,7 +153,7 @@ pub(super) async fn settled(
 ///
 /// A confirmation is evidence: it lifts the score to that of the threshold it vouches for (0.5 by
 /// an agent's judgement, 0.9 by a PIN, a one-time password, knowledge or a document).
-pub(super) fn standing(state: &State, ceiling: Option<Assurance>) -> Standing {
+pub(super) fn standing(state: &State) -> Standing {
     let nothing = Standing {
         confidence: 0.0,
         level: Level::Low,
@@ -155,24 +163,25 @@ pub(super) fn standing(state: &State, ceiling: Option<Assurance>) -> Standing {
         evidence: Vec::new(),
     };
     let Some(decision) = &state.decision else { return nothing };
-    let said = state.feedback == CONFIRMED || (state.feedback == REJECTED && !state.made_customer);
-    if state.made_customer && !said && decision.recommendation == Recommendation::Ignore.code() {
-        return best(decision.candidates.first(), Recommendation::Ignore, nothing);
-    }
-    if state.feedback == REJECTED && state.made_customer {
+    let said = said_yes(state);
+    if state.feedback == REJECTED {
         return nothing;
     }
     let of_customer = decision.candidates.iter().find(|one| one.customer == state.customer);
-    let recommendation =
-        Recommendation::from_code(decision.recommendation).unwrap_or(Recommendation::Ignore);
-    let mut standing = match said {
-        true => best(of_customer, Recommendation::Reuse, nothing),
-        false => best(of_customer.or(decision.candidates.first()), recommendation, nothing),
+    let candidate = match state.settled && !state.made_customer {
+        true => of_customer,
+        // Nobody yet, or somebody new: what spoke for somebody else is still worth telling.
+        false => of_customer.or(decision.candidates.first()),
     };
-    let verification = Verification::from_code(state.verification);
-    let strength = verification.or(said.then_some(Verification::AgentJudgement));
-    if let Some(strength) = strength.filter(|_| said || state.settled) {
-        let vouched = ceiling.map_or(strength.assurance(), |most| strength.assurance().min(most));
+    let recommendation = match said {
+        true => Recommendation::Reuse,
+        false => {
+            Recommendation::from_code(decision.recommendation).unwrap_or(Recommendation::Ignore)
+        }
+    };
+    let mut standing = best(candidate, recommendation, nothing);
+    let vouched = Assurance::from_code(state.vouched).filter(|_| said || state.settled);
+    if let Some(vouched) = vouched {
         standing.assurance = standing.assurance.max(Some(vouched));
         if said {
             lift(&mut standing, vouched);
@@ -199,7 +208,7 @@ fn best(
 }
 
 /// Log-odds of confidence 0.5 and 0.9 on the scale of `identity::confidence`.
-const MEDIUM: f64 = 2.944;
+pub(super) const MEDIUM: f64 = 2.944;
 const VERY_HIGH: f64 = 4.595;
 
 fn lift(standing: &mut Standing, vouched: Assurance) {
@@ -221,8 +230,8 @@ pub struct Wish {
 /// Makes the answer that this caller may see.
 pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) -> Answer {
     let Settled { state, customer, context, disclosure, warnings, .. } = settled;
-    let mut standing = standing(&state, caller.max_assurance);
-    let said = state.feedback == CONFIRMED || (state.feedback == REJECTED && !state.made_customer);
+    let mut standing = standing(&state);
+    let said = said_yes(&state);
     let policy = &caller.tenant.policy;
     let view = Viewpoint {
         now,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Error;
 use super::absorb::{News, absorb};
 use super::answer::{Settled, settled};
+use super::continuation::continued;
 use super::desk::Desk;
 use super::filing;
 use super::journaling::{self, Entry};
 use super::record::State;
-use super::start_interaction::{StartOperation, guard};
+use super::start_interaction::{CALLER_NUMBER, StartOperation, guard};
 use crate::ids::TenantId;
 use crate::store::rows::Verb;
 use crate::store::{Boxed, Operation, Proposal, Reads};
@@ -40,11 +41,15 @@ impl Operation for AttachOperation {
             let mut state = known.state;
             let fresh = self.0.state();
             complete(&mut state, &fresh);
-            let news = News {
-                hints: start.normalised.hints.clone(),
-                named: start.normalised.customer_ref.clone(),
-                ..News::default()
-            };
+            let mut hints = start.normalised.hints.clone();
+            if let Some(before) = continued(&mut desk, &start.about, *begun).await? {
+                hints.retain(|hint| hint.field != CALLER_NUMBER);
+                if state.contact == interaction.0 {
+                    state.contact.clone_from(&before.state.contact);
+                }
+            }
+            let news =
+                News { hints, named: start.normalised.customer_ref.clone(), ..News::default() };
             let mut warnings = self.0.warnings();
             let ceiling = caller.max_assurance;
             warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
@@ -75,6 +80,8 @@ fn complete(state: &mut State, start: &State) {
         (&mut about.agent_ref, said.agent_ref),
         (&mut about.queue, said.queue),
         (&mut about.brand, said.brand),
+        (&mut about.continues_interaction_id, said.continues_interaction_id),
+        (&mut about.continues_source, said.continues_source),
         (&mut state.locale, start.locale.clone()),
         (&mut state.time_zone, start.time_zone.clone()),
     ] {

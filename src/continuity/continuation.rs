@@ -2,15 +2,17 @@
 //! are inherited, and the caller's number, often our own extension, is no evidence.
 
 use super::Error;
+use super::absorb::{REJECTED, said_yes};
+use super::answer::{MEDIUM, Standing, standing};
 use super::desk::{Desk, Known};
 use super::recognise::{self, look};
-use super::record::{About, DecisionRecord, State};
+use super::record::{About, CandidateRecord, DecisionRecord, EvidenceRecord, State};
 use super::settling::{customer_of, settle};
 use super::start_interaction::decide_first;
 use crate::clock::Time;
 use crate::context::CONTINUATION_WITHIN;
-use crate::identity::{Assurance, Basis, Hint};
-use crate::ids::Token;
+use crate::identity::{Assurance, Basis, Hint, Recommendation};
+use crate::ids::{CustomerId, Token};
 
 /// The interaction that this one continues, if it is known and not older than a day.
 pub(super) async fn continued(
@@ -50,29 +52,68 @@ pub(super) async fn inherit(
         return Ok(());
     };
     let looked = look(desk, hints, None, None).await?;
-    let strength = previous.decision.as_ref().map_or(0, |decision| decision.assurance);
-    let elsewhere = |index: usize| {
-        let owners = &looked.shown[index].owners;
-        !owners.is_empty() && owners.iter().all(|owner| owner.customer != customer)
+    let certain = standing(previous);
+    let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
+    let strength = match previous.made_customer {
+        // Nobody was matched: what was shown of somebody new is as good as it was.
+        true => certain.assurance.max(Assurance::from_code(strongest)),
+        false => certain.assurance,
     };
+    let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
     let stronger = (0..looked.shown.len())
-        .any(|index| elsewhere(index) && looked.shown[index].assurance.code() > strength);
+        .any(|index| elsewhere(index) && Some(looked.shown[index].assurance) > strength);
     if stronger {
         let hints = looked.hints;
         decide_first(desk, state, interaction, hints, None).await?;
         return Ok(());
     }
     state.verification = previous.verification;
-    state.feedback = previous.feedback;
+    state.vouched = previous.vouched;
+    // Whoever said it said it of this customer; that somebody else was rejected says nothing here.
+    state.feedback = if said_yes(previous) { previous.feedback } else { 0 };
     state.named = previous.named.clone();
-    state.decision =
-        Some(DecisionRecord { inherited: true, ..previous.decision.clone().unwrap_or_default() });
+    let mut decision = handed_on(previous, &certain, customer);
+    decision.assurance = strength.map_or(0, Assurance::code);
+    state.decision = Some(decision);
     if previous.settled {
-        let basis = Basis::Decided(Assurance::from_code(strength).unwrap_or(Assurance::Asserted));
-        settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index))
-            .await?;
+        let basis = Basis::Decided(strength.unwrap_or(Assurance::Asserted));
+        settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await
     } else {
         state.customer = customer.0.to_vec();
+        Ok(())
     }
-    Ok(())
+}
+
+/// The decision as the next in the chain takes it over: of a settled customer there is no more
+/// doubt than before, of a new one none at all that it is the same contact.
+fn handed_on(previous: &State, certain: &Standing, customer: CustomerId) -> DecisionRecord {
+    let mut decision = previous.decision.clone().unwrap_or_default();
+    decision.inherited = true;
+    if !previous.settled {
+        return decision;
+    }
+    let own = customer.0.to_vec();
+    if previous.made_customer || previous.feedback == REJECTED {
+        decision.recommendation = Recommendation::Reuse.code();
+        decision.conflicts.clear();
+        decision.candidates.clear();
+    } else {
+        decision.recommendation = certain.recommendation.code();
+        decision.candidates.retain(|one| one.customer == own || one.customer == previous.customer);
+    }
+    match decision.candidates.first_mut() {
+        Some(candidate) => candidate.customer = own,
+        None => decision.candidates.push(CandidateRecord {
+            customer: own,
+            log_odds: MEDIUM,
+            assurance: 0,
+            evidence: vec![EvidenceRecord { signal: "continuation".into(), log_odds: MEDIUM }],
+            label: String::new(),
+        }),
+    }
+    if let Some(candidate) = decision.candidates.first_mut() {
+        let reached = certain.assurance.map_or(0, Assurance::code);
+        candidate.assurance = candidate.assurance.max(reached);
+    }
+    decision
 }

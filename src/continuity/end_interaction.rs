@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::absorb::{Feedback, News, absorb, resolve};
-use super::answer::{Warning, standing};
+use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::desk::{Desk, Known};
 use super::ending::{self, Outcome};
@@ -18,9 +18,9 @@ use super::settling::customer_of;
 use super::update_interaction::later_hints;
 use crate::clock::Time;
 use crate::context::{Disclosure, Sensitivity};
-use crate::identity::{Assurance, Attestation, Direction, LineType, RawHints, Verification};
+use crate::identity::{Attestation, Direction, LineType, RawHints, Verification};
 use crate::ids::{CustomerId, TenantId, Token};
-use crate::store::rows::{BlockKind, Verb};
+use crate::store::rows::Verb;
 use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
 
 /// An end, parsed.
@@ -95,6 +95,22 @@ pub struct Ended {
     labels: Vec<(Token, Arc<str>)>,
 }
 
+impl Ended {
+    /// Its customer was removed, and all it said with them: acknowledged, and nothing kept.
+    fn removed(interaction_id: &str, now: Time) -> Self {
+        Self {
+            interaction_id: interaction_id.to_owned(),
+            customer: None,
+            start: now,
+            end: now,
+            intents_updated: 0,
+            variables_updated: 0,
+            warnings: vec![Warning::removed()],
+            labels: Vec::new(),
+        }
+    }
+}
+
 impl Service {
     /// Saves the end. When this returns, it is durable.
     ///
@@ -113,6 +129,7 @@ impl Service {
             caller.needs(&[Role::Admin])?;
         }
         let source = caller.addresses(&end.about.source)?;
+        caller.addresses(&end.about.continues_source)?;
         let mut end = end;
         end.about.source.clone_from(&source);
         let secrets = &caller.tenant.secrets;
@@ -125,7 +142,12 @@ impl Service {
             now: self.store.now(),
             end,
         });
-        match self.store.run(Arc::clone(&operation)).await {
+        let mut verdict = self.store.run(Arc::clone(&operation)).await;
+        if matches!(verdict, Ok(Verdict::Replay)) {
+            // Somebody wrote under the same key: decided again, it says what that means.
+            verdict = self.store.run(Arc::clone(&operation)).await;
+        }
+        match verdict {
             Ok(Verdict::Committed(ended)) => {
                 for (token, text) in &ended.labels {
                     self.memory.keep_label(caller.tenant.id, *token, Arc::clone(text));
@@ -133,9 +155,10 @@ impl Service {
                 Ok(ended)
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                let known = self.known(caller, interaction).await?;
-                let state = known.ok_or(Error::InteractionNotFound)?.state;
-                self.ended_as_it_stands(caller, state).await
+                let Some(known) = self.known(caller, interaction).await? else {
+                    return Ok(Ended::removed(&operation.end.about.interaction_id, operation.now));
+                };
+                self.ended_as_it_stands(caller, known.state).await
             }
             Err(error) => Err(error),
         }
@@ -279,24 +302,15 @@ impl EndOperation {
         let reached = filing::was_reached(state, &self.end.disposition);
         let outcome = Outcome { end_time, reached, updates: std::mem::take(&mut state.intents) };
         let ending: EndingRecord = ending::merge(state.ending.take(), &self.end, outcome);
-        let intents = ending.intents.clone();
         state.newest_event = state.newest_event.max(end_time.0);
         state.ending = Some(ending);
-        filing::write_facts(desk, state, self.interaction, &intents, end_time).await?;
         let waiting = std::mem::take(&mut state.values);
         let variables = ending::expiring(waiting, &self.end.variables, end_time);
-        let kind = BlockKind::Variables;
-        filing::write_block(desk, state, self.interaction, kind, variables, (end_time, 0)).await?;
-        let strength = match state.settled {
-            true => standing(state, self.caller.max_assurance).assurance,
-            // Nobody has said whose it is: what it sets replaces nothing that somebody stands for.
-            false => None,
-        };
-        let strength = strength.unwrap_or(Assurance::Asserted).code();
-        let profile = self.end.profile.clone();
-        let kind = BlockKind::Profile;
-        filing::write_block(desk, state, self.interaction, kind, profile, (end_time, strength))
-            .await?;
+        filing::wait(&mut state.values, variables);
+        filing::wait(&mut state.attributes, self.end.profile.clone());
+        ending::within_limits(state)?;
+        // Settled, it is written to the customer's file; else it waits in the interaction.
+        filing::flush(desk, state, self.interaction).await?;
         self.cap(desk, state, warnings).await?;
         filing::file(desk, state, self.interaction).await?;
         filing::count(desk, state).await

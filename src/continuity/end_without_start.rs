@@ -10,7 +10,7 @@ use super::end_interaction::EndOperation;
 use super::recognise::{self, judge, look};
 use super::record::State;
 use super::settling::settle;
-use super::start_interaction::decide_first;
+use super::start_interaction::{CALLER_NUMBER, decide_first};
 use super::update_interaction::later_hints;
 use crate::clock::Time;
 use crate::context::Audience;
@@ -60,15 +60,23 @@ impl EndOperation {
             }
         };
         let before = continued(desk, &self.end.about, start_time).await?;
+        let mut hints = normalised.hints.clone();
+        match &before {
+            // Often our own extension: no evidence.
+            Some(_) => hints.retain(|hint| hint.field != CALLER_NUMBER),
+            None if !self.end.about.continues_interaction_id.is_empty() => {
+                warnings.push(Warning::unknown_continuation());
+            }
+            None => {}
+        }
         match (echoed, before) {
             (Some(customer), _) => {
-                self.take_word(desk, &mut state, customer, normalised.hints).await?;
+                self.take_word(desk, &mut state, customer, hints).await?;
             }
             (None, Some(before)) => {
-                inherit(desk, &mut state, self.interaction, &before, normalised.hints).await?;
+                inherit(desk, &mut state, self.interaction, &before, hints).await?;
             }
             (None, None) => {
-                let hints = normalised.hints;
                 warnings
                     .extend(decide_first(desk, &mut state, self.interaction, hints, named).await?);
             }
@@ -93,7 +101,7 @@ impl EndOperation {
         state.hints = hints.iter().map(recognise::hint_record).collect();
         let looked = look(desk, hints, Some(customer), None).await?;
         let decision = judge(desk, &looked, Some(customer), now);
-        let mut record = recognise::record(desk, &looked, &decision, now).await?;
+        let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
         record.recommendation = Recommendation::Reuse.code();
         record.assurance = Assurance::Carried.code();
         state.decision = Some(record);

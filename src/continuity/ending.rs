@@ -1,10 +1,12 @@
 //! The rules of an end: which one counts, what an amendment changes, when it was.
 
 use super::Error;
+use super::absorb::too_many;
 use super::answer::Warning;
 use super::desk::Known;
 use super::end_interaction::End;
 use super::record::{EndingRecord, IntentRecord, State, ValueRecord};
+use super::update_interaction::MOST_UPDATES;
 use crate::clock::Time;
 use crate::context::Sensitivity;
 use crate::identity::Violation;
@@ -24,6 +26,9 @@ pub(super) fn may_end(
     revision: Option<i64>,
     fingerprint: &[u8],
 ) -> Result<(), Error> {
+    if known.entry.guards.len() > MOST_UPDATES {
+        return Err(Error::TooManyUpdates);
+    }
     let ending = known.state.ending.as_ref().filter(|ending| !ending.never_ended);
     let Some(ending) = ending else { return Ok(()) };
     let mut ends = known.entry.guards.iter().filter(|guard| guard.verb == Verb::End);
@@ -36,6 +41,25 @@ pub(super) fn may_end(
         }
         (None, _) => Err(Error::EndConflict),
     }
+}
+
+/// What one interaction holds at most, with all its updates and revisions.
+pub(super) const MOST_INTENTS: usize = 128;
+const MOST_VALUES: usize = 256;
+
+/// Refuses what would make one interaction grow without bound.
+pub(super) fn within_limits(state: &State) -> Result<(), Error> {
+    let said = state.ending.as_ref().map_or(0, |ending| ending.intents.len());
+    if said.max(state.intents.len()) > MOST_INTENTS {
+        return Err(too_many("intents", MOST_INTENTS));
+    }
+    if state.values.len() > MOST_VALUES {
+        return Err(too_many("variables", MOST_VALUES));
+    }
+    if state.attributes.len() > MOST_VALUES {
+        return Err(too_many("profile", MOST_VALUES));
+    }
+    Ok(())
 }
 
 /// The place that an end without a start keeps for the start that may still come.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::standing;
 use super::desk::Desk;
 use super::load;
 use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord};
 use super::sealing::Slot;
 use super::settling::{customer_of, token_of};
+use super::working::Working;
 use crate::clock::Time;
-use crate::context::reached;
+use crate::context::{VariableWrite, reached};
 use crate::crypto::DataKey;
-use crate::identity::{Direction, HintKind};
+use crate::identity::{Assurance, Direction, HintKind};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
@@ -193,7 +195,7 @@ async fn put_block(
     let part = desk.service.entropy.positive();
     let slot = Slot::Block { customer, kind, interaction, part };
     let expire = match kind {
-        BlockKind::Variables => record.values.iter().map(|value| value.expire).max().unwrap_or(0),
+        BlockKind::Variables => outlasts(desk, customer, record).await?,
         // Attributes last until they are replaced or removed.
         BlockKind::Profile => i64::MAX,
     };
@@ -205,18 +207,60 @@ async fn put_block(
     Ok(())
 }
 
-/// Writes what updates said while it was not settled whose interaction it is.
+/// Writes what was said while it was not settled whose interaction it is. What nobody has settled
+/// stays in the interaction: a stranger's words must not become a customer's context.
 pub(super) async fn flush(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
 ) -> Result<(), Error> {
-    let at = Time(state.newest_event);
-    let intents = std::mem::take(&mut state.intents);
+    if !state.settled {
+        return Ok(());
+    }
+    let (at, intents) = match &state.ending {
+        Some(ending) => (Time(ending.end_time), ending.intents.clone()),
+        None => (Time(state.newest_event), state.intents.clone()),
+    };
     write_facts(desk, state, interaction, &intents, at).await?;
-    state.intents = intents;
     let values = std::mem::take(&mut state.values);
-    write_block(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await
+    write_block(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await?;
+    let attributes = std::mem::take(&mut state.attributes);
+    let strength = standing(state).assurance.unwrap_or(Assurance::Asserted).code();
+    write_block(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await
+}
+
+/// Adds values to those that wait; the newer of a name replaces the older.
+pub(super) fn wait(waiting: &mut Vec<ValueRecord>, values: Vec<ValueRecord>) {
+    waiting.retain(|known| values.iter().all(|new| new.name != known.name));
+    waiting.extend(values);
+}
+
+/// Forgets rows that this very operation was about to give a customer.
+pub(super) fn drop_unwritten(desk: &mut Desk<'_, '_>, customer: CustomerId, interaction: Token) {
+    let effects = &mut desk.effects;
+    let other = |whose: CustomerId, of: Token| (whose, of) != (customer, interaction);
+    effects.interactions.retain(|row| other(row.customer, row.interaction));
+    effects.facts.retain(|row| other(row.customer, row.interaction));
+    effects.blocks.retain(|row| other(row.customer, row.interaction));
+}
+
+/// How long a block of variables is kept: until all in it have expired, and until whatever it
+/// hides has, lest an older value reappear.
+async fn outlasts(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    record: &BlockRecord,
+) -> Result<i64, Error> {
+    let own = record.values.iter().map(|value| value.expire).max().unwrap_or(0);
+    if desk.working.get(&customer).is_some_and(Working::is_new) {
+        return Ok(own);
+    }
+    let person = desk.person(customer, true).await?;
+    let context = person.and_then(|person| person.context.as_ref().map(|(it, _)| Arc::clone(it)));
+    let Some(context) = context else { return Ok(own) };
+    let hidden = |write: &&VariableWrite| record.values.iter().any(|it| it.name == write.name);
+    let older = context.variables.iter().filter(hidden).map(|write| write.expire.0).max();
+    Ok(own.max(older.unwrap_or(0)))
 }
 
 /// The facts and values that one interaction gave a customer, opened.
@@ -227,10 +271,15 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    /// The variables alone, to wait until somebody says whose they are.
-    pub fn into_variables(self) -> impl Iterator<Item = ValueRecord> {
-        let variables = self.blocks.into_iter().filter(|(kind, _)| *kind == BlockKind::Variables);
-        variables.flat_map(|(_, block)| block.values)
+    /// Values wait in the interaction until somebody says whose they are; its intents it holds
+    /// anyhow.
+    pub fn wait_in(self, state: &mut State) {
+        for (kind, block) in self.blocks {
+            match kind {
+                BlockKind::Variables => wait(&mut state.values, block.values),
+                BlockKind::Profile => wait(&mut state.attributes, block.values),
+            }
+        }
     }
 }
 

@@ -84,14 +84,15 @@ pub(super) async fn subject(
         return Err(Error::CustomerNotFound);
     }
     let admin = caller.has(Role::Admin);
-    let standing = super::answer::standing(&known.state, caller.max_assurance);
+    let standing = super::answer::standing(&known.state);
     let private = known.state.audience == Audience::Private.code();
     let open = match load::disclosure(&person) {
         Disclosure::Normal => true,
         Disclosure::AlwaysConfirm => known.state.feedback != 0,
         Disclosure::Never => false,
     };
-    if !admin && !(private && open) {
+    let asked = standing.recommendation == crate::identity::Recommendation::Confirm;
+    if !admin && !(private && open && !asked) {
         return Err(Error::NotSettled);
     }
     let sure = standing.level >= crate::identity::Level::High

@@ -6,6 +6,7 @@
 pub mod absorb;
 pub mod answer;
 mod attach;
+mod authenticate;
 pub mod caller;
 mod continuation;
 mod desk;

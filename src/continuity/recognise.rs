@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
     Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Question, Recommendation,
-    Shown, Weights, decide, masked_label,
+    Shown, Weights, decide, effective_owners, masked_label,
 };
 use crate::ids::{CustomerId, Token};
 
@@ -28,6 +28,14 @@ pub(super) struct Looked {
     /// Tokens that nobody has ever shown.
     pub unseen: Vec<Token>,
     pub people: HashMap<CustomerId, Arc<Remembered>>,
+}
+
+impl Looked {
+    /// Whether a hint has owners, and this customer is none of them.
+    pub fn points_elsewhere(&self, index: usize, customer: CustomerId) -> bool {
+        let mut owners = effective_owners(&self.shown[index].owners).peekable();
+        owners.peek().is_some() && owners.all(|owner| owner.customer != customer)
+    }
 }
 
 /// Looks up who owns what was shown; `except` counts as nobody.
@@ -105,22 +113,25 @@ pub(super) fn judge(
     decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT)
 }
 
-/// The decision as it is stored, with masked labels where somebody will have to ask.
+/// The decision as it is stored, with masked labels where somebody will have to ask: the policy,
+/// the customer's own rule, or, with `ask`, what came after says so.
 pub(super) async fn record(
     desk: &mut Desk<'_, '_>,
     looked: &Looked,
     decision: &Decision,
     now: Time,
+    ask: bool,
 ) -> Result<DecisionRecord, Error> {
     let best: Vec<CustomerId> =
         decision.candidates.iter().take(MOST_CANDIDATES).map(|one| one.customer).collect();
-    let labelled = decision.recommendation == Recommendation::Confirm;
+    let rule = |id: &CustomerId| looked.people.get(id).map(|person| load::disclosure(person));
+    let cautious = best.first().and_then(rule) == Some(Disclosure::AlwaysConfirm);
+    let labelled = ask || cautious || decision.recommendation == Recommendation::Confirm;
     let people = if labelled { desk.people(&best, true).await? } else { HashMap::new() };
     let mut candidates = Vec::with_capacity(best.len());
     for (rank, candidate) in decision.candidates.iter().take(MOST_CANDIDATES).enumerate() {
         let person = people.get(&candidate.customer);
-        let hidden = person.is_some_and(|person| load::disclosure(person) == Disclosure::Never);
-        if hidden && rank > 0 {
+        if rank > 0 && rule(&candidate.customer) == Some(Disclosure::Never) {
             continue;
         }
         let evidence = candidate.evidence.iter().map(|signal| EvidenceRecord {
@@ -135,12 +146,7 @@ pub(super) async fn record(
             label: person.map_or_else(|| Ok(String::new()), |person| label(desk, person))?,
         });
     }
-    let conflicts = decision.conflicts.iter().map(|index| ConflictRecord {
-        kind: looked.hints[*index].kind.name().to_owned(),
-        namespace: looked.hints[*index].identifier.namespace.clone(),
-        owner_count: looked.shown[*index].owners.len() as i64,
-    });
-    let mut conflicts: Vec<ConflictRecord> = conflicts.collect();
+    let mut conflicts = conflicts(looked, decision.conflicts.iter().copied());
     if decision.named_conflict {
         let kind = HintKind::CustomerRef.name().to_owned();
         conflicts.push(ConflictRecord { kind, namespace: String::new(), owner_count: 1 });
@@ -155,6 +161,19 @@ pub(super) async fn record(
         policy_version: desk.tenant.policy_version.clone(),
         inherited: false,
     })
+}
+
+/// Hints that point to somebody else, as they are stored.
+pub(super) fn conflicts(
+    looked: &Looked,
+    indexes: impl Iterator<Item = usize>,
+) -> Vec<ConflictRecord> {
+    let conflict = |index: usize| ConflictRecord {
+        kind: looked.hints[index].kind.name().to_owned(),
+        namespace: looked.hints[index].identifier.namespace.clone(),
+        owner_count: looked.shown[index].owners.len() as i64,
+    };
+    indexes.map(conflict).collect()
 }
 
 /// The hints that matched the best candidate, and how recent the last contact is.

@@ -309,7 +309,7 @@ record! {
         /// Whether its customer was made by it.
         #[prost(bool, tag = "17")]
         pub made_customer: bool,
-        /// 1 confirmed, 2 rejected, 0 nobody said.
+        /// 1 confirmed, 2 rejected for somebody new, 3 rejected for somebody named, 0 nobody said.
         #[prost(int64, tag = "18")]
         pub feedback: i64,
         /// Code of the verification, 0 none.
@@ -342,6 +342,13 @@ record! {
         /// Variables its updates set while it was not settled whose they are.
         #[prost(message, repeated, tag = "29")]
         pub values: Vec<ValueRecord>,
+        /// Code of the assurance that verification or an agent's word gave, under the ceiling of the
+        /// key that said so.
+        #[prost(int64, tag = "30")]
+        pub vouched: i64,
+        /// Attributes that an end set while it was not settled whose they are.
+        #[prost(message, repeated, tag = "31")]
+        pub attributes: Vec<ValueRecord>,
     }
 
     /// One write of a variable or attribute.

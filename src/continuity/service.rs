@@ -5,21 +5,14 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::Error;
-use super::caller::{Caller, Role};
+use super::authenticate::Callers;
 use super::tenant::{Policies, Tenant, new_tenant, open_tenant};
 use crate::cache::Memory;
 use crate::clock::Clock;
-use crate::crypto::{ApiKey, RootKeys, Wrapped};
-use crate::identity::Assurance;
+use crate::crypto::{RootKeys, Wrapped};
 use crate::ids::{Entropy, KeyId, TenantId};
-use crate::store::admin::ApiKeyRow;
 use crate::store::gate::Gate;
 use crate::store::{self, Reads, Store};
-
-/// How long an API key that was read is trusted; revoking takes effect within this.
-const KEY_TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// API keys remembered at most.
-const MOST_KEYS: u64 = 10_000;
 
 /// How to open the service.
 pub struct Settings {
@@ -49,12 +42,7 @@ pub struct Service {
     pub(super) budget: Duration,
     policies: Policies,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
-    callers: moka::sync::Cache<String, Option<Arc<KnownKey>>>,
-}
-
-struct KnownKey {
-    hash: Vec<u8>,
-    caller: Caller,
+    pub(super) callers: Callers,
 }
 
 impl Service {
@@ -83,10 +71,7 @@ impl Service {
             budget: settings.budget,
             policies: settings.policies,
             tenants: RwLock::default(),
-            callers: moka::sync::Cache::builder()
-                .max_capacity(MOST_KEYS)
-                .time_to_live(KEY_TRUSTED_FOR)
-                .build(),
+            callers: Callers::new(),
         });
         service.check_root_key().await?;
         Ok(service)
@@ -155,63 +140,23 @@ impl Service {
             None => {
                 let (keys, entropy) = (Arc::clone(&self.root_keys), self.entropy.clone());
                 let seal = move |tenant| new_tenant(tenant, &keys, &entropy);
-                self.store.add_tenant(name, test, seal).await?.tenant
+                match self.store.add_tenant(name, test, seal).await {
+                    Ok(row) => row.tenant,
+                    // Somebody made it at the same moment: theirs is the one.
+                    Err(error) => {
+                        let known = self.store.tenants().await?;
+                        let theirs = known.iter().find(|row| row.name == name && row.test == test);
+                        theirs.map(|row| row.tenant).ok_or(error)?
+                    }
+                }
             }
         };
         self.tenant(id).await
     }
 
-    /// Who calls with this key. The key is found by its public part and compared in constant time.
-    ///
-    /// # Errors
-    /// [`Error::MissingApiKey`] for another form, [`Error::InvalidApiKey`] for an unknown or
-    /// revoked key: which of the two is not said.
-    pub async fn authenticate(&self, text: &str) -> Result<Caller, Error> {
-        let key = ApiKey::parse(text).ok_or(Error::MissingApiKey)?;
-        let name = format!("{}_{}", key.tenant.0, key.id);
-        let known = match self.callers.get(&name) {
-            Some(known) => known,
-            None => {
-                let known = self.load_key(&key).await?.map(Arc::new);
-                self.callers.insert(name, known.clone());
-                known
-            }
-        };
-        match known {
-            Some(known) if key.matches(&known.hash) => Ok(known.caller.clone()),
-            _ => Err(Error::InvalidApiKey),
-        }
-    }
-
-    async fn load_key(&self, key: &ApiKey) -> Result<Option<KnownKey>, Error> {
-        let Some(row) = self.store.api_key(key.tenant, &key.id).await? else { return Ok(None) };
-        if row.revoked.0 != 0 {
-            return Ok(None);
-        }
-        let tenant = self.tenant(row.tenant).await?;
-        Ok(Some(KnownKey { hash: row.hash.clone(), caller: caller(tenant, row) }))
-    }
-
     /// A name for a new data key's wrapping: the key under the current root key.
     pub(super) fn wrap(&self, tenant: TenantId, key: &crate::crypto::DataKey) -> (KeyId, Wrapped) {
         (key.id(), self.root_keys.wrap(tenant, key, &self.entropy))
-    }
-}
-
-fn caller(tenant: Arc<Tenant>, row: ApiKeyRow) -> Caller {
-    let roles = row.roles.split(',').filter_map(Role::parse);
-    Caller {
-        tenant,
-        key_id: row.id,
-        roles: roles.fold(0, |sum, role| sum | role as u32),
-        source: row.source,
-        may_address: row
-            .may_address
-            .split(',')
-            .filter(|source| !source.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        max_assurance: Assurance::from_code(row.max_assurance),
     }
 }
 

@@ -13,6 +13,7 @@ use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
 use super::working::{Refolded, Working};
 use crate::clock::Time;
+use crate::context::Disclosure;
 use crate::identity::{Basis, HintKind, Shown, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
@@ -51,9 +52,17 @@ pub(super) async fn settle(
         let (service, tenant) = (desk.service, desk.tenant);
         let working = desk.take_in_hand(customer).await?;
         working.link(service, tenant, token, &hint_record(&looked.hints[index]), support.assurance);
-        add_support(&mut state.supports, support);
+        let kind = HintKind::from_code(support.kind);
+        let news = add_support(&mut state.supports, support);
+        let ended = state.ending.as_ref().filter(|_| state.counted && news);
+        if let (Some(ending), Some(kind)) = (ended, kind) {
+            // It has fed the counters already: what it shows late is counted now.
+            desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
+        }
     }
-    let linked = desk.working.get(&customer).is_some_and(Working::has_changed_links);
+    let working = desk.take_in_hand(customer).await?;
+    // A customer without any link is held by this contact alone.
+    let linked = working.has_changed_links() || working.links().is_empty();
     state.customer = customer.0.to_vec();
     state.settled = true;
     if (linked || before != state.supports.len()) && (linked || state.filed_at.is_some()) {
@@ -83,10 +92,17 @@ fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, 
         .collect()
 }
 
-fn add_support(supports: &mut Vec<SupportRecord>, support: SupportRecord) {
+/// Adds a reason, or strengthens the one known; whether its identifier is new.
+fn add_support(supports: &mut Vec<SupportRecord>, support: SupportRecord) -> bool {
     match supports.iter_mut().find(|known| known.token == support.token) {
-        Some(known) => known.assurance = known.assurance.max(support.assurance),
-        None => supports.push(support),
+        Some(known) => {
+            known.assurance = known.assurance.max(support.assurance);
+            false
+        }
+        None => {
+            supports.push(support);
+            true
+        }
     }
 }
 
@@ -105,6 +121,7 @@ pub(super) async fn withdraw(
     }
     desk.take_in_hand(from).await?;
     let carried = filing::carry(desk, from, interaction).await?;
+    filing::drop_unwritten(desk, from, interaction);
     if let Some(filed_at) = state.filed_at.take() {
         let ended = Time(filed_at);
         desk.effects.removals.push(Removal::Interaction { customer: from, ended, interaction });
@@ -186,7 +203,9 @@ pub(super) async fn move_to(
     looked: &Looked,
     basis: Basis,
 ) -> Result<(), Error> {
-    let from = customer_of(&state.customer);
+    // Only a customer that it gave something to can have been left empty by it.
+    let gave = state.settled || state.filed_at.is_some();
+    let from = customer_of(&state.customer).filter(|_| gave);
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
     settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
@@ -230,7 +249,14 @@ pub(super) async fn retire_if_empty(
     to: CustomerId,
     interaction: Token,
 ) -> Result<(), Error> {
-    if desk.person(old, false).await?.is_none_or(|person| person.row.customer != old) {
+    if desk.working.get(&old).is_some_and(|one| one.is_new() && one.links().is_empty()) {
+        // It was made by this very operation, and nobody has heard of it.
+        desk.working.remove(&old);
+        return Ok(());
+    }
+    let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
+    // A protected person's ref keeps its protection.
+    if person.is_none_or(|person| load::disclosure(&person) != Disclosure::Normal) {
         return Ok(());
     }
     if !remaining(desk, old, interaction).await?.is_empty() {

@@ -69,6 +69,8 @@ impl Service {
         budget: Duration,
     ) -> Result<Answer, Error> {
         caller.needs(&[Role::Telephony, Role::Bot, Role::Backfill])?;
+        // To continue an interaction is to inherit what was proved in it.
+        caller.addresses(&start.about.continues_source)?;
         let wish = Wish { history_limit: start.history_limit };
         let operation = Arc::new(StartOperation::new(self, caller, start));
         let deciding = decide_and_write(self, caller, &operation, &wish);
@@ -107,7 +109,7 @@ async fn replay(
     wish: &Wish,
 ) -> Result<Answer, Error> {
     let known = service.known(caller, operation.interaction).await?;
-    let known = known.ok_or(Error::InteractionNotFound)?;
+    let Some(known) = known else { return Ok(removed(caller, operation)) };
     let same = |verb| guard(&known, verb).map(|fingerprint| fingerprint == operation.fingerprint);
     let begun_by_its_end = guard(&known, Verb::Start).is_some_and(|print| print.is_empty());
     match (begun_by_its_end, same(Verb::Start), same(Verb::Attach)) {
@@ -115,11 +117,15 @@ async fn replay(
         (true, _, None) => {
             let attach = Arc::new(AttachOperation(Arc::clone(operation)));
             match service.store.run(attach).await {
-                Ok(Verdict::Committed(settled)) => {
-                    service.remember_labels(caller, &settled);
-                    return Ok(answer(settled, caller, service.store.now(), wish));
+                Ok(Verdict::Committed(settled)) => service.remember_labels(caller, &settled),
+                // Another start came late at the same moment: was it this one?
+                Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+                    let known = service.known(caller, operation.interaction).await?;
+                    let print = known.as_ref().and_then(|known| guard(known, Verb::Attach));
+                    if print != Some(operation.fingerprint.as_slice()) {
+                        return Err(Error::StartConflict);
+                    }
                 }
-                Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -240,7 +246,7 @@ impl Operation for StartOperation {
 }
 
 /// The hint that is no evidence in a continuation: often our own extension.
-const CALLER_NUMBER: &str = "identity_hints.caller_number";
+pub(super) const CALLER_NUMBER: &str = "identity_hints.caller_number";
 
 /// The first decision on an interaction: on a customer that is known, on a candidate that is to be
 /// confirmed, or on somebody new.
@@ -264,7 +270,7 @@ pub(super) async fn decide_first(
     state.hints = hints.iter().map(recognise::hint_record).collect();
     let looked = look(desk, hints, known, None).await?;
     let decision = judge(desk, &looked, known, now);
-    state.decision = Some(recognise::record(desk, &looked, &decision, now).await?);
+    state.decision = Some(recognise::record(desk, &looked, &decision, now, false).await?);
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {
@@ -283,6 +289,14 @@ pub(super) async fn decide_first(
         }
     }
     Ok(warnings)
+}
+
+/// Its customer was removed, and all it said with them: only that it took place is left.
+fn removed(caller: &Caller, operation: &StartOperation) -> Answer {
+    let mut answer = degraded(caller, &operation.start, Degraded::StoreUnavailable);
+    answer.degraded = None;
+    answer.warnings.push(Warning::removed());
+    answer
 }
 
 /// No decision: no customer, nothing disclosed.

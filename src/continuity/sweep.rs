@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::absorb::refresh;
 use super::desk::Desk;
 use super::filing;
 use super::journaling::{self, Entry};
@@ -73,22 +74,26 @@ impl Service {
         };
         let cutoff = self.store.now().plus(-kept);
         let mut mark = self.store.sweep_mark(tenant.id, name).await?;
-        let mut done = 0;
+        let (begun, mut done) = (mark, 0);
         loop {
-            let starts = self.store.old_starts(tenant.id, which, mark, cutoff, STEP).await?;
-            let Some(last) = starts.last() else { return Ok(done) };
-            let newest = last.position;
-            for start in starts {
-                let end = SweepOperation::new(self, tenant, which, start);
-                match self.store.run(Arc::new(end)).await {
+            let walk = self.store.walk(tenant.id, which, mark, cutoff, STEP).await?;
+            let Some(last) = walk.last else { break };
+            for start in walk.found {
+                let sweeping = SweepOperation::new(self, tenant, which, start);
+                match self.store.run(Arc::new(sweeping)).await {
                     Ok(Verdict::Committed(())) => done += 1,
                     Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {}
-                    Err(error) => return Err(error),
+                    Err(Error::Store(error)) => return Err(error.into()),
+                    // One that cannot be swept must not keep all the others from it.
+                    Err(error) => tracing::warn!(%error, sweep = name, "an interaction was left"),
                 }
             }
-            mark = newest;
+            mark = last;
+        }
+        if mark != begun {
             self.store.set_sweep_mark(tenant.id, name, mark).await?;
         }
+        Ok(done)
     }
 }
 
@@ -111,21 +116,23 @@ impl SweepOperation {
     async fn close(&self, desk: &mut Desk<'_, '_>, interaction: Token) -> Result<(), Error> {
         let known = desk.interaction(interaction).await?.ok_or(Error::AlreadyDone)?;
         let mut state: State = known.state;
-        if state.ending.is_some() || state.customer.is_empty() {
+        if state.ending.is_some() {
+            return Err(Error::AlreadyDone);
+        }
+        refresh(desk, &mut state).await?;
+        if state.customer.is_empty() {
             return Err(Error::AlreadyDone);
         }
         let at = Time(state.newest_event.max(state.start_time));
-        let intents = state.intents.clone();
         state.ending = Some(EndingRecord {
             end_time: at.0,
             sensitivity: Sensitivity::Normal.code(),
-            intents: intents.clone(),
+            intents: state.intents.clone(),
             disposition: "never_ended".into(),
             reached: filing::was_reached(&state, ""),
             never_ended: true,
             ..EndingRecord::default()
         });
-        filing::write_facts(desk, &state, interaction, &intents, at).await?;
         filing::flush(desk, &mut state, interaction).await?;
         filing::file(desk, &mut state, interaction).await?;
         filing::count(desk, &mut state).await?;

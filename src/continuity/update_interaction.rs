@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Error;
 use super::absorb::{Feedback, News, absorb};
-use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
+use super::answer::{Answer, Settled, Warning, Wish, settled};
 use super::caller::{Caller, Role};
 use super::desk::Desk;
+use super::ending;
 use super::filing;
 use super::get_interaction::as_it_stands;
 use super::journaling::{self, Entry};
@@ -80,10 +81,16 @@ impl Service {
             update,
         });
         let wish = Wish { history_limit: HISTORY };
-        match self.store.run(Arc::clone(&operation)).await {
+        let mut verdict = self.store.run(Arc::clone(&operation)).await;
+        if matches!(verdict, Ok(Verdict::Replay)) {
+            // Somebody wrote under the same key: decided again, it says what that means.
+            verdict = self.store.run(Arc::clone(&operation)).await;
+        }
+        match verdict {
             Ok(Verdict::Committed(settled)) => {
                 self.remember_labels(caller, &settled);
-                Ok(answer(settled, caller, self.store.now(), &wish))
+                // Read anew: the answer shows what this very update has written.
+                as_it_stands(self, caller, interaction, &wish, settled.warnings).await
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
                 as_it_stands(self, caller, interaction, &wish, Vec::new()).await
@@ -196,10 +203,11 @@ impl UpdateOperation {
             ..value.clone()
         });
         let values: Vec<ValueRecord> = expiring.collect();
-        if !state.settled && state.ending.is_none() {
-            state.values.extend(values);
-            return Ok(());
+        if !state.settled {
+            filing::wait(&mut state.values, values);
+            return ending::within_limits(state);
         }
+        ending::within_limits(state)?;
         let intents = &self.update.intents;
         filing::write_facts(desk, state, self.interaction, intents, at).await?;
         let kind = BlockKind::Variables;

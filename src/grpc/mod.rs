@@ -15,6 +15,7 @@ pub use interactions::Interactions;
 pub use limits::MAX_REQUEST_BYTES;
 pub use status::{DOMAIN, status};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
@@ -22,7 +23,7 @@ use tonic::metadata::MetadataMap;
 use crate::continuity::{Caller, Error, Service};
 
 /// Who calls, from `authorization: Bearer <API key>`.
-async fn caller(service: &Service, metadata: &MetadataMap) -> Result<Caller, Error> {
+async fn caller(service: &Arc<Service>, metadata: &MetadataMap) -> Result<Caller, Error> {
     let header = metadata.get("authorization").ok_or(Error::MissingApiKey)?;
     let text = header.to_str().map_err(|_| Error::MissingApiKey)?;
     let key = text

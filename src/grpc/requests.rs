@@ -100,8 +100,15 @@ pub(super) fn start(
 }
 
 /// Checks and reads an update.
-pub(super) fn update(request: proto::UpdateInteractionRequest, caller: &Caller) -> Parsed<Update> {
+pub(super) fn update(
+    mut request: proto::UpdateInteractionRequest,
+    caller: &Caller,
+) -> Parsed<Update> {
     let mut check = Check::default();
+    if request.source == caller.source {
+        // Named or not, it is the same source: a retry may do either.
+        request.source.clear();
+    }
     let content = request.encode_to_vec();
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("update_id", &request.update_id, limits::ID);
@@ -136,11 +143,15 @@ pub(super) fn update(request: proto::UpdateInteractionRequest, caller: &Caller) 
 
 /// Checks and reads an end.
 pub(super) fn end(
-    request: proto::EndInteractionRequest,
+    mut request: proto::EndInteractionRequest,
     caller: &Caller,
     now: Time,
 ) -> Parsed<End> {
     let mut check = Check::default();
+    if request.source == caller.source {
+        // Named or not, it is the same source: a retry may do either.
+        request.source.clear();
+    }
     let content = request.encode_to_vec();
     check_outcome(&mut check, &request);
     let about = About {

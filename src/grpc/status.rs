@@ -16,6 +16,10 @@ pub const DOMAIN: &str = "threadline.v1";
 
 /// A retry soon after is likely to succeed.
 const SOON: Duration = Duration::from_millis(100);
+/// Details travel in a header, and clients refuse headers of more than 8 KiB or so.
+const MOST_DETAIL_BYTES: usize = 3_500;
+/// The message names so many fields; the details name more.
+const MOST_FIELDS_IN_MESSAGE: usize = 12;
 /// A retry should leave the store some time.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -118,11 +122,21 @@ fn of_store(error: &store::Error) -> Status {
 /// All bad fields at once; those that do not work yet have a reason of their own.
 pub(super) fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
     let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
+    let (mut told, mut bytes) = (0, 0);
     for violation in violations {
+        bytes += violation.field.len() + violation.description.len();
+        if told > 0 && bytes > MOST_DETAIL_BYTES {
+            break;
+        }
         details.add_bad_request_violation(&violation.field, &violation.description);
+        told += 1;
     }
-    let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
-    let message = format!("bad fields: {}", fields.join(", "));
+    let fields = violations.iter().take(MOST_FIELDS_IN_MESSAGE).map(|one| one.field.as_str());
+    let mut message = format!("bad fields: {}", fields.collect::<Vec<_>>().join(", "));
+    let rest = violations.len().saturating_sub(MOST_FIELDS_IN_MESSAGE);
+    if rest > 0 {
+        message.push_str(&format!(" and {rest} more"));
+    }
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 

@@ -218,12 +218,14 @@ async fn insert_tenant(
     arguments.push(data_key);
     arguments.push(version);
     arguments.push(wrapped);
-    let sql = "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)";
+    let sql =
+        "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)";
     statement::query(sql, arguments).execute(&mut *connection).await?;
     let mut arguments = Arguments::of(row.tenant);
     arguments.push(&vec![0u8; 32]);
     arguments.push(&now);
-    let sql = "INSERT INTO tenant_head (tenant, position, audit_hash, store_time) VALUES ($1, 0, $2, $3)";
+    let sql =
+        "INSERT INTO tenant_head (tenant, position, audit_hash, store_time) VALUES ($1, 0, $2, $3)";
     statement::query(sql, arguments).execute(&mut *connection).await?;
     Ok(())
 }

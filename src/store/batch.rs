@@ -1,7 +1,7 @@
 //! One batch, as one transaction: lock the tenant's head, drop what is stale, write the journal,
 //! write the effects of what came back, link the audit chain, commit, change the cache.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, Executor as _, Row as _};
 
@@ -185,7 +185,7 @@ async fn accept(
 ) -> Result<Vec<usize>, Error> {
     let current = Current::read(store, connection, tenant, batch, own).await?;
     let mut touched: HashSet<Key> = HashSet::new();
-    let mut guards: HashSet<Guard> = HashSet::new();
+    let mut guards: HashMap<Guard, Vec<u8>> = HashMap::new();
     let mut accepted = Vec::new();
     for index in own {
         let operation = &mut batch[*index];
@@ -195,22 +195,26 @@ async fn accept(
                 continue;
             }
         } else if let Some((read, effects)) = operation.proposed() {
-            let repeats =
-                effects.journal.first().is_some_and(|row| guards.contains(&guard(tenant, row)));
-            if repeats {
+            let known = |row: &JournalRow| guards.get(&guard(tenant, row));
+            let same = |row: &JournalRow| known(row).is_some_and(|it| *it == row.fingerprint);
+            if !effects.journal.is_empty() && effects.journal.iter().all(same) {
                 outcomes[*index] = Some(Outcome::Replay);
                 continue;
             }
             let reads_touched = read_keys(tenant, read).any(|key| touched.contains(&key));
             let writes_touched = keys(tenant, effects).iter().any(|key| touched.contains(key));
-            if reads_touched || writes_touched || !current.holds(store, tenant, read) {
+            // A key of this batch with other content: decided again, it meets the first one.
+            let collides = effects.journal.iter().any(|row| known(row).is_some());
+            let stale = reads_touched || writes_touched || collides;
+            if stale || !current.holds(store, tenant, read) {
                 outcomes[*index] = Some(Outcome::Stale);
                 continue;
             }
         }
         if let Some((_, effects)) = operation.proposed() {
             touched.extend(keys(tenant, effects));
-            guards.extend(effects.journal.iter().map(|row| guard(tenant, row)));
+            let rows = effects.journal.iter();
+            guards.extend(rows.map(|row| (guard(tenant, row), row.fingerprint.clone())));
         }
         accepted.push(*index);
     }

@@ -160,19 +160,14 @@ impl Engine {
         Ok(())
     }
 
-    /// What time it is for the store, given the machine's time: the database's on PostgreSQL.
-    pub(super) async fn store_time(
-        self,
-        connection: &mut AnyConnection,
-        machine: Time,
-    ) -> Result<Time, Error> {
-        match self {
-            Self::Sqlite => Ok(machine),
-            Self::Postgres => {
-                let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-                Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
-            }
-        }
+    /// What time it is for the store: the database's clock on PostgreSQL, the newest persisted mark
+    /// on SQLite.
+    pub(super) async fn store_time(self, connection: &mut AnyConnection) -> Result<Time, Error> {
+        let sql = match self {
+            Self::Sqlite => "SELECT CAST(COALESCE(MAX(store_time), 0) AS BIGINT) FROM tenant_head",
+            Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        };
+        Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
     }
 
     /// A number that moves when another connection has written the file; always 0 on PostgreSQL,

@@ -145,14 +145,24 @@ async fn blocks(
     customer: CustomerId,
     now: Time,
 ) -> Result<Vec<BlockRow>, Error> {
-    let mut arguments = Arguments::of(tenant);
-    arguments.push(&customer);
-    arguments.push(&now);
-    arguments.push(&MOST_BLOCKS);
-    let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
-               WHERE tenant = $1 AND customer = $2 AND expire > $3 ORDER BY position DESC LIMIT $4";
-    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
-    rows.iter().map(block_row).collect()
+    let mut blocks = Vec::new();
+    // `expire + 0` keeps the planner from walking all of the tenant's blocks by their expiry.
+    // One kind after the other: many variables must not push out a lasting attribute.
+    for kind in [BlockKind::Profile, BlockKind::Variables] {
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&customer);
+        arguments.push(&now);
+        arguments.push(&MOST_BLOCKS);
+        arguments.push(&kind);
+        let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
+                   WHERE tenant = $1 AND customer = $2 AND kind = $5 AND expire + 0 > $3 \
+                   ORDER BY position DESC LIMIT $4";
+        let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+        for row in &rows {
+            blocks.push(block_row(row)?);
+        }
+    }
+    Ok(blocks)
 }
 
 /// The blocks that one interaction gave a customer, expired ones too.

@@ -243,11 +243,11 @@ pub async fn journal(
 ) -> Result<Option<JournalEntry>, Error> {
     let mut arguments = Arguments::of(tenant);
     arguments.push(&interaction);
+    // Ordered here and not there: for the order's sake SQLite would walk the tenant's whole journal.
     let sql = "SELECT verb, part, fingerprint, position, received FROM journal \
-               WHERE tenant = $1 AND interaction = $2 ORDER BY position";
+               WHERE tenant = $1 AND interaction = $2";
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let received = time(first, 4)?;
+    let mut received = Time(i64::MAX);
     let mut guards = Vec::with_capacity(rows.len());
     for row in &rows {
         let verb = Verb::from_code(row.try_get(0)?).ok_or(Error::Damaged { table: "journal" })?;
@@ -257,7 +257,12 @@ pub async fn journal(
             fingerprint: row.try_get(2)?,
             position: row.try_get(3)?,
         });
+        received = received.min(time(row, 4)?);
     }
+    if guards.is_empty() {
+        return Ok(None);
+    }
+    guards.sort_by_key(|guard| guard.position);
     let mut arguments = Arguments::of(tenant);
     arguments.push(&interaction);
     arguments.push(&guards.last().map_or(0, |guard| guard.position));

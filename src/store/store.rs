@@ -44,7 +44,8 @@ pub struct Store {
     pub(super) pulse: Pulse,
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
-    ahead: AtomicI64,
+    /// Milliseconds that the database is ahead on PostgreSQL; on SQLite the newest store time.
+    mark: AtomicI64,
     queue: Mutex<Option<mpsc::Sender<Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -74,13 +75,12 @@ impl Store {
             pulse: Pulse::new(),
             reads_counted: AtomicU64::new(0),
             budget: settings.budget,
-            ahead: AtomicI64::new(0),
+            mark: AtomicI64::new(0),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(None),
         });
-        let machine = store.clock.now();
         let mut connection = store.readers.acquire().await?;
-        store.saw_store_time(engine.store_time(&mut connection, machine).await?);
+        store.saw_store_time(engine.store_time(&mut connection).await?);
         drop(connection);
         store.start_writer(queue)?;
         Ok(store)
@@ -117,11 +117,21 @@ impl Store {
 
     /// Store time: the database's clock on PostgreSQL, as far as this process has seen it.
     pub fn now(&self) -> Time {
-        self.clock.now().plus(self.ahead.load(Ordering::Relaxed))
+        let (machine, mark) = (self.clock.now(), self.mark.load(Ordering::Relaxed));
+        match self.engine {
+            // Never below what was persisted, also when the machine's clock is set back.
+            Engine::Sqlite => machine.max(Time(mark)),
+            Engine::Postgres => machine.plus(mark),
+        }
     }
 
     pub(super) fn saw_store_time(&self, now: Time) {
-        self.ahead.store(now.since(self.clock.now()), Ordering::Relaxed);
+        match self.engine {
+            Engine::Sqlite => drop(self.mark.fetch_max(now.0, Ordering::Relaxed)),
+            Engine::Postgres => {
+                self.mark.store(now.since(self.clock.now()), Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether the writer has been busy with one batch for longer than the budget.

@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::effects::Removal;
 use super::read::{bytes16, optional16};
+use super::rows::{Outcome, Verb};
 use super::statement::{self, Arguments};
 use super::{Error, Store};
 use crate::clock::Time;
@@ -98,14 +99,20 @@ pub(super) async fn strip_journal(
     Ok(())
 }
 
-/// A start that a sweep looks at.
+/// A journal row that a sweep is after.
 pub struct OldStart {
     /// Which interaction.
     pub interaction: Token,
-    /// Its journal position.
-    pub position: i64,
     /// The customer it was decided on.
     pub customer: Option<CustomerId>,
+}
+
+/// The next rows of a walk along the journal.
+pub struct Walk {
+    /// Those the sweep is after.
+    pub found: Vec<OldStart>,
+    /// The last position looked at; `None` when there was nothing old enough.
+    pub last: Option<i64>,
 }
 
 /// Which starts a sweep is after.
@@ -122,49 +129,53 @@ pub enum StartsOf {
 }
 
 impl StartsOf {
-    fn condition(self) -> &'static str {
+    fn includes(self, verb: i64, outcome: i64, channel: &str) -> bool {
+        let (start, voice) = (verb == Verb::Start as i64, channel == "voice");
         match self {
-            Self::Voice => "verb = 1 AND channel = 'voice'",
-            Self::OtherChannels => "verb = 1 AND channel <> 'voice'",
-            Self::Unidentified => "outcome = 3",
-            Self::NewCustomers => "outcome IN (2, 3)",
+            Self::Voice => start && voice,
+            Self::OtherChannels => start && !voice,
+            Self::Unidentified => outcome == Outcome::Unidentified as i64,
+            Self::NewCustomers => {
+                [Outcome::New as i64, Outcome::Unidentified as i64].contains(&outcome)
+            }
         }
     }
 }
 
 impl Store {
-    /// The next journal rows of a kind after `position` that were received before `cutoff`.
+    /// Walks on along the journal after `position`, over rows received before `cutoff`, and so
+    /// many at most. The journal is in order of receipt: the first row that is too young ends it.
     ///
     /// # Errors
     /// As the database's.
-    pub async fn old_starts(
+    pub async fn walk(
         &self,
         tenant: TenantId,
         which: StartsOf,
         position: i64,
         cutoff: Time,
         limit: i64,
-    ) -> Result<Vec<OldStart>, Error> {
+    ) -> Result<Walk, Error> {
         let mut connection = self.readers.acquire().await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&position);
-        arguments.push(&cutoff);
         arguments.push(&limit);
-        let sql = format!(
-            "SELECT interaction, position, customer FROM journal WHERE tenant = $1 \
-             AND position > $2 AND received < $3 AND {} ORDER BY position LIMIT $4",
-            which.condition()
-        );
-        let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(OldStart {
+        let sql = "SELECT interaction, position, customer, verb, outcome, channel, received \
+                   FROM journal WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3";
+        let mut walk = Walk { found: Vec::new(), last: None };
+        for row in &statement::query(sql, arguments).fetch_all(&mut *connection).await? {
+            if row.try_get::<i64, _>(6)? >= cutoff.0 {
+                break;
+            }
+            walk.last = Some(row.try_get(1)?);
+            if which.includes(row.try_get(3)?, row.try_get(4)?, row.try_get(5)?) {
+                walk.found.push(OldStart {
                     interaction: Token(bytes16(row, 0, "journal")?),
-                    position: row.try_get(1)?,
                     customer: optional16(row, 2, "journal")?.map(CustomerId),
-                })
-            })
-            .collect()
+                });
+            }
+        }
+        Ok(walk)
     }
 
     /// How far a sweep has come: a journal position, 0 at first.
@@ -198,8 +209,9 @@ impl Store {
         self.execute(sql, arguments).await.map(drop)
     }
 
-    /// Deletes blocks in which everything has expired, so many at most; how many went.
-    /// They are invisible since they expired: no stamp needs to change.
+    /// Deletes blocks in which everything has expired, about so many at most; how many went. They
+    /// are invisible since they expired: no stamp needs to change. The writer is asked only when a
+    /// reader has found some.
     ///
     /// # Errors
     /// As the database's.
@@ -209,12 +221,16 @@ impl Store {
         now: Time,
         limit: i64,
     ) -> Result<u64, Error> {
+        let mut connection = self.readers.acquire().await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&now);
         arguments.push(&limit);
-        let sql = "DELETE FROM block WHERE tenant = $1 AND part IN \
-                   (SELECT part FROM block WHERE tenant = $1 AND expire <= $2 LIMIT $3) \
-                   AND expire <= $2";
-        self.execute(sql, arguments).await
+        let sql = "SELECT expire FROM block WHERE tenant = $1 AND expire <= $2 \
+                   ORDER BY expire LIMIT $3";
+        let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+        let Some(last) = rows.last() else { return Ok(0) };
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&last.try_get::<i64, _>(0)?);
+        self.execute("DELETE FROM block WHERE tenant = $1 AND expire <= $2", arguments).await
     }
 }

@@ -132,6 +132,8 @@ impl<O: Operation> Queued for Pending<O> {
 
     fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool> {
         Box::pin(async move {
+            // An earlier attempt at this batch may have left either behind.
+            (self.proposal, self.refusal) = (None, None);
             let operation = Arc::clone(&self.operation);
             match operation.decide(&mut Reads::Inside(connection)).await {
                 Ok(proposal) => self.proposal = Some(proposal),
@@ -198,7 +200,10 @@ pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
         }
         for Chore { work, done } in chores {
             // Whoever asked may be gone; the work is done all the same.
-            let _ = done.send(writer.chore(work).await);
+            writer.store.pulse.begin();
+            let finished = writer.chore(work).await;
+            writer.store.pulse.end();
+            let _ = done.send(finished);
         }
     }
     if let Some(connection) = writer.connection.take() {
@@ -247,7 +252,7 @@ impl Writer {
                         operation.finish(outcome);
                     }
                 }
-                Err(Error::Refused { .. }) if batch.len() > 1 => {
+                Err(Error::Refused { .. } | Error::Damaged { .. }) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     rest.push_front(second);
                     rest.push_front(batch);
@@ -269,7 +274,7 @@ impl Writer {
             let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch)).await;
             match attempt.unwrap_or(Err(Error::Unavailable)) {
                 Ok(outcomes) => return Ok(outcomes),
-                Err(error @ Error::Refused { .. }) => {
+                Err(error @ (Error::Refused { .. } | Error::Damaged { .. })) => {
                     self.forget_connection();
                     return Err(error);
                 }
