@@ -44,7 +44,8 @@ fn on_server(server: &str, statement: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         sqlx::any::install_default_drivers();
-        let mut connection = sqlx::AnyConnection::connect(server).await.expect("PostgreSQL answers");
+        let mut connection =
+            sqlx::AnyConnection::connect(server).await.expect("PostgreSQL answers");
         connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
     });
 }

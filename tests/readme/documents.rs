@@ -84,7 +84,9 @@ fn said(cell: &str) -> u64 {
 fn constants(text: &str) -> Vec<(&str, &str)> {
     let lines = text.lines().filter_map(|line| line.split_once("const "));
     let named = lines.filter_map(|(_, rest)| rest.split_once(": "));
-    named.filter_map(|(name, rest)| Some((name, rest.split_once(" = ")?.1.trim_end_matches(';')))).collect()
+    named
+        .filter_map(|(name, rest)| Some((name, rest.split_once(" = ")?.1.trim_end_matches(';'))))
+        .collect()
 }
 
 #[test]
@@ -93,7 +95,8 @@ fn limits_are_as_the_page_says() {
     let rows: Vec<Vec<String>> = sections.flat_map(|section| table(section, "limit")).collect();
     let mut named = BTreeSet::new();
     for row in &rows {
-        let [path, name] = row[3].split(' ').map(|it| it.trim_matches('`')).collect::<Vec<_>>()[..] else {
+        let [path, name] = row[3].split(' ').map(|it| it.trim_matches('`')).collect::<Vec<_>>()[..]
+        else {
             panic!("an odd row: {row:?}")
         };
         let text = file(path);
@@ -118,10 +121,13 @@ fn every_invariant_has_a_test() {
     let (_, invariants) = ARCHITECTURE.split_once("## The invariants").expect("the invariants");
     let (invariants, _) = invariants.split_once("\n## ").expect("what comes after");
     let mut numbers = 0;
-    for item in invariants.split("\n\n").filter(|item| item.starts_with(|it: char| it.is_ascii_digit())) {
+    for item in
+        invariants.split("\n\n").filter(|item| item.starts_with(|it: char| it.is_ascii_digit()))
+    {
         numbers += 1;
         assert!(item.starts_with(&format!("{numbers}. ")), "invariant {numbers}: {item}");
-        let (_, guards) = item.split_once("*Guarded by*").unwrap_or_else(|| panic!("nobody guards {item}"));
+        let (_, guards) =
+            item.split_once("*Guarded by*").unwrap_or_else(|| panic!("nobody guards {item}"));
         let mut words = guards.split('`').skip(1).step_by(2).peekable();
         assert!(words.peek().is_some(), "nobody guards {item}");
         let mut text = String::new();
@@ -142,7 +148,9 @@ fn links_lead_somewhere() {
     for folder in ["", "docs", "docs/adr", "clients/python"] {
         let inside = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
         let names = inside.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-        pages.extend(names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
+        pages.extend(
+            names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")),
+        );
     }
     let mut followed = 0;
     for page in &pages {

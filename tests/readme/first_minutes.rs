@@ -20,7 +20,9 @@ fn difference(place: &str, shown: &Value, actual: &Value) -> Option<String> {
         }),
         (Value::Array(shown), Value::Array(actual)) if shown.len() == actual.len() => {
             let mut pairs = shown.iter().zip(actual).enumerate();
-            pairs.find_map(|(index, (shown, actual))| difference(&format!("{place}[{index}]"), shown, actual))
+            pairs.find_map(|(index, (shown, actual))| {
+                difference(&format!("{place}[{index}]"), shown, actual)
+            })
         }
         (Value::String(shown), Value::String(actual)) if shown.contains('…') => {
             let (before, after) = shown.split_once('…').unwrap();
@@ -51,7 +53,9 @@ fn readme_works_as_it_stands() {
                 Some(python) => {
                     machine.with_python(python);
                     answer = machine.run(&block.text);
-                    for part in ["new customer True", "same customer True", "billing_dispute", "now: phone"] {
+                    for part in
+                        ["new customer True", "same customer True", "billing_dispute", "now: phone"]
+                    {
                         assert!(answer.contains(part), "{part:?} is not in:\n{answer}");
                     }
                 }
@@ -67,7 +71,10 @@ fn readme_works_as_it_stands() {
             other => panic!("README has a mark that nobody reads: {other}"),
         }
     }
-    assert!(server.is_some() && clients >= 6 && answers >= 5, "README has lost its first ten minutes");
+    assert!(
+        server.is_some() && clients >= 6 && answers >= 5,
+        "README has lost its first ten minutes"
+    );
 }
 
 #[test]

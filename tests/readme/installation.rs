@@ -38,7 +38,9 @@ impl Installation {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path());
-        for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THREADLINE_")) {
+        for name in
+            std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THREADLINE_"))
+        {
             command.env_remove(name);
         }
         command.env("PATH", &self.path).envs(self.environment.iter().cloned());
@@ -98,8 +100,11 @@ impl Installation {
     /// Calls an RPC: its answer, or what was printed of the refusal.
     pub(crate) fn call(&self, key: &str, method: &str, request: &str) -> Result<Value, String> {
         let mut command = self.command("threadline");
-        let output =
-            command.args(["call", method, request]).env("THREADLINE_API_KEY", key).output().unwrap();
+        let output = command
+            .args(["call", method, request])
+            .env("THREADLINE_API_KEY", key)
+            .output()
+            .unwrap();
         match output.status.success() {
             true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
             false => Err(String::from_utf8(output.stderr).unwrap()),

@@ -25,7 +25,8 @@ pub(crate) fn marked_blocks(markdown: &str) -> Vec<Block> {
             }
         } else if let Some(lines) = &mut inside {
             lines.push(line);
-        } else if let Some(said) = line.strip_prefix("<!-- ").and_then(|it| it.strip_suffix(" -->")) {
+        } else if let Some(said) = line.strip_prefix("<!-- ").and_then(|it| it.strip_suffix(" -->"))
+        {
             mark = Some(said.to_owned());
         } else if !line.trim().is_empty() {
             // A mark belongs to the block right after it.
@@ -64,7 +65,8 @@ fn blocks_belong_to_the_mark_right_before_them() {
 
 #[test]
 fn a_table_is_found_by_its_first_column() {
-    let text = "| a | b |\n|---|---|\n| 1 | 2 |\n\n| c | d |\n|---|---|\n| `x` y | 4 |\n| 5 | 6 |\nend\n";
+    let text =
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n| c | d |\n|---|---|\n| `x` y | 4 |\n| 5 | 6 |\nend\n";
     assert_eq!(table(text, "c"), [["`x` y", "4"], ["5", "6"]]);
     assert_eq!(code(&table(text, "c")[0][0]), Some("x"));
     assert!(table(text, "e").is_empty());

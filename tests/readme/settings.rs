@@ -20,7 +20,8 @@ fn all_of_the_example() -> String {
     let mut text = String::new();
     for line in EXAMPLE.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
-        let setting = bare.starts_with('[') || bare.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+        let setting = bare.starts_with('[')
+            || bare.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
         text.push_str(if setting { bare } else { line });
         text.push('\n');
     }
@@ -84,7 +85,10 @@ fn the_example_is_valid_and_says_the_defaults() {
     let text = all_of_the_example();
     let all = parse(&text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
     assert_eq!((&all.listen, &all.database), (&plain.listen, &plain.database));
-    assert_eq!((all.start_budget, plain.start_budget), (Duration::from_millis(300), Duration::from_millis(300)));
+    assert_eq!(
+        (all.start_budget, plain.start_budget),
+        (Duration::from_millis(300), Duration::from_millis(300))
+    );
     assert_eq!((all.cache_bytes, all.sweep_every), (plain.cache_bytes, plain.sweep_every));
     let (said, default) = (all.policies.of("another"), plain.policies.of("another"));
     assert!(said.identity.primary_identifier.is_some());
@@ -102,10 +106,14 @@ fn the_example_is_valid_and_says_the_defaults() {
 #[test]
 fn the_example_and_the_page_name_the_same_settings() {
     let text = all_of_the_example();
-    let said = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    let said = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "));
     let said: BTreeSet<&str> = said.map(|(name, _)| name).collect();
     let (_, settings) = PAGE.split_once("## `[server]`").unwrap();
     let rows = settings.split("## ").flat_map(|section| table(section, "setting"));
-    let on_page: BTreeSet<String> = rows.filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
+    let on_page: BTreeSet<String> =
+        rows.filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
     assert_eq!(said, on_page.iter().map(String::as_str).collect());
 }

@@ -35,7 +35,10 @@ fn each_is_accepted_and_none_can_be_smaller() {
         // The broken ones first: a start or an end that is accepted would be a known one afterwards.
         for field in parsed.keys() {
             let refused = machine.call(&keys[0], method, &without(&parsed, field)).unwrap_err();
-            assert!(refused.starts_with("INVALID_ARGUMENT INVALID_FIELD"), "{method} {field}: {refused}");
+            assert!(
+                refused.starts_with("INVALID_ARGUMENT INVALID_FIELD"),
+                "{method} {field}: {refused}"
+            );
             assert!(refused.contains(field), "{method} without {field}: {refused}");
         }
         for (key, role) in keys.iter().zip(&roles) {
