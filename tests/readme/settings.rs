@@ -71,6 +71,8 @@ fn defaults_and_limits_are_as_the_page_says() {
             tried += 1;
             if let Ok(most) = most.parse::<i64>() {
                 assert!(set(&(most + 1).to_string()).is_err(), "{name} may be more than {most}");
+                let alone = !limits.contains("not above");
+                assert!(!alone || set(&most.to_string()).is_ok(), "{name} may not be {most}");
             }
         }
     }
