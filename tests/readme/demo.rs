@@ -2,7 +2,7 @@
 
 use sqlx::{Connection as _, Executor as _};
 
-use crate::installation::{Installation, said};
+use crate::installation::{Installation, not_run, said};
 
 fn play(machine: &Installation, arguments: &[&str], environment: &[(&str, &str)]) {
     let mut all = vec!["demo"];
@@ -26,7 +26,7 @@ fn the_demo_runs_by_itself_and_twice_on_one_database() {
 #[test]
 fn the_demo_runs_on_postgresql() {
     let Ok(server) = std::env::var("THREADLINE_TEST_POSTGRES") else {
-        eprintln!("the demo is not run on PostgreSQL: THREADLINE_TEST_POSTGRES is not set");
+        not_run("the demo on PostgreSQL", "THREADLINE_TEST_POSTGRES");
         return;
     };
     let (host, _) = server.rsplit_once('/').expect("THREADLINE_TEST_POSTGRES names a database");
@@ -41,11 +41,12 @@ fn the_demo_runs_on_postgresql() {
 }
 
 fn on_server(server: &str, statement: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         sqlx::any::install_default_drivers();
         let mut connection =
             sqlx::AnyConnection::connect(server).await.expect("PostgreSQL answers");
-        connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.expect("a superuser");
     });
 }

@@ -51,11 +51,12 @@ fn value(expression: &str) -> u64 {
     let expression = expression.replace('_', "");
     for (unit, name) in [(1_000, "Duration::fromsecs("), (1, "Duration::frommillis(")] {
         if let Some(number) = expression.strip_prefix(name).and_then(|it| it.strip_suffix(')')) {
-            return unit * number.parse::<u64>().unwrap();
+            return unit * number.parse::<u64>().expect("a number");
         }
     }
     if let Some((number, by)) = expression.split_once(" << ") {
-        return number.parse::<u64>().unwrap() << by.parse::<u32>().unwrap();
+        let number: u64 = number.parse().expect("a number");
+        return number << by.parse::<u32>().expect("a number");
     }
     let factor = |word: &str| match word {
         "SECOND" => 1_000,
