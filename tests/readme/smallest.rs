@@ -1,0 +1,54 @@
+//! README's smallest requests: each is accepted, and none can be made smaller.
+
+use serde_json::{Map, Value};
+
+use crate::installation::Installation;
+use crate::markdown::{code, table};
+
+const README: &str = include_str!("../../README.md");
+
+fn without(request: &Map<String, Value>, field: &str) -> String {
+    let mut less = request.clone();
+    less.remove(field);
+    Value::Object(less).to_string()
+}
+
+#[test]
+fn each_is_accepted_and_none_can_be_smaller() {
+    let mut machine = Installation::new();
+    let settings = "[server]\nstart_budget_ms = 10000\n";
+    std::fs::write(machine.path().join("threadline.toml"), settings).unwrap();
+    let _server = machine.serve("threadline serve");
+    let rows = table(README, "RPC");
+    assert!(rows.len() >= 9, "README has lost its smallest requests");
+    let mut customer = String::new();
+    for row in rows {
+        let [rpc, request, roles] = row.as_slice() else { panic!("an odd row: {row:?}") };
+        let method = code(rpc).unwrap();
+        let request = code(request).unwrap().replace("cus_…", &customer);
+        let parsed: Map<String, Value> = serde_json::from_str(&request).unwrap();
+        let mut roles: Vec<&str> = roles.split(", ").collect();
+        if roles == ["the same"] {
+            roles = vec!["telephony", "helpdesk", "admin"];
+        }
+        let keys: Vec<String> = roles.iter().map(|role| machine.key(role)).collect();
+        // The broken ones first: a start or an end that is accepted would be a known one afterwards.
+        for field in parsed.keys() {
+            let refused = machine.call(&keys[0], method, &without(&parsed, field)).unwrap_err();
+            assert!(
+                refused.starts_with("INVALID_ARGUMENT INVALID_FIELD"),
+                "{method} {field}: {refused}"
+            );
+            assert!(refused.contains(field), "{method} without {field}: {refused}");
+        }
+        for (key, role) in keys.iter().zip(&roles) {
+            // The same content again is a replay, whoever sends it.
+            let answer = machine.call(key, method, &request);
+            let answer = answer.unwrap_or_else(|refused| panic!("{method} as {role}: {refused}"));
+            if let Some(named) = answer["customer_ref"].as_str().filter(|named| !named.is_empty()) {
+                customer = named.to_owned();
+            }
+        }
+    }
+    assert!(customer.starts_with("cus_"));
+}
