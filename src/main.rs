@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 /// Structured logs on standard error; `THREADLINE_LOG` chooses what, as `tracing` filters do.
 fn log(verbose: bool) {
-    let default = if verbose { "info" } else { "error" };
+    let default = if verbose { "info" } else { "warn" };
     let filter = EnvFilter::try_from_env("THREADLINE_LOG")
         .unwrap_or_else(|_| EnvFilter::new(default))
         // These print statements, frames and field values: never, whatever was asked for.

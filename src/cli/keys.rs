@@ -70,6 +70,29 @@ pub struct NewKey {
     pub test: bool,
 }
 
+impl NewKey {
+    /// Checks names and roles; gives the code of the ceiling, 0 for none.
+    fn check(&self) -> anyhow::Result<i64> {
+        name("tenant", &self.tenant)?;
+        name("source", &self.source)?;
+        self.may_address.iter().try_for_each(|source| name("may-address", source))?;
+        if self.roles.iter().any(|role| Role::parse(role).is_none()) {
+            let known: Vec<&str> = Role::ALL.iter().map(|(_, name)| *name).collect();
+            bail!("--role must be one of {}", known.join(", "));
+        }
+        Ok(match self.max_assurance.as_deref() {
+            None => 0,
+            Some("asserted") => Assurance::Asserted.code(),
+            Some("carried") => Assurance::Carried.code(),
+            Some("authenticated") => Assurance::Authenticated.code(),
+            Some("verified") => Assurance::Verified.code(),
+            Some(_) => {
+                bail!("--max-assurance must be asserted, carried, authenticated or verified")
+            }
+        })
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -77,6 +100,7 @@ pub struct NewKey {
 pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         KeysVerb::Create { key, database } => {
+            key.check()?;
             let service = database.with(None)?.open().await?;
             let text = create(&service, &key).await;
             service.store().close().await;
@@ -104,23 +128,7 @@ pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// Names and roles that do not exist, and the store's.
 pub async fn create(service: &Service, key: &NewKey) -> anyhow::Result<String> {
-    name("tenant", &key.tenant)?;
-    name("source", &key.source)?;
-    key.may_address.iter().try_for_each(|source| name("may-address", source))?;
-    for role in &key.roles {
-        if Role::parse(role).is_none() {
-            let known: Vec<&str> = Role::ALL.iter().map(|(_, name)| *name).collect();
-            bail!("--role must be one of {}", known.join(", "));
-        }
-    }
-    let max_assurance = match key.max_assurance.as_deref() {
-        None => 0,
-        Some("asserted") => Assurance::Asserted.code(),
-        Some("carried") => Assurance::Carried.code(),
-        Some("authenticated") => Assurance::Authenticated.code(),
-        Some("verified") => Assurance::Verified.code(),
-        Some(_) => bail!("--max-assurance must be asserted, carried, authenticated or verified"),
-    };
+    let max_assurance = key.check()?;
     let tenant = service.tenant_named(&key.tenant, key.test).await?;
     let made = ApiKey::generate(tenant.id, key.test, &Entropy::System);
     let row = ApiKeyRow {

@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::filing;
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
-use super::settling::{self, customer_of, move_to, new_customer, settle, withdraw};
+use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
 use crate::ids::{CustomerId, Token};
@@ -93,27 +93,6 @@ pub(super) async fn absorb(
         None => {}
     }
     Ok(warnings)
-}
-
-/// The customer may resolve to another ref by now, or be gone: then nobody is known again.
-pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<bool, Error> {
-    let Some(id) = customer_of(&state.customer) else { return Ok(false) };
-    if desk.working.contains_key(&id) {
-        return Ok(false);
-    }
-    match desk.person(id, false).await? {
-        Some(person) => {
-            state.customer = person.row.customer.0.to_vec();
-            Ok(false)
-        }
-        None => {
-            state.customer.clear();
-            state.supports.clear();
-            (state.settled, state.made_customer, state.counted) = (false, false, false);
-            (state.filed_at, state.feedback) = (None, 0);
-            Ok(true)
-        }
-    }
 }
 
 /// What the caller vouches for, under its own ceiling.

@@ -14,6 +14,9 @@ use crate::ids::{Entropy, KeyId, TenantId};
 use crate::store::gate::Gate;
 use crate::store::{self, Reads, Store};
 
+/// How often a new tenant is tried while others are made at the same time.
+const TENANT_TRIES: usize = 8;
+
 /// How to open the service.
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`.
@@ -134,21 +137,19 @@ impl Service {
     /// # Errors
     /// The store's.
     pub async fn tenant_named(&self, name: &str, test: bool) -> Result<Arc<Tenant>, Error> {
-        let known = self.store.tenants().await?;
-        let id = match known.into_iter().find(|row| row.name == name && row.test == test) {
-            Some(row) => row.tenant,
-            None => {
-                let (keys, entropy) = (Arc::clone(&self.root_keys), self.entropy.clone());
-                let seal = move |tenant| new_tenant(tenant, &keys, &entropy);
-                match self.store.add_tenant(name, test, seal).await {
-                    Ok(row) => row.tenant,
-                    // Somebody made it at the same moment: theirs is the one.
-                    Err(error) => {
-                        let known = self.store.tenants().await?;
-                        let theirs = known.iter().find(|row| row.name == name && row.test == test);
-                        theirs.map(|row| row.tenant).ok_or(error)?
-                    }
-                }
+        let mut tries = 0;
+        let id = loop {
+            let known = self.store.tenants().await?;
+            if let Some(row) = known.iter().find(|row| row.name == name && row.test == test) {
+                break row.tenant;
+            }
+            let (keys, entropy) = (Arc::clone(&self.root_keys), self.entropy.clone());
+            let seal = move |tenant| new_tenant(tenant, &keys, &entropy);
+            match self.store.add_tenant(name, test, seal).await {
+                Ok(row) => break row.tenant,
+                // Somebody made one at the same moment: it may be this one.
+                Err(_) if tries < TENANT_TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
             }
         };
         self.tenant(id).await

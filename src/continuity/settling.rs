@@ -28,6 +28,27 @@ pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId
     id
 }
 
+/// The customer may resolve to another ref by now, or be gone: then nobody is known again.
+pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<bool, Error> {
+    let Some(id) = customer_of(&state.customer) else { return Ok(false) };
+    if desk.working.contains_key(&id) {
+        return Ok(false);
+    }
+    match desk.person(id, false).await? {
+        Some(person) => {
+            state.customer = person.row.customer.0.to_vec();
+            Ok(false)
+        }
+        None => {
+            state.customer.clear();
+            state.supports.clear();
+            (state.settled, state.made_customer, state.counted) = (false, false, false);
+            (state.filed_at, state.feedback) = (None, 0);
+            Ok(true)
+        }
+    }
+}
+
 /// Settles an interaction on a customer and links what was shown.
 ///
 /// `linkable` says which hints may be linked at all: those that point to somebody else in a

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::Error;
-use super::absorb::refresh;
 use super::desk::Desk;
 use super::filing;
 use super::journaling::{self, Entry};
 use super::record::{EndingRecord, State};
 use super::service::Service;
+use super::settling::refresh;
 use super::tenant::Tenant;
 use crate::clock::Time;
 use crate::context::{Sensitivity, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT, never_ended_after};

@@ -29,7 +29,7 @@ impl CustomerService for Customers {
     ) -> Result<Response<proto::GetCustomerResponse>, Status> {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let get = request.into_inner();
-        requests::named((&get.source, &get.interaction_id), false, &get.customer_ref)?;
+        requests::get_customer(&get)?;
         let whom = (&*get.customer_ref, &*get.source, &*get.interaction_id);
         let known = self.service.get_customer(&caller, whom).await.map_err(|it| status(&it))?;
         let identifiers = known.identifiers.iter().map(|one| identifier(one, known.whole));

@@ -264,6 +264,9 @@ pub(super) fn cleared(
     check.at_most(field, names.len(), limits::VALUES);
     for (index, name) in names.into_iter().enumerate() {
         check.required(&format!("{field}[{index}]"), &name, limits::NAME);
+        if name == "disclosure" && field == "clear_profile" {
+            check.bad(format!("{field}[{index}]"), "is set to NORMAL, not cleared");
+        }
         if values.iter().any(|value| value.name == name && value.value.is_some()) {
             check.bad(format!("{field}[{index}]"), "is set and cleared at once");
         }

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
 use tonic::{Request, Response, Status};
 
 use super::proto::interaction_service_server::InteractionService;
 use super::proto::{self, InteractionView};
 use super::status::deadline_exceeded;
 use super::{answers, caller, deadline, requests, status};
-use crate::clock::Time;
 use crate::continuity::list_interactions::List;
 use crate::continuity::{Answer, Caller, Error, Role, Service};
-use crate::ids::Token;
 
 /// What a start keeps back of a client's deadline for the way home.
 const WAY_HOME: Duration = Duration::from_millis(10);
@@ -98,10 +95,7 @@ impl InteractionService for Interactions {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let get = request.into_inner();
-        requests::named((&get.source, &get.interaction_id), true, "")?;
-        let history = requests::history(get.history_limit)?;
-        let view = InteractionView::try_from(get.view)
-            .map_err(|_| requests::bad_field("view", "is not a value of this enum"))?;
+        let (view, history) = requests::get(&get)?;
         let reading =
             self.service.get_interaction(&caller, &get.source, &get.interaction_id, history);
         let answer = within(limit, reading).await?;
@@ -115,12 +109,7 @@ impl InteractionService for Interactions {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let list = request.into_inner();
-        requests::named((&list.source, &list.interaction_id), false, &list.customer_ref)?;
-        let page_size = requests::page(&list.channel, list.page_size, &list.page_token)?;
-        let after = match list.page_token.as_str() {
-            "" => None,
-            token => Some(read_page_token(token).ok_or_else(requests::bad_page_token)?),
-        };
+        let (page_size, after) = requests::list(&list)?;
         let list = List {
             customer_ref: list.customer_ref,
             interaction_id: list.interaction_id,
@@ -134,7 +123,7 @@ impl InteractionService for Interactions {
         let contacts = listing.contacts.into_iter();
         Ok(Response::new(proto::ListInteractionsResponse {
             interactions: contacts.map(|one| answers::listed(customer, one)).collect(),
-            next_page_token: listing.next.map_or_else(String::new, page_token),
+            next_page_token: listing.next.map_or_else(String::new, requests::page_token),
         }))
     }
 }
@@ -163,30 +152,4 @@ fn got(answer: Answer, view: InteractionView, explains: bool) -> proto::GetInter
         message.last_agent_ref = all.last_agent_ref;
     }
     message
-}
-
-/// Where a page ended: a time and a blind token, nothing readable.
-fn page_token((ended, interaction): (Time, Token)) -> String {
-    let bytes = [&ended.0.to_be_bytes()[..], &interaction.0].concat();
-    BASE64URL_NOPAD.encode(&bytes)
-}
-
-fn read_page_token(text: &str) -> Option<(Time, Token)> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-    let (time, token) = bytes.split_at_checked(8)?;
-    Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn page_tokens_read_back_and_odd_ones_do_not() {
-        let place = (Time(1_700_000_000_123), Token([7; 16]));
-        assert_eq!(read_page_token(&page_token(place)), Some(place));
-        for odd in ["x", "AAAA", "not base64!", &"A".repeat(200)] {
-            assert_eq!(read_page_token(odd), None, "{odd}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Protocol messages to commands: every field is checked against its limit, and all that is wrong
 //! is said at once.
 
+use data_encoding::BASE64URL_NOPAD;
 use prost::Message as _;
 use tonic::Status;
 
@@ -20,6 +21,7 @@ use crate::continuity::start_interaction::Start;
 use crate::continuity::update_interaction::Update;
 use crate::continuity::{Caller, Error, Feedback, Role};
 use crate::identity::{Circumstances, Direction, normalise};
+use crate::ids::Token;
 
 /// A start's time may lie back by so much without the backfill role.
 const BEHIND: i64 = 5 * MINUTE;
@@ -105,10 +107,7 @@ pub(super) fn update(
     caller: &Caller,
 ) -> Parsed<Update> {
     let mut check = Check::default();
-    if request.source == caller.source {
-        // Named or not, it is the same source: a retry may do either.
-        request.source.clear();
-    }
+    own_source(&mut request.source, caller);
     let content = request.encode_to_vec();
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("update_id", &request.update_id, limits::ID);
@@ -148,10 +147,7 @@ pub(super) fn end(
     now: Time,
 ) -> Parsed<End> {
     let mut check = Check::default();
-    if request.source == caller.source {
-        // Named or not, it is the same source: a retry may do either.
-        request.source.clear();
-    }
+    own_source(&mut request.source, caller);
     let content = request.encode_to_vec();
     check_outcome(&mut check, &request);
     let about = About {
@@ -219,6 +215,13 @@ pub(super) fn end(
     Ok(end)
 }
 
+/// Named or not, the key's own source is the same: a retry may do either.
+fn own_source(source: &mut String, caller: &Caller) {
+    if *source == caller.source {
+        source.clear();
+    }
+}
+
 /// What happened, in words and numbers.
 fn check_outcome(check: &mut Check, request: &proto::EndInteractionRequest) {
     check.text("summary", &request.summary, limits::SUMMARY);
@@ -234,57 +237,82 @@ fn check_outcome(check: &mut Check, request: &proto::EndInteractionRequest) {
     }
 }
 
-/// Checks the fields that name an interaction to read.
-pub(super) fn named(
-    (source, interaction_id): (&str, &str),
-    required: bool,
-    customer_ref: &str,
-) -> Parsed<()> {
+/// Checks a GetInteraction; gives its view and history limit.
+pub(super) fn get(
+    request: &proto::GetInteractionRequest,
+) -> Parsed<(proto::InteractionView, usize)> {
     let mut check = Check::default();
-    if required {
-        check.required("interaction_id", interaction_id, limits::ID);
-    } else {
-        check.line("interaction_id", interaction_id, limits::ID);
-        if interaction_id.is_empty() && customer_ref.is_empty() {
-            check.bad("customer_ref", "is required, or interaction_id");
-        }
-    }
-    check.line("source", source, limits::SHORT);
-    check.line("customer_ref", customer_ref, limits::ID);
-    finish(check, ())
+    check.required("interaction_id", &request.interaction_id, limits::ID);
+    check.line("source", &request.source, limits::SHORT);
+    let view = check.known("view", proto::InteractionView::try_from(request.view));
+    let history = history_limit(&mut check, request.history_limit);
+    finish(check, (view.unwrap_or_default(), history))
 }
 
-/// Checks a history limit outside a start.
-pub(super) fn history(limit: Option<i32>) -> Parsed<usize> {
+/// Checks a ListInteractions; gives its page size and where the page before ended.
+pub(super) fn list(
+    request: &proto::ListInteractionsRequest,
+) -> Parsed<(i32, Option<(Time, Token)>)> {
     let mut check = Check::default();
-    let limit = history_limit(&mut check, limit);
-    finish(check, limit)
-}
-
-/// Checks channel, size and token of a page.
-pub(super) fn page(channel: &str, size: i32, token: &str) -> Parsed<i32> {
-    let mut check = Check::default();
-    check.word("channel", channel);
-    check.line("page_token", token, limits::PAGE_TOKEN);
+    whom(&mut check, &request.customer_ref, &request.source, &request.interaction_id);
+    check.word("channel", &request.channel);
+    let size = request.page_size;
     if !(0..=limits::PAGE).contains(&size) {
         check.bad("page_size", format!("must be from 1 to {}", limits::PAGE));
     }
-    finish(check, if size == 0 { limits::DEFAULT_PAGE } else { size })
+    let after = read_page_token(&request.page_token);
+    if after.is_none() && !request.page_token.is_empty() {
+        check.bad("page_token", "is not one that an answer gave");
+    }
+    finish(check, (if size == 0 { limits::DEFAULT_PAGE } else { size }, after))
 }
 
-/// A page token that this service did not make.
-pub(super) fn bad_page_token() -> Status {
-    bad_field("page_token", "is not one that an answer gave")
-}
-
-/// One bad field.
-pub(super) fn bad_field(field: &str, description: &str) -> Status {
+/// Checks a GetCustomer.
+pub(super) fn get_customer(request: &proto::GetCustomerRequest) -> Parsed<()> {
     let mut check = Check::default();
-    check.bad(field, description);
-    invalid(&check.violations, ErrorReason::InvalidField)
+    whom(&mut check, &request.customer_ref, &request.source, &request.interaction_id);
+    finish(check, ())
+}
+
+fn whom(check: &mut Check, customer_ref: &str, source: &str, interaction_id: &str) {
+    check.line("interaction_id", interaction_id, limits::ID);
+    if interaction_id.is_empty() && customer_ref.is_empty() {
+        check.bad("customer_ref", "is required, or interaction_id");
+    }
+    check.line("source", source, limits::SHORT);
+    check.line("customer_ref", customer_ref, limits::ID);
+}
+
+/// Where a page ended: a time and a blind token, nothing readable.
+pub(super) fn page_token((ended, interaction): (Time, Token)) -> String {
+    let bytes = [&ended.0.to_be_bytes()[..], &interaction.0].concat();
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+fn read_page_token(text: &str) -> Option<(Time, Token)> {
+    if text.len() > limits::PAGE_TOKEN {
+        return None;
+    }
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (time, token) = bytes.split_at_checked(8)?;
+    Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
 }
 
 fn needs_backfill(caller: &Caller) -> Parsed<()> {
     let allowed = caller.has(Role::Backfill);
     if allowed { Ok(()) } else { Err(super::status(&Error::BackfillRequired)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_tokens_read_back_and_odd_ones_do_not() {
+        let place = (Time(1_700_000_000_123), Token([7; 16]));
+        assert_eq!(read_page_token(&page_token(place)), Some(place));
+        for odd in ["x", "AAAA", "not base64!", &"A".repeat(200)] {
+            assert_eq!(read_page_token(odd), None, "{odd}");
+        }
+    }
 }

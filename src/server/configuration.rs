@@ -116,7 +116,11 @@ impl Configuration {
     /// Every mistake at once.
     pub fn parse(text: &str, layers: &Layers) -> Result<Self, ConfigurationError> {
         let file: File = Figment::from(Toml::string(text)).extract().map_err(|error| {
-            ConfigurationError(error.into_iter().map(|one| one.to_string()).collect())
+            let said = |one: figment::Error| match one.path.join(".") {
+                path if path.is_empty() => one.kind.to_string(),
+                path => format!("{path}: {}", one.kind),
+            };
+            ConfigurationError(error.into_iter().map(said).collect())
         })?;
         let mut wrong = Vec::new();
         let default = policy(&file.policy, TenantPolicy::default(), "policy", &mut wrong);

@@ -28,6 +28,9 @@ pub fn root_keys(
     };
     let path = path.trim_start_matches("//").split('?').next().unwrap_or(path);
     let file = PathBuf::from(format!("{path}.root-key"));
+    if let Some(folder) = file.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+        bail!("the folder {} does not exist", folder.display());
+    }
     if file.exists() {
         return RootKeys::from_file(&file).with_context(|| format!("{}", file.display()));
     }
