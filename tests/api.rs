@@ -1,0 +1,9 @@
+//! Black-box tests through the real gRPC API, each case on both engines where it matters.
+
+mod support;
+
+/// The cases by subject.
+mod api {
+    mod auth;
+    mod transport;
+}
