@@ -5,5 +5,8 @@ mod support;
 /// The cases by subject.
 mod api {
     mod auth;
+    mod bad_hints;
+    mod bad_input;
+    mod idempotency;
     mod transport;
 }

@@ -99,12 +99,8 @@ async fn roles_open_what_the_protocol_says(engine: Engine) {
     ];
     for (role, opens) in matrix {
         let client = world.role(role).await;
-        let list = ListInteractionsRequest {
-            interaction_id: "known".into(),
-            ..Default::default()
-        };
-        let customer =
-            GetCustomerRequest { interaction_id: "known".into(), ..Default::default() };
+        let list = ListInteractionsRequest { interaction_id: "known".into(), ..Default::default() };
+        let customer = GetCustomerRequest { interaction_id: "known".into(), ..Default::default() };
         let own = format!("of-{role}");
         let ended = threadline::grpc::proto::EndInteractionRequest {
             channel: "email".into(),
@@ -185,18 +181,16 @@ async fn another_tenant_does_not_exist(engine: Engine) {
     let world = World::on(engine).await;
     let all = ["telephony", "agent", "admin"];
     let ours = world.client(&World::new_key(&all)).await;
-    let theirs =
-        world.client(&NewKey { tenant: "globex".into(), ..World::new_key(&all) }).await;
+    let theirs = world.client(&NewKey { tenant: "globex".into(), ..World::new_key(&all) }).await;
     let known = theirs.start(call("theirs", "+14155550104")).await.expect("a start");
     theirs.end(end_with("theirs", "billing", IntentStatus::Open)).await.expect("an end");
     let made_up = threadline::ids::CustomerId([9; 16]).to_ref();
 
     // Each call once with what another tenant has, once with what nobody has.
-    let by_ref = |named: &str| GetCustomerRequest { customer_ref: named.into(), ..Default::default() };
-    let list = |named: &str| ListInteractionsRequest {
-        customer_ref: named.into(),
-        ..Default::default()
-    };
+    let by_ref =
+        |named: &str| GetCustomerRequest { customer_ref: named.into(), ..Default::default() };
+    let list =
+        |named: &str| ListInteractionsRequest { customer_ref: named.into(), ..Default::default() };
     let pairs = [
         (refused(ours.get(get("theirs")).await), refused(ours.get(get("none")).await)),
         (

@@ -3,6 +3,7 @@
 use prost_reflect::DescriptorPool;
 use threadline::grpc::proto::DESCRIPTORS;
 use tonic::Code;
+use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -19,11 +20,10 @@ each_engine!(health_and_reflection_answer_without_a_key, too_large_a_message_is_
 
 async fn health_and_reflection_answer_without_a_key(engine: Engine) {
     let world = World::on(engine).await;
-    let address = format!("http://{}", world.running.address);
-    let mut health = HealthClient::connect(address.clone()).await.expect("the server listens");
-    for service in
-        ["", "threadline.v1.InteractionService", "threadline.v1.CustomerService"]
-    {
+    let endpoint = Endpoint::from_shared(format!("http://{}", world.running.address));
+    let channel = endpoint.expect("an address").connect().await.expect("the server listens");
+    let mut health = HealthClient::new(channel.clone());
+    for service in ["", "threadline.v1.InteractionService", "threadline.v1.CustomerService"] {
         let request = HealthCheckRequest { service: service.into() };
         let answer = health.check(request).await.expect("health").into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
@@ -32,7 +32,7 @@ async fn health_and_reflection_answer_without_a_key(engine: Engine) {
     let status = health.check(request).await.expect_err("no such service");
     assert_eq!(status.code(), Code::NotFound);
 
-    let mut reflection = ServerReflectionClient::connect(address).await.expect("it listens");
+    let mut reflection = ServerReflectionClient::new(channel);
     let list = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
@@ -45,7 +45,11 @@ async fn health_and_reflection_answer_without_a_key(engine: Engine) {
     };
     let mut names: Vec<String> = listed.service.into_iter().map(|one| one.name).collect();
     names.sort_unstable();
-    for expected in ["grpc.health.v1.Health", "threadline.v1.CustomerService", "threadline.v1.InteractionService"] {
+    for expected in [
+        "grpc.health.v1.Health",
+        "threadline.v1.CustomerService",
+        "threadline.v1.InteractionService",
+    ] {
         assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
     }
     world.close().await;

@@ -109,7 +109,8 @@ impl Client {
 
     /// GetCustomer by its ref alone.
     pub async fn person(&self, customer_ref: &str) -> GetCustomerResponse {
-        let request = GetCustomerRequest { customer_ref: customer_ref.into(), ..Default::default() };
+        let request =
+            GetCustomerRequest { customer_ref: customer_ref.into(), ..Default::default() };
         self.customer(request).await.expect("a known customer")
     }
 

@@ -25,7 +25,10 @@ pub fn start_with(id: &str, channel: &str, hints: IdentityHints) -> StartInterac
 
 /// A call from a mobile: linked once, it is enough for `reuse` within some days.
 pub fn call(id: &str, number: &str) -> StartInteractionRequest {
-    StartInteractionRequest { telco: line(LineType::Mobile), ..start_with(id, "voice", number_hint(number)) }
+    StartInteractionRequest {
+        telco: line(LineType::Mobile),
+        ..start_with(id, "voice", number_hint(number))
+    }
 }
 
 /// A call from a fixed line: alone, it is never enough for `reuse` after one contact.
