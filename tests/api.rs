@@ -8,5 +8,7 @@ mod api {
     mod bad_hints;
     mod bad_input;
     mod idempotency;
+    mod moving;
+    mod settling;
     mod transport;
 }

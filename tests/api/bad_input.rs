@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 use threadline::grpc::proto::{
     Conversion, EndInteractionRequest, GetCustomerRequest, GetInteractionRequest,
     IdentityConfirmed, Intent, ListInteractionsRequest, ProfileAttributeInput,
-    StartInteractionRequest, Telco, UpdateInteractionRequest, VariableInput,
-    end_interaction_request, update_interaction_request,
+    StartInteractionRequest, UpdateInteractionRequest, VariableInput, end_interaction_request,
+    update_interaction_request,
 };
 use tonic::Code;
 
@@ -42,8 +42,12 @@ const START: &[Case<StartInteractionRequest>] = &[
     ("a long channel", |r| r.channel = long(64), &["channel"]),
     ("an unknown direction", |r| r.direction = 99, &["direction"]),
     ("an unknown audience", |r| r.audience = -1, &["audience"]),
-    ("an unknown line", |r| r.telco = telco(99, 0), &["telco.line_type"]),
-    ("an unknown attestation", |r| r.telco = telco(0, 99), &["telco.attestation"]),
+    ("an unknown line", |r| r.telco.get_or_insert_default().line_type = 99, &["telco.line_type"]),
+    (
+        "an unknown attestation",
+        |r| r.telco.get_or_insert_default().attestation = 99,
+        &["telco.attestation"],
+    ),
     ("a long thread", |r| r.thread_ref = long(256), &["thread_ref"]),
     ("a thread with NUL", |r| r.thread_ref = CONTROL.into(), &["thread_ref"]),
     ("a long agent", |r| r.agent_ref = long(256), &["agent_ref"]),
@@ -70,10 +74,6 @@ const START: &[Case<StartInteractionRequest>] = &[
     ("a negative limit", |r| r.history_limit = Some(-1), &["history_limit"]),
     ("too much history", |r| r.history_limit = Some(51), &["history_limit"]),
 ];
-
-fn telco(line_type: i32, attestation: i32) -> Option<Telco> {
-    Some(Telco { line_type, attestation })
-}
 
 async fn every_bad_field_of_a_start_is_named(engine: Engine) {
     let world = World::on(engine).await;
@@ -213,7 +213,7 @@ const END: &[Case<EndInteractionRequest>] = &[
     ("a long thread", |r| r.thread_ref = long(256), &["thread_ref"]),
     ("a long agent", |r| r.agent_ref = long(256), &["agent_ref"]),
     ("a long queue", |r| r.queue = long(128), &["queue"]),
-    ("an unknown line", |r| r.telco = telco(99, 0), &["telco.line_type"]),
+    ("an unknown line", |r| r.telco.get_or_insert_default().line_type = 99, &["telco.line_type"]),
     ("a long one", |r| r.continues_interaction_id = long(256), &["continues_interaction_id"]),
     ("a long one's source", |r| r.continues_source = long(64), &["continues_source"]),
     ("before time", |r| r.start_time = moment(0, 0), &["start_time"]),
