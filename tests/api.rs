@@ -7,8 +7,13 @@ mod api {
     mod auth;
     mod bad_hints;
     mod bad_input;
+    mod bad_reads;
+    mod circumstances;
     mod idempotency;
     mod moving;
+    mod reading;
+    mod remembering;
     mod settling;
+    mod sweeping;
     mod transport;
 }

@@ -173,7 +173,10 @@ async fn sources_are_kept_apart(engine: Engine) {
     let refusal = chat.end(ending("pbx")).await;
     assert_refused(refusal, Code::PermissionDenied, "SOURCE_NOT_ALLOWED");
     desk.end(ending("pbx")).await.expect("allowed");
-    assert_eq!(pbx.get(get("789")).await.expect("its own").interaction.unwrap().agent_ref, "nina");
+    assert_eq!(
+        pbx.get(get("789")).await.expect("its own").interaction.expect("its facts").agent_ref,
+        "nina"
+    );
     world.close().await;
 }
 

@@ -58,10 +58,13 @@ async fn a_start_again_answers_the_first(engine: Engine) {
     // What Update has made of it since is what a replay answers.
     client.end(end("one")).await.expect("an end");
     let asked = client.start(landline_call("two", NUMBER)).await.expect("a start");
-    assert_eq!(asked.identity.as_ref().unwrap().recommendation().as_str_name(), CONFIRM);
+    assert_eq!(
+        asked.identity.as_ref().expect("an identity").recommendation().as_str_name(),
+        CONFIRM
+    );
     client.update(confirm("two", "u")).await.expect("a confirmation");
     let again = client.start(landline_call("two", NUMBER)).await.expect("the same start");
-    assert_eq!(again.identity.unwrap().recommendation().as_str_name(), REUSE);
+    assert_eq!(again.identity.expect("an identity").recommendation().as_str_name(), REUSE);
     world.close().await;
 }
 
@@ -79,7 +82,7 @@ async fn an_update_again_answers_and_changes_nothing(engine: Engine) {
     second.agent_ref = "omar".into();
     client.update(second).await.expect("another update");
     client.update(first.clone()).await.expect("the first again");
-    let now = client.get(get("one")).await.expect("it").interaction.unwrap();
+    let now = client.get(get("one")).await.expect("it").interaction.expect("its facts");
     assert_eq!(now.agent_ref, "omar", "a replay changes nothing");
     first.agent_ref = "someone".into();
     assert_refused(client.update(first).await, Code::AlreadyExists, "UPDATE_CONFLICT");
@@ -177,7 +180,7 @@ async fn a_start_after_its_end_attaches(engine: Engine) {
     let known = client.person(&first.customer_ref).await;
     assert!(known.identifiers.iter().any(|one| one.value == "C-17"), "its hints are attached");
     assert_eq!(known.contact_count, 1);
-    let shown = client.get(get("one")).await.expect("it").interaction.unwrap();
+    let shown = client.get(get("one")).await.expect("it").interaction.expect("its facts");
     assert_eq!(shown.agent_ref, "nina", "its facts are attached");
     let again = client.start(late).await.expect("the same start");
     assert_eq!(again.customer_ref, first.customer_ref);
@@ -258,7 +261,7 @@ async fn many_starts_of_one_stranger_make_one_customer(engine: Engine) {
     let first = &answers[0].customer_ref;
     assert!(answers.iter().all(|one| &one.customer_ref == first), "all others know them");
     for known in answers.iter().filter(|one| !one.new_customer) {
-        let said = known.identity.as_ref().unwrap().recommendation().as_str_name();
+        let said = known.identity.as_ref().expect("an identity").recommendation().as_str_name();
         assert!([CONFIRM, REUSE].contains(&said), "{said}");
     }
     world.close().await;

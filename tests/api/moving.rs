@@ -8,7 +8,7 @@ use super::settling::{MAIL, NUMBER, assert_silent, somebody, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
     call, confirm, email_hint, end, end_confirms, end_rejects, end_with, external_hint,
-    number_hint, reject, start_with, update, variable,
+    landline_call, number_hint, reject, update, variable,
 };
 use crate::support::{Client, Engine, World, each_engine};
 
@@ -38,7 +38,7 @@ async fn mistaken(client: &Client) -> Mistaken {
     let before = (client.person(&first).await, client.person(&second).await);
     let mut wrong = call("wrong", NUMBER);
     // What the first's own contacts never showed: it must not stay with them.
-    wrong.identity_hints.as_mut().unwrap().external_ids =
+    wrong.identity_hints.as_mut().expect("hints").external_ids =
         external_hint("crm_id", "C-2").external_ids;
     let taken = client.start(wrong).await.expect("a start");
     assert_eq!((said(&taken), &taken.customer_ref), (Said::Reuse, &first));
@@ -92,7 +92,7 @@ async fn assert_moved(client: &Client, people: &Mistaken) {
         "{linked:?}"
     );
     let shown = client.get(crate::support::requests::get("wrong")).await.expect("it");
-    assert_eq!(shown.interaction.unwrap().customer_ref, people.second);
+    assert_eq!(shown.interaction.expect("its facts").customer_ref, people.second);
 }
 
 async fn rejected_before_its_end(engine: Engine) {
@@ -202,7 +202,7 @@ async fn confirmed_after_its_end(engine: Engine) {
     let world = World::on(engine).await;
     let client = staff(&world).await;
     let known = somebody(&client, "known", "voice", number_hint(NUMBER)).await;
-    client.start(start_with("asked", "voice", number_hint(NUMBER))).await.expect("a start");
+    client.start(landline_call("asked", NUMBER)).await.expect("a start");
     client.end(end_with("asked", "returns", IntentStatus::Open)).await.expect("an end");
     assert_eq!(client.person(&known).await.contact_count, 1);
     let sure = client.update(confirm("asked", "yes")).await.expect("a confirmation");

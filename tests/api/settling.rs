@@ -132,13 +132,13 @@ async fn a_confirmation_discloses(engine: Engine) {
     assert_eq!((said(&asked), &asked.customer_ref), (Said::Confirm, &known));
     assert!(!asked.new_customer);
     assert_silent(&asked);
-    let candidates = &asked.identity.as_ref().unwrap().candidates;
+    let candidates = &asked.identity.as_ref().expect("an identity").candidates;
     assert_eq!(candidates.len(), 1);
     assert_eq!(candidates[0].customer_ref, known);
     assert_eq!(candidates[0].label, "··01", "the last two digits, no more");
     let sure = client.update(confirm("asked", "u")).await.expect("a confirmation");
     assert_eq!((said(&sure), &sure.customer_ref), (Said::Reuse, &known));
-    let identity = sure.identity.as_ref().unwrap();
+    let identity = sure.identity.as_ref().expect("an identity");
     assert!(identity.confidence >= 0.5, "{}", identity.confidence);
     assert!(identity.assurance() >= Assurance::Authenticated);
     let score: f64 = identity.evidence.iter().map(|one| one.log_odds).sum();
@@ -167,7 +167,7 @@ async fn a_confirmation_may_name_another(engine: Engine) {
     let both = IdentityHints { email: MAIL.into(), ..number_hint(NUMBER) };
     let asked = client.start(start_with("both", "voice", both)).await.expect("a start");
     assert_eq!(said(&asked), Said::Confirm);
-    let identity = asked.identity.as_ref().unwrap();
+    let identity = asked.identity.as_ref().expect("an identity");
     assert_eq!(identity.candidates.len(), 2);
     assert_eq!(identity.conflicts.len(), 1, "always listed");
     assert_silent(&asked);
@@ -204,7 +204,7 @@ async fn a_bot_confirms_only_with_a_secret(engine: Engine) {
     let sure = bot.update(said_so).await.expect("a PIN will do");
     assert_eq!(sure.customer_ref, known);
     assert_eq!(said(&sure), Said::Reuse);
-    assert!(sure.identity.unwrap().assurance() == Assurance::Verified);
+    assert!(sure.identity.expect("an identity").assurance() == Assurance::Verified);
     world.close().await;
 }
 
@@ -214,7 +214,8 @@ async fn an_unconfirmed_contact_is_kept_apart(engine: Engine) {
     let known = somebody(&client, "known", "voice", number_hint(NUMBER)).await;
     let before = client.person(&known).await;
     let hints = IdentityHints { email: "maybe@example.com".into(), ..number_hint(NUMBER) };
-    let asked = start_with("maybe", "voice", hints);
+    let asked =
+        StartInteractionRequest { identity_hints: Some(hints), ..landline_call("maybe", NUMBER) };
     assert_eq!(said(&client.start(asked).await.expect("a start")), Said::Confirm);
     let ended = EndInteractionRequest { summary: "somebody called".into(), ..end("maybe") };
     assert_eq!(client.end(ended).await.expect("an end").customer_ref, known);

@@ -39,7 +39,8 @@ async fn health_and_reflection_answer_without_a_key(engine: Engine) {
     };
     let answers = reflection.server_reflection_info(tokio_stream::once(list)).await;
     let answer = answers.expect("reflection").into_inner().message().await.expect("an answer");
-    let Some(MessageResponse::ListServicesResponse(listed)) = answer.unwrap().message_response
+    let Some(MessageResponse::ListServicesResponse(listed)) =
+        answer.expect("an answer").message_response
     else {
         panic!("not a list of services");
     };
