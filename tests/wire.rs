@@ -3,7 +3,7 @@
 //! The clock stands at a Monday afternoon; refs are numbered in order of appearance. After a
 //! change that is meant, `INSTA_UPDATE=always cargo test --test wire` writes the snapshots anew.
 
-#[expect(dead_code, reason = "the other test binaries use the rest")]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the other test binaries use the rest")]
 mod support;
 
 use std::collections::BTreeMap;

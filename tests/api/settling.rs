@@ -3,7 +3,8 @@
 
 use threadline::grpc::proto::{
     Assurance, EndInteractionRequest, IdentityConfirmed, IdentityHints, IntentStatus,
-    StartInteractionResponse, UpdateInteractionRequest, Verification, update_interaction_request,
+    StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest, Verification,
+    update_interaction_request,
 };
 use tonic::Code;
 
