@@ -7,7 +7,7 @@ use threadline::grpc::proto::interaction_service_client::InteractionServiceClien
 use threadline::grpc::proto::{
     EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, GetCustomerResponse,
     GetInteractionRequest, GetInteractionResponse, ListInteractionsRequest,
-    ListInteractionsResponse, StartInteractionRequest, StartInteractionResponse,
+    ListInteractionsResponse, Recommendation, StartInteractionRequest, StartInteractionResponse,
     UpdateInteractionRequest,
 };
 use tonic::metadata::{Ascii, MetadataValue};
@@ -125,6 +125,28 @@ impl Client {
 
 fn answered<T>(result: Result<tonic::Response<T>, Status>) -> Answered<T> {
     result.map(tonic::Response::into_inner).map_err(|status| Refusal::of(&status))
+}
+
+/// What an answer recommends; generated enums have no `Debug`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Somebody new.
+    Ignore,
+    /// Ask first.
+    Confirm,
+    /// Go on.
+    Reuse,
+}
+
+/// What an answer recommends.
+#[track_caller]
+pub fn said(answer: &StartInteractionResponse) -> Said {
+    match answer.identity.as_ref().expect("an identity").recommendation() {
+        Recommendation::Reuse => Said::Reuse,
+        Recommendation::Confirm => Said::Confirm,
+        Recommendation::Ignore => Said::Ignore,
+        Recommendation::Unspecified => panic!("no recommendation"),
+    }
 }
 
 /// An error as a client sees it.

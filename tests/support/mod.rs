@@ -8,6 +8,7 @@
 pub mod client;
 pub mod requests;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -39,7 +40,9 @@ pub enum Engine {
 pub fn postgres() -> Option<String> {
     let url = std::env::var("THREADLINE_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        eprintln!("not run on PostgreSQL: THREADLINE_TEST_POSTGRES is not set; ./test.sh sets it");
+        let note = "not run on PostgreSQL: THREADLINE_TEST_POSTGRES is not set; ./test.sh sets it";
+        // Nobody reads it when standard error is closed.
+        drop(writeln!(std::io::stderr(), "{note}"));
     }
     url
 }

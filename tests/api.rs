@@ -1,0 +1,19 @@
+//! Black-box tests through the real gRPC API, each case on both engines where it matters.
+
+mod support;
+
+/// The cases by subject.
+mod api {
+    mod auth;
+    mod bad_hints;
+    mod bad_input;
+    mod bad_reads;
+    mod circumstances;
+    mod idempotency;
+    mod moving;
+    mod reading;
+    mod remembering;
+    mod settling;
+    mod sweeping;
+    mod transport;
+}

@@ -1,0 +1,96 @@
+//! What ends by time, with a clock that is set: on SQLite, where the store's time is the clock's.
+
+use threadline::cli::keys::NewKey;
+use threadline::clock::{Clock, DAY, HOUR};
+use threadline::grpc::proto::{EndInteractionRequest, IntentStatus, InteractionStatus};
+
+use super::remembering::MONDAY;
+use super::settling::{MAIL, NUMBER, staff};
+use crate::support::requests::{call, email_hint, end_with, get, start, start_with};
+use crate::support::{Client, Engine, Setup, World};
+
+async fn world(clock: &Clock) -> World {
+    Setup::on(Engine::Sqlite).clock(clock).open().await
+}
+
+async fn status(client: &Client, id: &str) -> InteractionStatus {
+    let answer = client.get(get(id)).await.expect("a known interaction");
+    answer.interaction.expect("its facts").status()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_never_ends_is_closed_and_a_late_end_amends_it() {
+    let clock = Clock::manual(MONDAY);
+    let world = world(&clock).await;
+    let client = staff(&world).await;
+    let service = &world.running.service;
+    let known = client.start(call("voice", NUMBER)).await.expect("a start").customer_ref;
+    client.start(start_with("mail", "email", email_hint(MAIL))).await.expect("a start");
+    clock.set(MONDAY.plus(24 * HOUR - 1));
+    service.sweep().await.expect("a sweep");
+    assert!(status(&client, "voice").await == InteractionStatus::Active);
+    clock.set(MONDAY.plus(24 * HOUR + 1));
+    assert_eq!(service.sweep().await.expect("a sweep").closed, 1);
+    assert!(status(&client, "voice").await == InteractionStatus::NeverEnded);
+    assert!(status(&client, "mail").await == InteractionStatus::Active);
+    assert_eq!(service.sweep().await.expect("a sweep").closed, 0, "once");
+    assert_eq!(client.history(&known).await, ["voice"]);
+    clock.set(MONDAY.plus(30 * DAY + 1));
+    assert_eq!(service.sweep().await.expect("a sweep").closed, 1);
+    assert!(status(&client, "mail").await == InteractionStatus::NeverEnded);
+    let late = EndInteractionRequest {
+        summary: "it was the invoice".into(),
+        ..end_with("voice", "billing", IntentStatus::Open)
+    };
+    client.end(late).await.expect("a late, real end");
+    assert!(status(&client, "voice").await == InteractionStatus::Ended);
+    let person = client.person(&known).await;
+    assert_eq!((person.contact_count, person.open_intents.len()), (1, 1));
+    assert_eq!(client.history(&known).await, ["voice"]);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn customers_without_any_identifier_are_purged_after_thirty_days() {
+    let clock = Clock::manual(MONDAY);
+    let world = world(&clock).await;
+    let client = staff(&world).await;
+    let nobody = client.start(start("withheld", "web_chat")).await.expect("a start").customer_ref;
+    let known = client.start(call("known", NUMBER)).await.expect("a start").customer_ref;
+    for id in ["withheld", "known"] {
+        client.end(end_with(id, "billing", IntentStatus::Open)).await.expect("an end");
+    }
+    clock.set(MONDAY.plus(29 * DAY));
+    assert_eq!(world.running.service.sweep().await.expect("a sweep").purged, 0);
+    client.person(&nobody).await;
+    clock.set(MONDAY.plus(30 * DAY + 1));
+    assert_eq!(world.running.service.sweep().await.expect("a sweep").purged, 1);
+    let request =
+        threadline::grpc::proto::GetCustomerRequest { customer_ref: nobody, ..Default::default() };
+    assert!(client.customer(request).await.is_err(), "gone");
+    client.person(&known).await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_test_tenant_are_purged_after_seven_days() {
+    let clock = Clock::manual(MONDAY);
+    let world = world(&clock).await;
+    let roles = ["telephony", "admin"];
+    let test = world.client(&NewKey { test: true, ..World::new_key(&roles) }).await;
+    let real = staff(&world).await;
+    let tried = test.start(call("tried", NUMBER)).await.expect("a start").customer_ref;
+    let kept = real.start(call("kept", NUMBER)).await.expect("a start");
+    assert!(kept.new_customer, "a test tenant is another tenant");
+    for (client, id) in [(&test, "tried"), (&real, "kept")] {
+        client.end(end_with(id, "billing", IntentStatus::Open)).await.expect("an end");
+    }
+    clock.set(MONDAY.plus(7 * DAY + 1));
+    world.running.service.sweep().await.expect("a sweep");
+    let request =
+        threadline::grpc::proto::GetCustomerRequest { customer_ref: tried, ..Default::default() };
+    assert!(test.customer(request).await.is_err(), "gone");
+    assert!(test.start(call("again", NUMBER)).await.expect("a start").new_customer);
+    assert_eq!(real.person(&kept.customer_ref).await.contact_count, 1);
+    world.close().await;
+}
