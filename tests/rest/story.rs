@@ -1,0 +1,84 @@
+//! What is sent: whole valid requests that are accepted and remembered, requests in which every
+//! string is odd, and bytes that are no request at all.
+
+use prost::Message as _;
+use threadline::cli::client::{Connection, connect};
+use threadline::grpc::proto::StartInteractionResponse;
+use tonic::Code;
+
+use crate::calls::send;
+use crate::plant::{Manner, Planted, Planter};
+
+/// Sends everything; what was planted.
+pub(crate) async fn tell(url: &str, key: &str) -> Vec<Planted> {
+    let connection = connect(url, Some(key)).await.expect("it answers");
+    let mut planter = Planter::new();
+    for variant in 0..2 {
+        planter.variant = variant;
+        accepted(&connection, &mut planter).await;
+        refused(&connection, &mut planter).await;
+    }
+    garbage(url, &connection, &mut planter).await;
+    planter.planted
+}
+
+/// Every method once, in an order in which each finds what it needs.
+async fn accepted(connection: &Connection, planter: &mut Planter) {
+    planter.interaction = planter.word("interaction_id");
+    let mut methods = planter.methods();
+    let order = |path: &str| ["/Start", "/Update", "/End"].iter().position(|it| path.contains(it));
+    methods.sort_by_key(|(path, _)| order(path).unwrap_or(usize::MAX));
+    let mut summary = String::new();
+    for (path, request) in methods {
+        let message = planter.message(&request, Manner::Valid);
+        if let Some(planted) = planter.planted.iter().rfind(|it| it.field.ends_with(".summary")) {
+            summary.clone_from(&planted.canary);
+        }
+        let answer = send(connection, &path, message.encode_to_vec()).await;
+        let answer = answer.unwrap_or_else(|status| panic!("{path}: {status}"));
+        if path.ends_with("/StartInteraction") || path.ends_with("/UpdateInteraction") {
+            let read = StartInteractionResponse::decode(&answer[..]).expect("an answer");
+            assert!(!read.degraded, "{}", read.degraded_reason);
+            planter.customer = read.customer_ref;
+        }
+        if path.ends_with("/GetInteraction") {
+            let text = summary.as_bytes();
+            let remembered = answer.windows(text.len()).any(|window| window == text);
+            assert!(remembered, "what was planted is what is remembered");
+        }
+    }
+}
+
+/// Every method with canaries where they cannot be.
+async fn refused(connection: &Connection, planter: &mut Planter) {
+    for (path, request) in planter.methods() {
+        let message = planter.message(&request, Manner::Hostile);
+        let refused = send(connection, &path, message.encode_to_vec()).await.err();
+        let code = refused.map(|status| status.code());
+        let expected = [Code::InvalidArgument, Code::PermissionDenied, Code::NotFound];
+        assert!(code.is_some_and(|code| expected.contains(&code)), "{path}: {code:?}");
+    }
+}
+
+/// Bytes that are no message, a path that is no method, a key that is no key.
+async fn garbage(url: &str, connection: &Connection, planter: &mut Planter) {
+    let start = "/threadline.v1.InteractionService/StartInteraction";
+    let bytes = [&[0xff, 0xff, 0x0a, 0x7f][..], planter.word("no message").as_bytes()].concat();
+    assert!(send(connection, start, bytes).await.is_err());
+    // A string that is no UTF-8: field 1, twenty bytes.
+    let word = planter.word("no text");
+    let bytes = [&[0x0a, word.len() as u8 + 1][..], word.as_bytes(), &[0xff]].concat();
+    assert!(send(connection, start, bytes).await.is_err());
+    let path = format!("/threadline.v1.InteractionService/{}", planter.word("no method"));
+    assert!(send(connection, &path, Vec::new()).await.is_err());
+    let path = format!("/{}/StartInteraction", planter.word("no service"));
+    assert!(send(connection, &path, Vec::new()).await.is_err());
+    for form in ["", "tl_live_1_", "threadline_1_"] {
+        let stranger = format!("{form}{}", planter.word("no key"));
+        let connection = connect(url, Some(&stranger)).await.expect("it answers");
+        assert!(send(&connection, start, Vec::new()).await.is_err());
+    }
+    // Longer than any request may be.
+    let huge = planter.word("too large").repeat(200_000);
+    assert!(send(connection, start, huge.into_bytes()).await.is_err());
+}

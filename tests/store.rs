@@ -1,0 +1,107 @@
+//! The store and the service on it: a contract that every engine keeps, what the cache saves,
+//! what survives a kill, and what stays true under concurrent work.
+//!
+//! Each case runs on SQLite, and on the PostgreSQL that `THREADLINE_TEST_POSTGRES` names
+//! (`./test.sh` starts one). To add a case: a function in `tests/store/`, a line below.
+
+#[path = "store/abandoning.rs"]
+mod abandoning;
+#[path = "store/audit.rs"]
+mod audit;
+#[path = "store/batches.rs"]
+mod batches;
+#[path = "store/bench.rs"]
+mod bench;
+#[path = "store/caching.rs"]
+mod caching;
+#[path = "store/concurrency.rs"]
+mod concurrency;
+#[path = "store/database.rs"]
+mod database;
+#[path = "store/effects.rs"]
+mod effects;
+#[path = "store/faults.rs"]
+mod faults;
+#[path = "store/invariants.rs"]
+mod invariants;
+#[path = "store/keys.rs"]
+mod keys;
+#[path = "store/killing.rs"]
+mod killing;
+#[path = "store/opening.rs"]
+mod opening;
+#[path = "store/order.rs"]
+mod order;
+#[path = "store/rows.rs"]
+mod rows;
+#[path = "store/serving.rs"]
+mod serving;
+#[path = "store/spawned.rs"]
+mod spawned;
+#[path = "store/stale.rs"]
+mod stale;
+#[path = "store/time.rs"]
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use database::Database;
+use threadline::store::Engine;
+
+/// A case that takes longer hangs.
+const CASE_WITHIN: Duration = Duration::from_secs(240);
+
+fn run<F: Future<Output = ()>>(engine: Engine, case: impl FnOnce(Arc<Database>) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let Some(database) = Database::fresh(engine).await.map(Arc::new) else { return };
+        tokio::time::timeout(CASE_WITHIN, case(Arc::clone(&database)))
+            .await
+            .expect("no case hangs");
+        if let Some(database) = Arc::into_inner(database) {
+            database.remove().await;
+        }
+    });
+    // Writers have threads of their own; what they still wait for is of no interest.
+    runtime.shutdown_background();
+}
+
+macro_rules! contract {
+    ($($file:ident: $($case:ident),+;)+) => {
+        mod sqlite {
+            $($(#[test] fn $case() { super::run(super::Engine::Sqlite, super::$file::$case); })+)+
+        }
+        mod postgres {
+            $($(#[test] fn $case() { super::run(super::Engine::Postgres, super::$file::$case); })+)+
+        }
+    };
+}
+
+contract! {
+    opening: opens_twice, opens_twice_at_once, opens_in_four_processes_at_once,
+        two_commands_make_a_tenant_at_once;
+    batches: the_journal_guards_all_effects, equal_operations_of_one_batch_are_one,
+        two_operations_on_one_key_do_not_share_a_batch, strangers_share_a_batch,
+        what_repeats_in_part_is_decided_again;
+    stale: a_changed_head_is_decided_again, a_changed_customer_is_decided_again,
+        a_changed_interaction_is_decided_again, a_token_seen_meanwhile_is_decided_again,
+        the_third_decision_is_made_inside, a_refusal_inside_is_handed_over,
+        two_instances_see_each_other, a_write_past_the_writer_is_noticed;
+    effects: all_kinds_read_back, upserts_replace, removals_take_away_only_what_they_name,
+        heads_get_new_stamps_only_when_named, many_rows_of_one_kind, more_owners_than_identify,
+        a_stripped_journal_still_verifies, tenants_do_not_touch;
+    order: positions_grow_in_commit_order, a_load_sees_one_moment;
+    faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
+        a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
+    abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
+    time: store_time_never_goes_back;
+    caching: a_start_from_the_cache_reads_nothing, another_instance_is_seen,
+        stamps_change_with_links_only;
+    killing: what_was_acknowledged_survives_a_kill;
+    concurrency: invariants_hold_under_concurrent_work;
+}

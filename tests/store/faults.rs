@@ -1,0 +1,119 @@
+//! What goes wrong, and how little goes wrong with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sqlx::Executor as _;
+use threadline::store::{Effects, Engine, Error, Verdict};
+
+use crate::batches::{Held, in_one_batch, occupy};
+use crate::bench::{Bench, NOON, Write};
+use crate::database::Database;
+use crate::rows::{effects, label, start, token};
+
+/// An operation whose values no statement can take.
+async fn impossible(database: &Database) -> Effects {
+    let mut bad = Effects { labels: vec![label(66)], ..effects(vec![start(token(66))]) };
+    match database.engine {
+        // Text with a NUL; at the edge it is refused, here it must do no harm.
+        Engine::Postgres => bad.journal[0].channel = "a\0b".into(),
+        // SQLite takes everything: a trigger refuses this one value.
+        Engine::Sqlite => {
+            let sql = "CREATE TRIGGER refuse BEFORE INSERT ON label WHEN NEW.content = X'BAD0' \
+                       BEGIN SELECT RAISE(ABORT, 'refused'); END";
+            database.connect().await.execute(sql).await.expect("a trigger");
+            bad.labels[0].content = vec![0xba, 0xd0];
+        }
+    }
+    bad
+}
+
+pub(crate) async fn what_data_makes_fail_fails_alone(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let bad = impossible(&database).await;
+    let operations: Vec<_> = (1..=9u64)
+        .map(|number| {
+            let good = effects(vec![start(token(number))]);
+            let own = if number == 4 { bad.clone() } else { good };
+            Arc::new(Write::of(bench.tenant, own))
+        })
+        .collect();
+    let results = in_one_batch(&database, &bench, &operations).await;
+    for (index, result) in results.iter().enumerate() {
+        if index == 3 {
+            assert!(matches!(result, Err(Error::Refused { .. })), "the bad one is told so");
+        } else {
+            assert!(matches!(result, Ok(Verdict::Committed(_))), "number {} is written", index + 1);
+        }
+    }
+    // The writer goes on.
+    bench.write(Write::of(bench.tenant, effects(vec![start(token(20))]))).await;
+    let mut connection = database.connect().await;
+    crate::audit::verify(&mut connection, bench.tenant.0).await;
+    let sql = "SELECT COUNT(*) FROM label";
+    let labels: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count");
+    assert_eq!(labels, 0, "nothing of the bad one is there");
+}
+
+pub(crate) async fn a_full_queue_refuses_at_once(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let held = Held::by(&database).await;
+    let occupied = occupy(&bench).await;
+    let flood = (0..6_000u64).map(|number| {
+        let row = start(token(10_000 + number));
+        let operation = Arc::new(Write::of(bench.tenant, effects(vec![row])));
+        bench.store.run(operation)
+    });
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        held.release().await;
+    };
+    let (results, ()) = tokio::join!(join_all(flood), release);
+    occupied.await.expect("the first is written");
+    let written = results.iter().filter(|it| matches!(it, Ok(Verdict::Committed(_)))).count();
+    let refused = results.iter().filter(|it| matches!(it, Err(Error::QueueFull))).count();
+    assert_eq!(written + refused, 6_000, "nothing else happens");
+    assert!(refused > 0, "what does not fit is refused");
+    assert!(written >= 4_096, "what fits is written: {written}");
+}
+
+pub(crate) async fn a_stalled_writer_refuses_at_once(database: Arc<Database>) {
+    Bench::open(&database).await.store.close().await;
+    let bench = Bench::on(&database, NOON, Duration::from_millis(50)).await;
+    let held = Held::by(&database).await;
+    let occupied = occupy(&bench).await;
+    assert!(bench.store.stalled());
+    let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(1))])));
+    let refused = bench.store.run(operation).await;
+    assert!(matches!(refused, Err(Error::Stalled)));
+    held.release().await;
+    occupied.await.expect("what was taken is written");
+    let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(1))])));
+    let after = bench.run(&operation).await;
+    assert!(matches!(after, Verdict::Committed(_)), "and then it goes on");
+}
+
+pub(crate) async fn closing_finishes_what_waits(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let held = Held::by(&database).await;
+    let occupied = occupy(&bench).await;
+    let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(1))])));
+    let running = tokio::spawn({
+        let store = Arc::clone(&bench.store);
+        async move { store.run(operation).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let closing = tokio::spawn({
+        let store = Arc::clone(&bench.store);
+        async move { store.close().await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    held.release().await;
+    closing.await.expect("it closes");
+    occupied.await.expect("the first is written");
+    let written = running.await.expect("it ends").expect("it is written");
+    assert!(matches!(written, Verdict::Committed(_)));
+    let late = Arc::new(Write::of(bench.tenant, effects(vec![start(token(2))])));
+    assert!(matches!(bench.store.run(late).await, Err(Error::Unavailable)));
+}
