@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use threadline::cli::Command;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,16 +22,14 @@ fn main() -> ExitCode {
     runtime.block_on(command.run()).unwrap_or_else(|error| failed(&error))
 }
 
-/// Structured logs on standard error; `THREADLINE_LOG` chooses what, as `tracing` filters do.
+/// Structured logs on standard error; `THREADLINE_LOG` chooses what, as `tracing` filters do. Only
+/// our own targets are ever written: libraries print statements, frames and even numbers.
 fn log(verbose: bool) {
     let default = if verbose { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("THREADLINE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(default))
-        // These print statements, frames and field values: never, whatever was asked for.
-        .add_directive("sqlx=off".parse().unwrap_or_default())
-        .add_directive("h2=off".parse().unwrap_or_default())
-        .add_directive("hyper=off".parse().unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
+    let chosen = EnvFilter::try_from_env("THREADLINE_LOG").unwrap_or_else(|_| default.into());
+    let own = filter_fn(|metadata| metadata.target().starts_with("threadline"));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(chosen.and(own))).init();
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -13,6 +13,7 @@ mod api {
     mod moving;
     mod reading;
     mod remembering;
+    mod replay;
     mod settling;
     mod sweeping;
     mod transport;

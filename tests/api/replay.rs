@@ -1,13 +1,11 @@
 //! `threadline replay` end to end, on a small world that this test makes: no call fails, and both
 //! engines decide alike. Where the shared world is at hand, its first starts are replayed, too.
 
-mod support;
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{Engine, Setup, World};
+use crate::support::{Engine, Setup, World};
 
 /// A day in seconds.
 const DAY: i64 = 86_400;
@@ -65,7 +63,7 @@ async fn both_engines_decide_alike(events: PathBuf, feedback: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut all = Vec::new();
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        if engine == Engine::Postgres && support::postgres().is_none() {
+        if engine == Engine::Postgres && crate::support::postgres().is_none() {
             continue;
         }
         let world = Setup::on(engine).open().await;
