@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use threadline::cli::Command;
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[global_allocator]
@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = Command::parse();
-    log(command.logs());
+    log(command.log_level());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -22,14 +22,17 @@ fn main() -> ExitCode {
     runtime.block_on(command.run()).unwrap_or_else(|error| failed(&error))
 }
 
-/// Structured logs on standard error; `THREADLINE_LOG` chooses what, as `tracing` filters do. Only
-/// our own targets are ever written: libraries print statements, frames and even numbers.
-fn log(verbose: bool) {
-    let default = if verbose { "info" } else { "warn" };
-    let chosen = EnvFilter::try_from_env("THREADLINE_LOG").unwrap_or_else(|_| default.into());
-    let own = filter_fn(|metadata| metadata.target().starts_with("threadline"));
+/// Structured logs on standard error. `THREADLINE_LOG` chooses what: a level, or `target=level` of
+/// our own targets, separated by commas. Nothing else is ever written: libraries print statements,
+/// frames and even numbers.
+fn log(default: &str) {
+    let chosen = std::env::var("THREADLINE_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let chosen = chosen.or_else(|| default.parse().ok()).unwrap_or_default();
+    let own = chosen.iter().filter(|(target, _)| target.starts_with("threadline"));
+    let level = chosen.default_level().unwrap_or(LevelFilter::OFF);
+    let only_ours = Targets::new().with_target("threadline", level).with_targets(own);
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(chosen.and(own))).init();
+    tracing_subscriber::registry().with(only_ours).with(lines).init();
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

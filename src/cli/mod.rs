@@ -85,8 +85,14 @@ impl Command {
         }
     }
 
-    /// Whether this command lives long enough to log.
-    pub fn logs(&self) -> bool {
-        matches!(self.verb, Verb::Serve(_) | Verb::Sweep(_))
+    /// What this command logs unless `THREADLINE_LOG` says otherwise.
+    pub fn log_level(&self) -> &'static str {
+        match self.verb {
+            Verb::Serve(_) | Verb::Sweep(_) => "info",
+            // A root key that was made must be told, also by the first `keys create`.
+            Verb::Keys(_) => "warn",
+            // These speak to a person on standard output.
+            Verb::Demo(_) | Verb::Call(_) | Verb::Replay(_) => "error",
+        }
     }
 }

@@ -6,6 +6,7 @@ mod customers;
 mod fields;
 mod interactions;
 mod limits;
+mod log;
 pub mod proto;
 mod requests;
 mod status;
@@ -13,6 +14,7 @@ mod status;
 pub use customers::Customers;
 pub use interactions::Interactions;
 pub use limits::MAX_REQUEST_BYTES;
+pub use log::Logged;
 pub use status::{DOMAIN, status};
 
 use std::sync::Arc;

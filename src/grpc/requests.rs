@@ -164,11 +164,7 @@ pub(super) fn end(
     check.line("source", &about.source, limits::SHORT);
     check.line("customer_ref", &request.customer_ref, limits::ID);
     check.word("channel", &request.channel);
-    use proto::end_interaction_request::IdentityFeedback as Said;
-    let feedback = request.identity_feedback.map(|said| match said {
-        Said::IdentityConfirmed(it) => Feedback::Confirmed(Some(it.customer_ref)),
-        Said::IdentityRejected(it) => Feedback::Rejected(it.customer_ref),
-    });
+    let feedback = request.identity_feedback.map(word_of_an_end);
     check_feedback(&mut check, feedback.as_ref());
     let raw = hints(&mut check, request.identity_hints.unwrap_or_default());
     check_hints(&mut check, &raw, caller);
@@ -213,6 +209,14 @@ pub(super) fn end(
         needs_backfill(caller)?;
     }
     Ok(end)
+}
+
+fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Feedback {
+    use proto::end_interaction_request::IdentityFeedback as Said;
+    match said {
+        Said::IdentityConfirmed(it) => Feedback::Confirmed(Some(it.customer_ref)),
+        Said::IdentityRejected(it) => Feedback::Rejected(it.customer_ref),
+    }
 }
 
 /// Named or not, the key's own source is the same: a retry may do either.

@@ -17,7 +17,7 @@ use crate::continuity::service::Settings;
 use crate::continuity::{Error, Service};
 use crate::grpc::proto::customer_service_server::CustomerServiceServer;
 use crate::grpc::proto::interaction_service_server::InteractionServiceServer;
-use crate::grpc::{self, Customers, Interactions, MAX_REQUEST_BYTES};
+use crate::grpc::{self, Customers, Interactions, Logged, MAX_REQUEST_BYTES};
 use crate::identity;
 use crate::ids::Entropy;
 
@@ -156,6 +156,7 @@ async fn serve_on(
         connection.inspect(|it| drop(it.set_nodelay(true)))
     });
     Server::builder()
+        .layer(Logged)
         .max_concurrent_streams(Some(STREAMS))
         .concurrency_limit_per_connection(CALLS)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
