@@ -101,10 +101,7 @@ impl Entropy {
     pub fn fill(&self, bytes: &mut [u8]) {
         match self {
             Self::System => {
-                #[expect(
-                    clippy::disallowed_types,
-                    reason = "the one place that asks for randomness"
-                )]
+                // The one place that asks for randomness.
                 let mut source = rand::rngs::OsRng;
                 // Without randomness no nonce or key would be safe: stopping is the only honest answer.
                 source.try_fill_bytes(bytes).expect("the operating system gives randomness");

@@ -92,7 +92,8 @@ pub(super) async fn subject(
         Disclosure::Never => false,
     };
     let asked = standing.recommendation == crate::identity::Recommendation::Confirm;
-    if !admin && !(private && open && !asked) {
+    let readable = private && open && !asked;
+    if !admin && !readable {
         return Err(Error::NotSettled);
     }
     let sure = standing.level >= crate::identity::Level::High

@@ -86,7 +86,7 @@ pub(super) async fn settle(
     let linked = working.has_changed_links() || working.links().is_empty();
     state.customer = customer.0.to_vec();
     state.settled = true;
-    if (linked || before != state.supports.len()) && (linked || state.filed_at.is_some()) {
+    if linked || (before != state.supports.len() && state.filed_at.is_some()) {
         // A link needs its reason on file, so that it can be taken back with it.
         filing::file(desk, state, interaction).await?;
     }

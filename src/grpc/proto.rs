@@ -3,6 +3,7 @@
 #![expect(
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes,
     reason = "generated code; the protocol files carry the documentation"
 )]
 

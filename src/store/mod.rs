@@ -19,6 +19,7 @@ pub mod read;
 pub mod reads;
 pub mod rows;
 mod statement;
+#[expect(clippy::module_inception, reason = "the module's namesake has a file of its own")]
 mod store;
 pub mod sweep;
 pub mod writer;

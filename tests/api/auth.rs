@@ -140,9 +140,9 @@ async fn roles_open_what_the_protocol_says(engine: Engine) {
 
 async fn sources_are_kept_apart(engine: Engine) {
     let world = World::on(engine).await;
-    let pbx = world.from_source(&["telephony"], "pbx", &[]).await;
-    let chat = world.from_source(&["telephony"], "chat", &[]).await;
-    let desk = world.from_source(&["agent", "admin"], "desk", &["pbx"]).await;
+    let pbx = world.of_source(&["telephony"], "pbx", &[]).await;
+    let chat = world.of_source(&["telephony"], "chat", &[]).await;
+    let desk = world.of_source(&["agent", "admin"], "desk", &["pbx"]).await;
     let one = pbx.start(call("789", "+14155550102")).await.expect("a start");
     let other = chat.start(call("789", "+14155550103")).await.expect("789 of another source");
     assert_ne!(one.customer_ref, other.customer_ref, "two interactions, not one");

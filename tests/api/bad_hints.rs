@@ -218,7 +218,8 @@ async fn fields_of_later_versions_are_refused(engine: Engine) {
 async fn odd_but_honest_hints_are_accepted_with_a_warning(engine: Engine) {
     let world = World::on(engine).await;
     let client = world.role("telephony").await;
-    let cases: &[(&str, fn(&mut IdentityHints), &str)] = &[
+    type Case = (&'static str, fn(&mut IdentityHints), &'static str);
+    let cases: &[Case] = &[
         ("withheld", |h| h.caller_number = "anonymous".into(), "withheld_number"),
         ("restricted", |h| h.caller_number = "Restricted".into(), "withheld_number"),
         ("keypad", |h| h.caller_number = "+266696687".into(), "withheld_number"),

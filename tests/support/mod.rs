@@ -183,7 +183,7 @@ impl World {
     }
 
     /// A client with these roles and another source.
-    pub async fn from_source(&self, roles: &[&str], source: &str, others: &[&str]) -> Client {
+    pub async fn of_source(&self, roles: &[&str], source: &str, others: &[&str]) -> Client {
         let others = others.iter().map(|source| (*source).to_owned()).collect();
         let own = NewKey { source: source.into(), may_address: others, ..Self::new_key(roles) };
         self.client(&own).await
