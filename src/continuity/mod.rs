@@ -1,6 +1,6 @@
 //! The use cases: one verb, one file, each read top to bottom.
 //!
-//! A verb looks up what it needs at a [`desk`], lets the pure rules decide, and proposes effects;
+//! A verb looks up what it needs at a desk, lets the pure rules decide, and proposes effects;
 //! the store writes them only while everything it was decided on still holds.
 
 pub mod absorb;
