@@ -50,6 +50,8 @@ pub struct Store {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// However small the budget, a batch that takes no longer than this is at work and not stalled.
+const LEAST_STALL: Duration = Duration::from_millis(250);
 /// Decisions that were stale this often are made inside the transaction.
 const TRIES_OUTSIDE: usize = 2;
 
@@ -134,9 +136,9 @@ impl Store {
         }
     }
 
-    /// Whether the writer has been busy with one batch for longer than the budget.
+    /// Whether the writer has been busy with one batch for longer than the budget (at least 250 ms).
     pub fn stalled(&self) -> bool {
-        self.pulse.stalled(self.budget)
+        self.pulse.stalled(self.budget.max(LEAST_STALL))
     }
 
     /// Decides, writes, and gives the answer once it is durable. Stale decisions are made again,
