@@ -51,7 +51,7 @@ pub struct Store {
 }
 
 /// However small the budget, a batch that takes no longer than this is at work and not stalled.
-const LEAST_STALL: Duration = Duration::from_millis(250);
+const LEAST_STALL: Duration = Duration::from_millis(100);
 /// Decisions that were stale this often are made inside the transaction.
 const TRIES_OUTSIDE: usize = 2;
 
@@ -136,7 +136,7 @@ impl Store {
         }
     }
 
-    /// Whether the writer has been busy with one batch for longer than the budget (at least 250 ms).
+    /// Whether the writer has been busy with one batch for longer than the budget (at least 100 ms).
     pub fn stalled(&self) -> bool {
         self.pulse.stalled(self.budget.max(LEAST_STALL))
     }
