@@ -218,7 +218,11 @@ pub(super) async fn flush(
         return Ok(());
     }
     let (at, intents) = match &state.ending {
-        Some(ending) => (Time(ending.end_time), ending.intents.clone()),
+        // What an update said after the end replaces what the end said of the same matter.
+        Some(ending) => {
+            let said = [ending.intents.as_slice(), state.intents.as_slice()].concat();
+            (Time(ending.end_time), said)
+        }
         None => (Time(state.newest_event), state.intents.clone()),
     };
     write_facts(desk, state, interaction, &intents, at).await?;
