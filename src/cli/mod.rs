@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::server::{Configuration, Layers, Serve};
+use crate::store::Schedule;
 
 /// Who is this, and what were we talking about?
 #[derive(Parser)]
@@ -65,6 +66,7 @@ impl DatabaseArgs {
             root_key: std::env::var("THREADLINE_ROOT_KEY").ok(),
             clock: Clock::System,
             entropy: Entropy::System,
+            schedule: Schedule::Free,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::keys::{NewKey, create};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::server::{self, Configuration, Layers, Serve};
+use crate::store::Schedule;
 
 /// Serves the API until SIGTERM or Ctrl-C.
 #[derive(Args)]
@@ -62,6 +63,7 @@ pub async fn demo(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
         root_key: std::env::var("THREADLINE_ROOT_KEY").ok(),
         clock: Clock::System,
         entropy: Entropy::System,
+        schedule: Schedule::Free,
     };
     let running = server::serve(serve).await?;
     let mut keys = DemoKeys::default();

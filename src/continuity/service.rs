@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::{RootKeys, Wrapped};
 use crate::ids::{Entropy, KeyId, TenantId};
 use crate::store::gate::Gate;
-use crate::store::{self, Reads, Store};
+use crate::store::{self, Reads, Schedule, Store};
 
 /// How often a new tenant is tried while others are made at the same time.
 const TENANT_TRIES: usize = 8;
@@ -33,6 +33,8 @@ pub struct Settings {
     pub budget: Duration,
     /// The cache's bound.
     pub cache_bytes: u64,
+    /// How the steps of requests and writer follow each other.
+    pub schedule: Schedule,
 }
 
 /// The service behind every transport.
@@ -63,6 +65,7 @@ impl Service {
             entropy: settings.entropy.clone(),
             listener: Arc::clone(&memory) as Arc<dyn store::gate::Listener>,
             gate,
+            schedule: settings.schedule,
         })
         .await?;
         let service = Arc::new(Self {

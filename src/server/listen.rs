@@ -20,6 +20,7 @@ use crate::grpc::proto::interaction_service_server::InteractionServiceServer;
 use crate::grpc::{self, Customers, Interactions, Logged, MAX_REQUEST_BYTES};
 use crate::identity;
 use crate::ids::Entropy;
+use crate::store::Schedule;
 
 /// How long open calls may go on after the stop was asked for.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub struct Serve {
     pub clock: Clock,
     /// Where randomness comes from.
     pub entropy: Entropy,
+    /// How the steps of requests and writer follow each other; a test chooses.
+    pub schedule: Schedule,
 }
 
 impl Serve {
@@ -58,6 +61,7 @@ impl Serve {
             entropy: self.entropy,
             budget: configuration.start_budget,
             cache_bytes: configuration.cache_bytes,
+            schedule: self.schedule,
         });
         match opened.await {
             Err(Error::Sealed) => {

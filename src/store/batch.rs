@@ -9,6 +9,7 @@ use super::effects::{Effects, Removal};
 use super::gate::Key;
 use super::read::{self, bytes16};
 use super::rows::{HeadRow, JournalRow};
+use super::schedule::Point;
 use super::statement::{self, Arguments};
 use super::writer::Queued;
 use super::{Engine, Error, ReadSet, Store, audit};
@@ -46,8 +47,11 @@ pub(super) async fn commit(
     if changed.is_empty() {
         connection.execute("ROLLBACK").await?;
     } else {
+        store.schedule.at(Point::Written).await?;
         connection.execute("COMMIT").await?;
+        store.schedule.at(Point::Committed).await?;
         store.gate.commit(&changed, &*store.listener);
+        store.schedule.at(Point::Told).await?;
     }
     Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect())
 }
@@ -79,6 +83,7 @@ async fn write_tenant(
 ) -> Result<Vec<Key>, Error> {
     let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
     let head = Head::advance(store, connection, tenant, upper_bound(batch, &own)).await?;
+    store.schedule.at(Point::Locked).await?;
     let accepted = accept(store, connection, tenant, batch, &own, outcomes).await?;
     let mut next = head.first;
     let mut rows = Vec::new();

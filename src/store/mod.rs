@@ -18,6 +18,7 @@ pub mod operation;
 pub mod read;
 pub mod reads;
 pub mod rows;
+pub mod schedule;
 mod statement;
 #[expect(clippy::module_inception, reason = "the module's namesake has a file of its own")]
 mod store;
@@ -29,6 +30,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use operation::{Boxed, Operation, Proposal, ReadSet, Verdict};
 pub use reads::Reads;
+pub use schedule::Schedule;
 pub use store::{Settings, Store};
 
 /// One connection to the database, inside a snapshot or the writer's transaction.

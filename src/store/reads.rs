@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{AnyConnection, Executor as _};
 
 use super::operation::Boxed;
+use super::schedule::Point;
 use super::{Error, Store};
 
 /// Where to read.
@@ -40,8 +41,11 @@ impl Reads<'_> {
                 let store = Arc::clone(store);
                 // A request that is cancelled must not leave a connection inside a transaction:
                 // the task goes on to its end without it.
-                let task = tokio::spawn(async move { snapshot(&store, load).await });
-                task.await.map_err(|_| Error::Unavailable)?
+                let own = Arc::clone(&store);
+                let task = tokio::spawn(async move { snapshot(&own, load).await });
+                let loaded = task.await.map_err(|_| Error::Unavailable)?;
+                store.schedule.at(Point::Loaded).await?;
+                loaded
             }
         }
     }

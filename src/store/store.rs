@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
 use super::reads::Load;
+use super::schedule::Point;
 use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
-use super::{Engine, Error, Operation, Reads};
+use super::{Engine, Error, Operation, Reads, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub listener: Arc<dyn Listener>,
     /// The order of commits, shared with the listener.
     pub gate: Arc<Gate>,
+    /// How the steps of requests and writer follow each other.
+    pub schedule: Schedule,
 }
 
 /// One database, one writer.
@@ -41,6 +44,7 @@ pub struct Store {
     pub(super) entropy: Entropy,
     pub(super) listener: Arc<dyn Listener>,
     pub(super) gate: Arc<Gate>,
+    pub(super) schedule: Schedule,
     pub(super) pulse: Pulse,
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
@@ -74,6 +78,7 @@ impl Store {
             entropy: settings.entropy,
             listener: settings.listener,
             gate: settings.gate,
+            schedule: settings.schedule,
             pulse: Pulse::new(),
             reads_counted: AtomicU64::new(0),
             budget: settings.budget,
@@ -157,6 +162,7 @@ impl Store {
                 return Err(Error::Stalled.into());
             }
             let proposal = if tries < TRIES_OUTSIDE {
+                self.schedule.at(Point::Decide).await?;
                 let sequence = self.gate.sequence();
                 let mut reads = Reads::Outside(Arc::clone(self));
                 let mut proposal = operation.decide(&mut reads).await?;
@@ -165,8 +171,10 @@ impl Store {
             } else {
                 None
             };
+            self.schedule.at(Point::Proposed).await?;
             let (pending, result, _waiting) = Pending::new(Arc::clone(&operation), proposal);
             self.submit(Item::Operation(pending))?;
+            self.schedule.at(Point::Queued).await?;
             match result.await.unwrap_or(Finished::Failed(Error::Unavailable)) {
                 Finished::Committed(answer) => return Ok(Verdict::Committed(answer)),
                 Finished::Replay => return Ok(Verdict::Replay),

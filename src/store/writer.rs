@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Outcome};
 use super::operation::Boxed;
+use super::schedule::Point;
 use super::{Effects, Engine, Error, Operation, Proposal, ReadSet, Reads, Store};
 use crate::ids::TenantId;
 
@@ -186,7 +187,12 @@ impl Pulse {
 pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
     let mut writer = Writer { store, connection: None, foreign: None };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
-    while queue.recv_many(&mut drained, MOST_OPERATIONS).await > 0 {
+    loop {
+        // A steered writer is held here, and cannot fail before it has anything to do.
+        let _ = writer.store.schedule.at(Point::Idle).await;
+        if queue.recv_many(&mut drained, MOST_OPERATIONS).await == 0 {
+            break;
+        }
         let (mut taken, mut chores) = (Vec::with_capacity(drained.len()), Vec::new());
         for item in drained.drain(..) {
             match item {
@@ -293,6 +299,7 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
+        self.store.schedule.at(Point::Taken).await?;
         self.connect().await?;
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
         batch::commit(&self.store, connection, &mut self.foreign, batch).await

@@ -11,7 +11,7 @@ use threadline::ids::{CustomerId, Entropy, KeyId, TenantId, Token};
 use threadline::store::gate::{Gate, Key, Listener};
 use threadline::store::read::{self, JournalEntry, Owners, Person};
 use threadline::store::{
-    Boxed, Effects, Error, Operation, Proposal, ReadSet, Reads, Settings, Store, Verdict,
+    Boxed, Effects, Error, Operation, Proposal, ReadSet, Reads, Schedule, Settings, Store, Verdict,
 };
 
 use crate::database::Database;
@@ -79,6 +79,7 @@ impl Bench {
             entropy: Entropy::System,
             listener: Arc::clone(&heard) as Arc<dyn Listener>,
             gate: Arc::new(Gate::default()),
+            schedule: Schedule::Free,
         });
         let store = store.await.expect("a store that opens");
         Self { store, tenant: TenantId(1), clock, heard }

@@ -6,6 +6,7 @@ use threadline::cli::keys::{NewKey, create};
 use threadline::clock::Clock;
 use threadline::ids::Entropy;
 use threadline::server::{Configuration, Layers, Serve};
+use threadline::store::Schedule;
 
 use crate::database::Database;
 
@@ -22,7 +23,8 @@ pub(crate) fn settings(database: &Database) -> Serve {
     let mut configuration = Configuration::parse("", &layers).expect("valid settings");
     configuration.start_budget = Duration::from_secs(30);
     let root_key = Some(ROOT_KEY.to_owned());
-    Serve { configuration, root_key, clock: Clock::System, entropy: Entropy::System }
+    let schedule = Schedule::Free;
+    Serve { configuration, root_key, clock: Clock::System, entropy: Entropy::System, schedule }
 }
 
 /// Makes a key that may do everything.

@@ -17,6 +17,7 @@ use threadline::cli::keys::{NewKey, create};
 use threadline::clock::{Clock, Time};
 use threadline::ids::Entropy;
 use threadline::server::{Configuration, Layers, Running, Serve, serve};
+use threadline::store::Schedule;
 
 pub use client::{Client, Refusal};
 
@@ -120,6 +121,7 @@ impl Setup {
             root_key: Some(ROOT_KEY.into()),
             clock: self.clock,
             entropy: Entropy::System,
+            schedule: Schedule::Free,
         });
         let running = running.await.expect("a server");
         World { running, database, engine: self.engine, _folder: folder }
