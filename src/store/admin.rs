@@ -54,6 +54,8 @@ pub type NewKey = (KeyId, i64, Vec<u8>);
 const TENANT: &str = "SELECT tenant, name, test, data_key, secrets FROM tenant ";
 const API_KEY: &str = "SELECT tenant, id, hash, roles, source, may_address, max_assurance, created, \
                        revoked FROM api_key ";
+/// Shows whether a reader is broken, before a request meets it.
+const GREETING: &str = "SELECT 1";
 
 impl Store {
     /// All tenants, by number.
@@ -72,7 +74,7 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRow>, Error> {
-        let mut connection = self.readers.acquire().await?;
+        let mut connection = self.reader(GREETING).await?;
         let text = format!("{TENANT} WHERE tenant = $1");
         let query = statement::query_text(text, Arguments::of(tenant));
         query.fetch_optional(&mut *connection).await?.as_ref().map(tenant_row).transpose()
@@ -142,7 +144,7 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn api_key(&self, tenant: TenantId, id: &str) -> Result<Option<ApiKeyRow>, Error> {
-        let mut connection = self.readers.acquire().await?;
+        let mut connection = self.reader(GREETING).await?;
         let mut arguments = Arguments::of(tenant);
         arguments.push(&id.to_owned());
         let text = format!("{API_KEY} WHERE tenant = $1 AND id = $2");

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sqlx::{AnyConnection, Executor as _};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, Executor as _};
 
 use super::operation::Boxed;
 use super::schedule::Point;
@@ -51,10 +52,27 @@ impl Reads<'_> {
     }
 }
 
+impl Store {
+    /// A reader on which `first` has been executed. A connection that broke while it was idle, as
+    /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
+    /// taken instead, and in the end a new one.
+    pub(super) async fn reader(&self, first: &'static str) -> Result<PoolConnection<Any>, Error> {
+        let mut left = self.readers.options().get_max_connections();
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            match connection.execute(first).await {
+                Ok(_) => return Ok(connection),
+                Err(error) if left == 0 => return Err(error.into()),
+                Err(_) => drop(connection.detach()),
+            }
+            left -= 1;
+        }
+    }
+}
+
 async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
     store.reads_counted.fetch_add(1, Ordering::Relaxed);
-    let mut connection = store.readers.acquire().await?;
-    connection.execute(store.engine.begin_read()).await?;
+    let mut connection = store.reader(store.engine.begin_read()).await?;
     let loaded = load(&mut connection).await;
     if connection.execute("COMMIT").await.is_err() {
         // A connection in an unknown state goes back to nobody.
