@@ -2,6 +2,7 @@
 #
 #   postgres_start   makes a cluster in a temporary folder and starts it on a free port of
 #                    127.0.0.1; sets POSTGRES_URL, POSTGRES_PORT, POSTGRES_VERSION
+#   postgres_serve   starts that cluster again on its port after somebody has ended its server
 #   postgres_stop    stops that one, by its own process id, and removes the folder
 #
 # The cluster is durable as in production (fsync on), so that what a test sees
@@ -67,6 +68,14 @@ postgres_wait() {
   return 1
 }
 
+# Starts the cluster's server and waits until it answers.
+postgres_serve() {
+  postgres_run "$POSTGRES_BINARIES/postgres" -D "$POSTGRES_FOLDER/cluster" \
+    -h 127.0.0.1 -p "$POSTGRES_PORT" -k "" \
+    -c max_connections=200 -c fsync=on >>"$POSTGRES_FOLDER/log" 2>&1 &
+  postgres_wait "$!"
+}
+
 postgres_start() {
   local password attempt
   POSTGRES_BINARIES="$(postgres_binaries)" || {
@@ -89,10 +98,7 @@ postgres_start() {
   # Whether a port is free is only known once it is taken: try, and try another.
   for attempt in $(seq 20); do
     POSTGRES_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
-    postgres_run "$POSTGRES_BINARIES/postgres" -D "$POSTGRES_FOLDER/cluster" \
-      -h 127.0.0.1 -p "$POSTGRES_PORT" -k "" \
-      -c max_connections=200 -c fsync=on >>"$POSTGRES_FOLDER/log" 2>&1 &
-    if postgres_wait "$!"; then
+    if postgres_serve; then
       POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$POSTGRES_PORT/postgres"
       return 0
     fi

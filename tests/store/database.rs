@@ -14,29 +14,40 @@ pub(crate) struct Database {
     pub(crate) engine: Engine,
     pub(crate) url: String,
     folder: tempfile::TempDir,
-    name: String,
+    /// The server it was made on, and its name there.
+    origin: Option<(String, String)>,
 }
 
 impl Database {
     /// A new one; none when the engine is PostgreSQL and no server was named.
     pub(crate) async fn fresh(engine: Engine) -> Option<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let folder = tempfile::tempdir().expect("a folder");
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("threadline_{:016x}_{number}", Entropy::System.positive());
-        let url = match engine {
-            Engine::Sqlite => format!("sqlite:{}", folder.path().join("store.db").display()),
+        match engine {
+            Engine::Sqlite => {
+                let folder = tempfile::tempdir().expect("a folder");
+                let url = format!("sqlite:{}", folder.path().join("store.db").display());
+                Some(Self { engine, url, folder, origin: None })
+            }
             Engine::Postgres => {
-                let Some(server) = server() else {
+                let server = std::env::var(POSTGRES).ok().filter(|url| !url.is_empty());
+                let Some(server) = server else {
                     eprintln!("{POSTGRES} is not set: not run on PostgreSQL (./test.sh does)");
                     return None;
                 };
-                administer(&server, &format!("CREATE DATABASE {name}")).await;
-                let (before, _) = server.rsplit_once('/').expect("a URL with a database");
-                format!("{before}/{name}")
+                Some(Self::at(server).await)
             }
-        };
-        Some(Self { engine, url, folder, name })
+        }
+    }
+
+    /// A new one on this PostgreSQL server.
+    pub(crate) async fn at(server: String) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("threadline_{:016x}_{number}", Entropy::System.positive());
+        administer(&server, &format!("CREATE DATABASE {name}")).await;
+        let (before, _) = server.rsplit_once('/').expect("a URL with a database");
+        let url = format!("{before}/{name}");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { engine: Engine::Postgres, url, folder, origin: Some((server, name)) }
     }
 
     /// A connection past the store.
@@ -56,15 +67,10 @@ impl Database {
 
     /// Takes it away.
     pub(crate) async fn remove(self) {
-        if self.engine == Engine::Postgres {
-            let server = server().expect("it was there before");
-            administer(&server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        if let Some((server, name)) = &self.origin {
+            administer(server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
-}
-
-fn server() -> Option<String> {
-    std::env::var(POSTGRES).ok().filter(|url| !url.is_empty())
 }
 
 async fn administer(server: &str, sql: &str) {

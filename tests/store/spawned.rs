@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::database::Database;
 use crate::keys::ROOT_KEY;
 
-/// Looks at the log file, so many times at most, a twentieth of a second apart.
-const LOOKS: usize = 1_200;
+/// Between two looks at the log file: short, because it is also a measurement's precision.
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+/// A server that does not listen by then never will.
+const LISTENS_WITHIN: Duration = Duration::from_secs(60);
+/// A budget that no start reaches, however loaded the machine is.
+const AMPLE_BUDGET: Duration = Duration::from_secs(60);
 
 pub(crate) struct Spawned {
     child: Child,
@@ -17,10 +21,18 @@ pub(crate) struct Spawned {
 }
 
 impl Spawned {
-    /// Starts `threadline serve` and waits until it listens. Its logs go to a file named `logs`.
+    /// Starts `threadline serve` with an ample budget and waits until it listens. Its logs go to a
+    /// file named `logs`.
     pub(crate) async fn serve(database: &Database, level: &str, logs: &str) -> Self {
+        let mut spawned = Self::begin(database, AMPLE_BUDGET, level, logs);
+        spawned.listens().await;
+        spawned
+    }
+
+    /// Starts `threadline serve`, which listens later.
+    pub(crate) fn begin(database: &Database, budget: Duration, level: &str, logs: &str) -> Self {
         let settings = database.folder().join("threadline.toml");
-        let text = "[server]\nstart_budget_ms = 60000\n";
+        let text = format!("[server]\nstart_budget_ms = {}\n", budget.as_millis());
         std::fs::write(&settings, text).expect("a settings file");
         let logs = database.folder().join(logs);
         let child = Command::new(env!("CARGO_BIN_EXE_threadline"))
@@ -34,17 +46,22 @@ impl Spawned {
             .stderr(std::fs::File::create(&logs).expect("a log file"))
             .spawn()
             .expect("the binary starts");
-        let mut spawned = Self { child, url: String::new(), logs };
-        for _ in 0..LOOKS {
-            if let Some(address) = address(&spawned.logs) {
-                spawned.url = format!("http://{address}");
-                return spawned;
+        Self { child, url: String::new(), logs }
+    }
+
+    /// Waits until it listens: then its `url` is known.
+    pub(crate) async fn listens(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < LISTENS_WITHIN {
+            if let Some(address) = address(&self.logs) {
+                self.url = format!("http://{address}");
+                return;
             }
-            let ended = spawned.child.try_wait().expect("a child of ours");
-            assert!(ended.is_none(), "it ended: {}", text_of(&spawned.logs));
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let ended = self.child.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "it ended: {}", text_of(&self.logs));
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        panic!("it does not listen: {}", text_of(&spawned.logs));
+        panic!("it does not listen: {}", text_of(&self.logs));
     }
 
     /// SIGKILL: no time for anything.

@@ -1,0 +1,102 @@
+//! A PostgreSQL of this test's own, so that it can be restarted and killed.
+//!
+//! `tests/postgres.sh` knows how to start one. A shell holds it, does what it is told line by line,
+//! and takes it away when this end of its input closes, however the test ends.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Says the URL, then obeys `SIGNAL SECONDS`: ends the server by that signal, starts it again so
+/// much later, and says so. After SIGKILL the server's children may hold on to what they share for
+/// a moment, in which it cannot start.
+const SHELL: &str = r#"
+set -euo pipefail
+. tests/postgres.sh
+postgres_binaries >/dev/null || { echo absent; exit 0; }
+trap postgres_stop EXIT
+postgres_start >&2
+echo "$POSTGRES_URL"
+while read -r signal seconds; do
+  pid="$(postgres_pid)"
+  kill -"$signal" "$pid"
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+  sleep "$seconds"
+  for try in $(seq 100); do
+    if postgres_serve; then break; fi
+    sleep 0.05
+  done
+  echo ready
+done
+"#;
+
+/// How PostgreSQL ends, as its documentation names the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Transactions are rolled back and sessions told.
+    Fast,
+    /// At once, to be recovered at the next start.
+    Immediate,
+    /// SIGKILL for the postmaster alone; its children find out by themselves.
+    Killed,
+}
+
+impl Ending {
+    pub(crate) const ALL: [Self; 3] = [Self::Fast, Self::Immediate, Self::Killed];
+
+    fn signal(self) -> &'static str {
+        match self {
+            Self::Fast => "INT",
+            Self::Immediate => "QUIT",
+            Self::Killed => "KILL",
+        }
+    }
+}
+
+pub(crate) struct Cluster {
+    pub(crate) url: String,
+    shell: Child,
+    orders: Option<ChildStdin>,
+    words: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    /// Starts one; none where PostgreSQL's binaries are not found.
+    pub(crate) fn start() -> Option<Self> {
+        let mut shell = Command::new("bash")
+            .args(["-c", SHELL])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash starts");
+        let orders = shell.stdin.take();
+        let words = BufReader::new(shell.stdout.take().expect("a pipe"));
+        let mut cluster = Self { url: String::new(), shell, orders, words };
+        cluster.url = cluster.word();
+        (cluster.url != "absent").then_some(cluster)
+    }
+
+    /// Ends PostgreSQL, waits for `pause`, starts it; gives the moment from which it answers again.
+    pub(crate) fn restart(&mut self, ending: Ending, pause: Duration) -> Instant {
+        let orders = self.orders.as_mut().expect("the shell listens until it is dropped");
+        writeln!(orders, "{} {:.3}", ending.signal(), pause.as_secs_f64()).expect("a shell");
+        assert_eq!(self.word(), "ready");
+        Instant::now()
+    }
+
+    fn word(&mut self) -> String {
+        let mut line = String::new();
+        self.words.read_line(&mut line).expect("the shell's words");
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of its orders: the shell stops the server and removes the folder.
+        drop(self.orders.take());
+        // It may have ended before.
+        let _ = self.shell.wait();
+    }
+}
