@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Executor as _};
@@ -20,6 +21,10 @@ pub enum Reads<'c> {
     /// On the writer's connection, where nothing can change any more.
     Inside(&'c mut AnyConnection),
 }
+
+/// As long as PostgreSQL lets a statement run. What takes longer has lost its connection, which
+/// nobody may have said: it must not keep its place among the readers until TCP finds out.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
@@ -55,15 +60,19 @@ impl Reads<'_> {
 impl Store {
     /// A reader on which `first` has been executed. A connection that broke while it was idle, as
     /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
-    /// taken instead, and in the end a new one.
+    /// taken instead, and in the end a new one. One that is silent is given up.
     pub(super) async fn reader(&self, first: &'static str) -> Result<PoolConnection<Any>, Error> {
         let mut left = self.readers.options().get_max_connections();
         loop {
             let mut connection = self.readers.acquire().await?;
-            match connection.execute(first).await {
-                Ok(_) => return Ok(connection),
-                Err(error) if left == 0 => return Err(error.into()),
-                Err(_) => drop(connection.detach()),
+            match tokio::time::timeout(READ_WITHIN, connection.execute(first)).await {
+                Ok(Ok(_)) => return Ok(connection),
+                Ok(Err(_)) if left > 0 => drop(connection.detach()),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => {
+                    drop(connection.detach());
+                    return Err(Error::Unavailable);
+                }
             }
             left -= 1;
         }
@@ -73,8 +82,14 @@ impl Store {
 async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
     store.reads_counted.fetch_add(1, Ordering::Relaxed);
     let mut connection = store.reader(store.engine.begin_read()).await?;
-    let loaded = load(&mut connection).await;
-    if connection.execute("COMMIT").await.is_err() {
+    let reading = async {
+        let loaded = load(&mut connection).await;
+        (loaded, connection.execute("COMMIT").await.is_ok())
+    };
+    let (loaded, ended) = tokio::time::timeout(READ_WITHIN, reading)
+        .await
+        .unwrap_or((Err(Error::Unavailable), false));
+    if !ended {
         // A connection in an unknown state goes back to nobody.
         drop(connection.detach());
     }
