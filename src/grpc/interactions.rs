@@ -1,7 +1,7 @@
 //! `InteractionService`: each call is parse → use case → answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::{Request, Response, Status};
 
@@ -52,6 +52,8 @@ impl InteractionService for Interactions {
         &self,
         request: Request<proto::StartInteractionRequest>,
     ) -> Result<Response<proto::StartInteractionResponse>, Status> {
+        // The look at the key is part of the budget: the caller waits for both.
+        let begun = Instant::now();
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let own = deadline(request.metadata()).map(|limit| limit.saturating_sub(WAY_HOME));
         let budget = own.map_or(self.service.budget(), |own| own.min(self.service.budget()));
@@ -60,7 +62,8 @@ impl InteractionService for Interactions {
             .needs(&[Role::Telephony, Role::Bot, Role::Backfill])
             .map_err(|error| status(&error))?;
         let start = requests::start(request.into_inner(), &caller, now)?;
-        let answer = self.service.start_interaction(&caller, start, budget).await;
+        let left = budget.saturating_sub(begun.elapsed());
+        let answer = self.service.start_interaction(&caller, start, left).await;
         let answer = answer.map_err(|error| status(&error))?;
         Ok(Response::new(answers::context(answer, Self::explains(&caller))))
     }
