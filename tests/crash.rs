@@ -14,6 +14,8 @@ mod clients;
 mod cluster;
 #[path = "store/database.rs"]
 mod database;
+#[path = "crash/dead_ends.rs"]
+mod dead_ends;
 #[path = "store/invariants.rs"]
 mod invariants;
 #[path = "store/keys.rs"]
@@ -53,11 +55,24 @@ async fn what_was_acknowledged_survives_kills_on_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_recovers_when_postgres_restarts() {
-    let Some(mut cluster) = Cluster::start() else {
-        eprintln!("PostgreSQL's binaries are not found: its restarts are not tested");
-        return;
-    };
+    let Some(mut cluster) = private_cluster() else { return };
     let database = Database::at(cluster.url.clone()).await;
     restarts::survived(&database, &mut cluster, plan::restarts()).await;
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_recovers_from_connections_that_fell_silent() {
+    let Some(mut cluster) = private_cluster() else { return };
+    let database = Database::at(cluster.url.clone()).await;
+    dead_ends::survived(&database, &mut cluster).await;
+    database.remove().await;
+}
+
+fn private_cluster() -> Option<Cluster> {
+    let cluster = Cluster::start();
+    if cluster.is_none() {
+        eprintln!("PostgreSQL's binaries are not found: what happens to it is not tested");
+    }
+    cluster
 }

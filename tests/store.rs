@@ -1,5 +1,5 @@
 //! The store and the service on it: a contract that every engine keeps, what the cache saves,
-//! what survives a kill, and what stays true under concurrent work.
+//! and what stays true under concurrent work.
 //!
 //! Each case runs on SQLite, and on the PostgreSQL that `THREADLINE_TEST_POSTGRES` names
 //! (`./test.sh` starts one). To add a case: a function in `tests/store/`, a line below.
@@ -26,8 +26,6 @@ mod faults;
 mod invariants;
 #[path = "store/keys.rs"]
 mod keys;
-#[path = "store/killing.rs"]
-mod killing;
 #[path = "store/opening.rs"]
 mod opening;
 #[path = "store/order.rs"]
@@ -36,8 +34,6 @@ mod order;
 mod rows;
 #[path = "store/serving.rs"]
 mod serving;
-#[path = "store/spawned.rs"]
-mod spawned;
 #[path = "store/stale.rs"]
 mod stale;
 #[path = "store/time.rs"]
@@ -102,6 +98,5 @@ contract! {
     time: store_time_never_goes_back;
     caching: a_start_from_the_cache_reads_nothing, another_instance_is_seen,
         stamps_change_with_links_only;
-    killing: what_was_acknowledged_survives_a_kill;
     concurrency: invariants_hold_under_concurrent_work;
 }

@@ -7,9 +7,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Says the URL, then obeys `SIGNAL SECONDS`: ends the server by that signal, starts it again so
-/// much later, and says so. After SIGKILL the server's children may hold on to what they share for
-/// a moment, in which it cannot start.
+/// Says the URL, then obeys and says so: `restart SIGNAL SECONDS` ends the server by that signal and
+/// starts it again so much later; `signal SIGNAL PIDS` sends that signal to these. After SIGKILL the
+/// server's children may hold on to what they share for a moment, in which it cannot start.
 const SHELL: &str = r#"
 set -euo pipefail
 . tests/postgres.sh
@@ -17,16 +17,21 @@ postgres_binaries >/dev/null || { echo absent; exit 0; }
 trap postgres_stop EXIT
 postgres_start >&2
 echo "$POSTGRES_URL"
-while read -r signal seconds; do
-  pid="$(postgres_pid)"
-  kill -"$signal" "$pid"
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
-  sleep "$seconds"
-  for try in $(seq 100); do
-    if postgres_serve; then break; fi
-    sleep 0.05
-  done
-  echo ready
+while read -r order what more; do
+  case "$order" in
+    signal) kill -"$what" $more ;;
+    restart)
+      pid="$(postgres_pid)"
+      kill -"$what" "$pid"
+      while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+      sleep "$more"
+      for try in $(seq 100); do
+        if postgres_serve; then break; fi
+        sleep 0.05
+      done
+      ;;
+  esac
+  echo done
 done
 "#;
 
@@ -79,10 +84,20 @@ impl Cluster {
 
     /// Ends PostgreSQL, waits for `pause`, starts it; gives the moment from which it answers again.
     pub(crate) fn restart(&mut self, ending: Ending, pause: Duration) -> Instant {
-        let orders = self.orders.as_mut().expect("the shell listens until it is dropped");
-        writeln!(orders, "{} {:.3}", ending.signal(), pause.as_secs_f64()).expect("a shell");
-        assert_eq!(self.word(), "ready");
+        self.obeys(&format!("restart {} {:.3}", ending.signal(), pause.as_secs_f64()));
         Instant::now()
+    }
+
+    /// Sends a signal to some of PostgreSQL's own processes.
+    pub(crate) fn signal(&mut self, signal: &str, pids: &[i64]) {
+        let pids: Vec<String> = pids.iter().map(i64::to_string).collect();
+        self.obeys(&format!("signal {signal} {}", pids.join(" ")));
+    }
+
+    fn obeys(&mut self, order: &str) {
+        let orders = self.orders.as_mut().expect("the shell listens until it is dropped");
+        writeln!(orders, "{order}").expect("a shell");
+        assert_eq!(self.word(), "done", "{order}");
     }
 
     fn word(&mut self) -> String {

@@ -17,6 +17,9 @@ const SEED: u64 = 20_261;
 pub(crate) const READY_WITHIN: Duration = unless_debug(2, 20);
 /// What the service may need, once PostgreSQL answers again, until a start is decided.
 pub(crate) const RECOVERED_WITHIN: Duration = Duration::from_secs(5);
+/// What the service may need until it has given up connections that fell silent: a batch that
+/// commits may take fifteen seconds, and what is read ten.
+pub(crate) const SILENCE_ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// The default budget of a start.
 pub(crate) const BUDGET: Duration = Duration::from_millis(300);
 /// What the way there and back may add, on a machine whose two cores PostgreSQL's start, eight

@@ -1,0 +1,114 @@
+//! Every connection to PostgreSQL falls silent at once, as when the machine behind it is gone and
+//! nobody says so: calls that wait on them must not wait for ever, nor hold their places.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Row as _;
+use threadline::cli::client::{Interactions, connect};
+
+use crate::check;
+use crate::cluster::Cluster;
+use crate::database::Database;
+use crate::keys::new_key;
+use crate::kills::acquainted;
+use crate::plan::{BUDGET, SILENCE_ENDS_WITHIN, TRANSPORT};
+use crate::spawned::Spawned;
+use crate::story::{PEOPLE, Story};
+
+/// Keys that call.
+const KEYS: usize = 5;
+/// How long the service trusts a key that it has looked at, and a little more.
+const TRUSTED_FOR: Duration = Duration::from_millis(1_100);
+/// A caller that calls again and again leaves the machine some time.
+const BETWEEN_STARTS: Duration = Duration::from_millis(20);
+/// How long a start waits for another look at its key.
+const LOOK_WITHIN: Duration = Duration::from_millis(100);
+
+pub(crate) async fn survived(database: &Database, cluster: &mut Cluster) {
+    let mut keys = Vec::new();
+    for _ in 0..KEYS {
+        keys.push(new_key(database).await);
+    }
+    let key = keys[0].clone();
+    let mut server = Spawned::begin(database, BUDGET, "info", "log");
+    server.listens().await;
+    let told = acquainted(&server.url, &key).await.told();
+    let connection = connect(&server.url, Some(&key)).await.expect("it answers");
+    check::eight_read_at_once(&connection, &told).await;
+    for (number, key) in (0..).zip(&keys) {
+        start_of_a_stranger(&server.url, key, number).await;
+    }
+    let mut service = Interactions::new(connection.clone());
+    // From here on this person is in the cache: their starts wait for the writer alone.
+    service.start_interaction(story("warm").start()).await.expect("a start");
+    let silent = backends(database).await;
+    assert!(silent.len() >= 9, "eight readers and a writer: {silent:?}");
+    cluster.signal("STOP", &silent);
+    let begun = Instant::now();
+    the_look_at_a_key_is_part_of_the_budget(&server.url, &keys).await;
+    let mut starts = Vec::new();
+    for number in 0.. {
+        let sent = Instant::now();
+        let answer = service.start_interaction(story(&format!("silent-{number}")).start()).await;
+        starts.push(sent.elapsed());
+        if !answer.expect("decided or degraded").into_inner().degraded {
+            break;
+        }
+        assert!(begun.elapsed() < SILENCE_ENDS_WITHIN, "no start is decided any more");
+        tokio::time::sleep(BETWEEN_STARTS).await;
+    }
+    let (tries, recovered) = (starts.len(), begun.elapsed());
+    check::eight_read_at_once(&connection, &told).await;
+    cluster.signal("CONT", &silent);
+    let slowest = starts.iter().max().copied().unwrap_or_default();
+    eprintln!(
+        "{} silent connections: a start again after {} ms and {tries} tries; slowest start {} ms",
+        silent.len(),
+        recovered.as_millis(),
+        slowest.as_millis()
+    );
+    assert!(slowest <= BUDGET + TRANSPORT, "{slowest:?} until a start was answered");
+    assert!(tries > 1, "the silence was noticed");
+}
+
+/// Another one of the first person's.
+fn story(id: &str) -> Story {
+    Story { id: id.to_owned(), ..Story::first_of(0) }
+}
+
+/// While nothing can be read, a key that was trusted long enough is looked at again, in vain, and
+/// after that its start waits in vain. The machine may be slow now and then, but not for every key.
+async fn the_look_at_a_key_is_part_of_the_budget(url: &str, keys: &[String]) {
+    let (begun, mut strangers) = (Instant::now(), KEYS as u64..);
+    let mut next = || strangers.next().expect("there is no last number");
+    while begun.elapsed() < TRUSTED_FOR {
+        start_of_a_stranger(url, &keys[0], next()).await;
+    }
+    let mut fastest = Duration::MAX;
+    for key in &keys[1..] {
+        fastest = fastest.min(start_of_a_stranger(url, key, next()).await);
+    }
+    assert!(
+        fastest < BUDGET + LOOK_WITHIN / 2,
+        "{fastest:?} for a start with a key not seen lately"
+    );
+}
+
+/// How long a start takes about somebody whom nobody has seen: it must read.
+async fn start_of_a_stranger(url: &str, key: &str, number: u64) -> Duration {
+    let story = Story { id: format!("stranger-{number}"), ..Story::first_of(PEOPLE + number) };
+    let connection = connect(url, Some(key)).await.expect("it answers");
+    let sent = Instant::now();
+    let answer = Interactions::new(connection).start_interaction(story.start()).await;
+    answer.expect("decided or degraded");
+    sent.elapsed()
+}
+
+/// The processes of PostgreSQL that serve this database's connections.
+async fn backends(database: &Database) -> Vec<i64> {
+    let mut connection = database.connect().await;
+    let sql = "SELECT CAST(pid AS BIGINT) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a list");
+    rows.iter().map(|row| row.get(0)).collect()
+}
