@@ -35,6 +35,8 @@ pub struct Configuration {
     pub start_budget: Duration,
     /// The cache's bound.
     pub cache_bytes: u64,
+    /// Threads that serve.
+    pub workers: usize,
     /// Between two sweeps.
     pub sweep_every: Duration,
     /// What the tenants chose.
@@ -61,6 +63,7 @@ struct Server {
     database: Option<String>,
     start_budget_ms: Option<u64>,
     cache_megabytes: Option<u64>,
+    workers: Option<u64>,
     sweep_every_seconds: Option<u64>,
 }
 
@@ -143,6 +146,7 @@ impl Configuration {
             1,
             86_400,
         );
+        let workers = within(&mut wrong, "server.workers", server.workers, 0, 0, 256);
         let listen = layers.listen.clone().or(server.listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
         if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
@@ -161,6 +165,10 @@ impl Configuration {
             database,
             start_budget: Duration::from_millis(budget),
             cache_bytes: cache << 20,
+            workers: match workers as usize {
+                0 => std::thread::available_parallelism().map_or(1, usize::from),
+                chosen => chosen,
+            },
             sweep_every: Duration::from_secs(sweep),
             policies: Policies { default: Arc::new(default), by_tenant },
         })

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::Stream;
 use tonic::transport::Server;
 
+use super::workers::{Hands, Phase, Worker, reached};
 use super::{Configuration, root_keys};
 use crate::clock::Clock;
 use crate::continuity::service::Settings;
@@ -24,6 +25,8 @@ use crate::store::Schedule;
 
 /// How long open calls may go on after the stop was asked for.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+/// How long accepting rests when the system refuses a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 /// Streams of one connection at once.
 const STREAMS: u32 = 1_024;
 /// Calls of one connection in work at once.
@@ -78,8 +81,9 @@ pub struct Running {
     pub address: SocketAddr,
     /// The service behind it.
     pub service: Arc<Service>,
-    stop: watch::Sender<bool>,
-    served: JoinHandle<Result<(), tonic::transport::Error>>,
+    phase: watch::Sender<Phase>,
+    workers: Vec<Worker>,
+    accepting: JoinHandle<()>,
     swept: JoinHandle<()>,
 }
 
@@ -88,31 +92,45 @@ impl Running {
     ///
     /// # Errors
     /// When serving had failed before.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        // Nobody listens any more only when everything has ended already.
-        let _ = self.stop.send(true);
-        let abort = self.served.abort_handle();
-        let served = match tokio::time::timeout(DRAIN_WITHIN, self.served).await {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.enter(Phase::Draining);
+        self.accepting.abort();
+        let served = match tokio::time::timeout(DRAIN_WITHIN, self.ended()).await {
             Ok(served) => served,
             Err(_) => {
                 tracing::warn!("open calls did not end in time and were cut off");
-                abort.abort();
-                Ok(Ok(()))
+                self.enter(Phase::Cut);
+                self.ended().await
             }
         };
         self.swept.abort();
         if tokio::time::timeout(DRAIN_WITHIN, self.service.store().close()).await.is_err() {
             tracing::warn!("the store did not close in time");
         }
-        served.context("the server failed")?.context("the server failed")
+        self.enter(Phase::Over);
+        let threads = self.workers.into_iter().map(Worker::into_thread);
+        for thread in threads.collect::<Vec<_>>() {
+            // A thread that panicked has nothing left to wait for.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        served
     }
 
-    /// Waits until serving ends by itself.
+    fn enter(&self, phase: Phase) {
+        // Nobody listens any more only when everything has ended already.
+        let _ = self.phase.send(phase);
+    }
+
+    /// Waits until serving ends.
     ///
     /// # Errors
     /// Why it ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
-        (&mut self.served).await.context("the server failed")?.context("the server failed")
+        let mut served = Ok(());
+        for worker in &mut self.workers {
+            served = served.and(worker.served().await);
+        }
+        served
     }
 }
 
@@ -121,25 +139,48 @@ impl Running {
 /// # Errors
 /// Settings, root key, database or address that cannot be used.
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
-    let (listen, sweep_every) =
-        (serve.configuration.listen.clone(), serve.configuration.sweep_every);
+    let listen = serve.configuration.listen.clone();
+    let (workers, sweep_every) = (serve.configuration.workers, serve.configuration.sweep_every);
     let service = serve.open().await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
     let listener =
         TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
-    let (stop, stopped) = watch::channel(false);
-    let served = tokio::spawn(serve_on(listener, Arc::clone(&service), stopped));
+    let (phase, watched) = watch::channel(Phase::Serving);
+    let workers = (0..workers)
+        .map(|_| Worker::start(&service, watched.clone()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let accepting = tokio::spawn(accept(listener, workers.iter().map(Worker::hands).collect()));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
     tracing::info!(%address, "serving");
-    Ok(Running { address, service, stop, served, swept })
+    Ok(Running { address, service, phase, workers, accepting, swept })
 }
 
-async fn serve_on(
-    listener: TcpListener,
+/// Takes connections and deals them out in turn.
+async fn accept(listener: TcpListener, workers: Vec<Hands>) {
+    for worker in workers.iter().cycle() {
+        let connection = loop {
+            match listener.accept().await {
+                Ok((connection, _)) => break connection,
+                // Too many open files, or a peer that went away: others may fare better soon.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        };
+        // Small answers must not wait for more: without this a call took 43 ms.
+        let _ = connection.set_nodelay(true);
+        if let Ok(connection) = connection.into_std() {
+            // A worker that has ended serves nobody: the connection closes as it is dropped.
+            let _ = worker.send(connection);
+        }
+    }
+}
+
+/// Serves the connections that one worker is handed, until the phase is past serving.
+pub(super) async fn serve_on(
+    connections: impl Stream<Item = std::io::Result<TcpStream>>,
     service: Arc<Service>,
-    mut stopped: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
 ) -> Result<(), tonic::transport::Error> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<InteractionServiceServer<Interactions>>().await;
@@ -154,11 +195,6 @@ async fn serve_on(
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     let customers = CustomerServiceServer::new(Customers::new(service))
         .max_decoding_message_size(MAX_REQUEST_BYTES);
-    // Small answers must not wait for more: without this a call took 43 ms.
-    let connections = TcpListenerStream::new(listener);
-    let connections = tokio_stream::StreamExt::map(connections, |connection| {
-        connection.inspect(|it| drop(it.set_nodelay(true)))
-    });
     Server::builder()
         .layer(Logged)
         .max_concurrent_streams(Some(STREAMS))
@@ -170,8 +206,7 @@ async fn serve_on(
         .add_service(interactions)
         .add_service(customers)
         .serve_with_incoming_shutdown(connections, async move {
-            // The sender is gone only when the server is being dropped: that is a stop, too.
-            let _ = stopped.wait_for(|stop| *stop).await;
+            reached(&mut phase, Phase::Draining).await;
             health_reporter.set_not_serving::<InteractionServiceServer<Interactions>>().await;
         })
         .await

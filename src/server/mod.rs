@@ -3,6 +3,7 @@
 mod configuration;
 mod listen;
 mod root_key;
+mod workers;
 
 pub use configuration::{Configuration, ConfigurationError, Layers};
 pub use listen::{Running, Serve, serve};

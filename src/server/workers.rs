@@ -1,0 +1,103 @@
+//! The threads that serve: each runs everything of its connections on one thread, so that a request
+//! never hops between threads and never waits for another thread's work. Connections are dealt out
+//! in turn, which keeps few connections even where the kernel's own choice would not.
+
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::Stream;
+use tonic::transport::Error;
+
+use super::listen::serve_on;
+use crate::continuity::Service;
+
+/// How far the server's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// New connections and calls are welcome.
+    Serving,
+    /// Open calls may end; nothing new begins.
+    Draining,
+    /// What is still open is cut off.
+    Cut,
+    /// Nothing needs the threads any more.
+    Over,
+}
+
+/// Where a worker takes connections.
+pub(super) type Hands = mpsc::UnboundedSender<TcpStream>;
+
+/// A thread that serves the connections it is handed.
+pub(super) struct Worker {
+    connections: Hands,
+    served: oneshot::Receiver<Result<(), Error>>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the thread. It serves until `phase` says otherwise, and lives until the phase is
+    /// [`Phase::Over`] or its sender is gone: database connections that were made on it need it.
+    pub fn start(service: &Arc<Service>, phase: watch::Receiver<Phase>) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (connections, handed) = mpsc::unbounded_channel();
+        let (done, served) = oneshot::channel();
+        let service = Arc::clone(service);
+        let thread = std::thread::Builder::new()
+            .name("server".into())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let (mut cut, mut over) = (phase.clone(), phase.clone());
+                    let served = tokio::select! {
+                        served = serve_on(Handed(handed), service, phase) => served,
+                        () = reached(&mut cut, Phase::Cut) => Ok(()),
+                    };
+                    // Whoever waited may have given up.
+                    let _ = done.send(served);
+                    reached(&mut over, Phase::Over).await;
+                });
+            })
+            .context("a thread that serves")?;
+        Ok(Self { connections, served, thread })
+    }
+
+    /// Where it takes connections.
+    pub fn hands(&self) -> Hands {
+        self.connections.clone()
+    }
+
+    /// Waits until it serves no more.
+    pub async fn served(&mut self) -> anyhow::Result<()> {
+        match (&mut self.served).await {
+            Ok(served) => served.context("the server failed"),
+            Err(_) => anyhow::bail!("a thread that serves has ended"),
+        }
+    }
+
+    /// The thread, to wait for once the phase is [`Phase::Over`].
+    pub fn into_thread(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
+/// Waits for a phase; a sender that is gone stands for the last one.
+pub(super) async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    // The sender is dropped with the server: that is every phase at once.
+    let _ = phase.wait_for(|phase| *phase >= wanted).await;
+}
+
+/// The connections that a worker is handed, on its own runtime.
+struct Handed(mpsc::UnboundedReceiver<TcpStream>);
+
+impl Stream for Handed {
+    type Item = std::io::Result<tokio::net::TcpStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let connection = ready!(self.0.poll_recv(context));
+        Poll::Ready(connection.map(tokio::net::TcpStream::from_std))
+    }
+}
