@@ -6,15 +6,19 @@
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
+use moka::sync::Cache as MokaCache;
+use rustc_hash::FxBuildHasher;
 
 use crate::clock::Time;
 use crate::context::Context;
 use crate::crypto::DataKey;
 use crate::ids::{CustomerId, TenantId, Token};
-use crate::store::gate::{Gate, Key, Listener};
-use crate::store::read::Owners;
-use crate::store::rows::{CustomerRow, LinkRow};
+use crate::store::gate::{Appended, Gate, Key, Listener};
+use crate::store::read::{JournalEntry, Owners};
+use crate::store::rows::{CustomerRow, LinkRow, Verb};
+
+/// Keys are keyed hashes or random: there is nothing for a slow hash to protect.
+type Cache<K, V> = MokaCache<K, V, FxBuildHasher>;
 
 /// A customer as remembered.
 pub struct Remembered {
@@ -42,21 +46,33 @@ pub struct Memory {
     owners: Cache<(TenantId, Token), Arc<Owners>>,
     people: Cache<(TenantId, CustomerId), Arc<Remembered>>,
     labels: Cache<(TenantId, Token), Arc<str>>,
+    interactions: Cache<(TenantId, Token), Arc<JournalEntry>>,
 }
 
 impl Memory {
     /// An empty cache of so many bytes at most, roughly.
     pub fn new(gate: Arc<Gate>, bytes: u64) -> Self {
-        let owners = Cache::builder()
+        let owners = MokaCache::builder()
             .weigher(|_, owners: &Arc<Owners>| 128 + 24 * owners.customers.len() as u32)
             .max_capacity(bytes / 8);
-        let people = Cache::builder()
+        let people = MokaCache::builder()
             .weigher(|_, person: &Arc<Remembered>| person.weight())
-            .max_capacity(bytes / 4 * 3);
-        let labels = Cache::builder()
+            .max_capacity(bytes / 8 * 5);
+        let labels = MokaCache::builder()
             .weigher(|_, text: &Arc<str>| 96 + text.len() as u32)
             .max_capacity(bytes / 8);
-        Self { gate, owners: owners.build(), people: people.build(), labels: labels.build() }
+        let interactions = MokaCache::builder()
+            .weigher(|_, entry: &Arc<JournalEntry>| {
+                u32::try_from(192 + 96 * entry.guards.len() + entry.state.len()).unwrap_or(u32::MAX)
+            })
+            .max_capacity(bytes / 8);
+        Self {
+            gate,
+            owners: owners.build_with_hasher(FxBuildHasher),
+            people: people.build_with_hasher(FxBuildHasher),
+            labels: labels.build_with_hasher(FxBuildHasher),
+            interactions: interactions.build_with_hasher(FxBuildHasher),
+        }
     }
 
     /// Who owns an identifier, if remembered.
@@ -87,6 +103,24 @@ impl Memory {
         });
     }
 
+    /// What the journal holds of an interaction, if remembered.
+    pub fn interaction(&self, tenant: TenantId, token: Token) -> Option<Arc<JournalEntry>> {
+        self.interactions.get(&(tenant, token))
+    }
+
+    /// Remembers an interaction that was loaded after `sequence`.
+    pub fn keep_interaction(
+        &self,
+        tenant: TenantId,
+        token: Token,
+        entry: &Arc<JournalEntry>,
+        sequence: u64,
+    ) {
+        self.gate.if_unchanged(Key::Interaction(tenant, token), sequence, || {
+            self.interactions.insert((tenant, token), Arc::clone(entry));
+        });
+    }
+
     /// A label's text, if remembered. Labels never change.
     pub fn label(&self, tenant: TenantId, token: Token) -> Option<Arc<str>> {
         self.labels.get(&(tenant, token))
@@ -104,7 +138,7 @@ impl Listener for Memory {
             match key {
                 Key::Head(tenant, token) => self.owners.invalidate(&(*tenant, *token)),
                 Key::Customer(tenant, customer) => self.people.invalidate(&(*tenant, *customer)),
-                Key::Interaction(..) => {}
+                Key::Interaction(tenant, token) => self.interactions.invalidate(&(*tenant, *token)),
             }
         }
     }
@@ -112,5 +146,21 @@ impl Listener for Memory {
     fn changed_unseen(&self) {
         self.owners.invalidate_all();
         self.people.invalidate_all();
+        self.interactions.invalidate_all();
+    }
+
+    /// An interaction is known from its first row on, and goes on where what is known of it ends.
+    fn appended(&self, tenant: TenantId, appended: Appended<'_>) {
+        let Some(first) = appended.rows.first() else { return };
+        let key = (tenant, first.interaction);
+        let begins = first.verb == Verb::Start && appended.after.unwrap_or(0) == 0;
+        let before = if begins { None } else { self.interactions.get(&key) };
+        let goes_on = before.as_ref().and_then(|entry| entry.newest()).map(|it| it.position);
+        if begins || (goes_on.is_some() && goes_on == appended.after) {
+            let entry = JournalEntry::extended(before.as_deref(), appended.rows);
+            self.interactions.insert(key, Arc::new(entry));
+        } else {
+            self.interactions.invalidate(&key);
+        }
     }
 }

@@ -2,6 +2,9 @@
 //! and the 12- or 24-hour clock by locale (ICU4X), the hour by time zone (the
 //! tz database compiled in, so that no file is read and every machine agrees).
 
+use std::cell::{LazyCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use icu::calendar::{Date, Gregorian};
@@ -53,30 +56,74 @@ fn known_time_zone(name: &str) -> Option<TimeZone> {
     ZONES.get(name).ok()
 }
 
-/// A locale and a time zone to tell moments in, as seen from a present.
-pub(super) struct Calendar {
+/// How one locale tells moments.
+struct Formats {
     locale: Locale,
-    zone: TimeZone,
-    now: DateTime,
-    // Most contacts of a brief are of this week: these two are made once.
     weekday: Option<DateTimeFormatter<E>>,
     hour: Option<NoCalendarFormatter<T>>,
+    day: Made<MD>,
+    dated: Made<YMD>,
+}
+
+/// A format that is made when it is first needed.
+type Made<F> =
+    LazyCell<Option<DateTimeFormatter<F>>, Box<dyn FnOnce() -> Option<DateTimeFormatter<F>>>>;
+
+/// Locales whose formats a thread keeps; few tenants speak more.
+const MOST_LOCALES: usize = 32;
+
+impl Formats {
+    /// Making them costs more than all the rest of a brief: each thread keeps those it made.
+    fn of(tag: &str) -> Rc<Self> {
+        thread_local! {
+            static KEPT: RefCell<HashMap<String, Rc<Formats>>> = RefCell::default();
+        }
+        KEPT.with_borrow_mut(|kept| {
+            if let Some(formats) = kept.get(tag) {
+                return Rc::clone(formats);
+            }
+            if kept.len() >= MOST_LOCALES {
+                kept.clear();
+            }
+            let formats = Rc::new(Self::make(tag));
+            kept.insert(tag.to_owned(), Rc::clone(&formats));
+            formats
+        })
+    }
+
+    fn make(tag: &str) -> Self {
+        let locale = known_locale(tag).unwrap_or(locale!("en-US"));
+        let weekday = DateTimeFormatter::try_new((&locale).into(), E::short()).ok();
+        let hour = NoCalendarFormatter::try_new((&locale).into(), T::hm()).ok();
+        let (one, other) = (locale.clone(), locale.clone());
+        let day: Made<MD> = LazyCell::new(Box::new(move || {
+            DateTimeFormatter::try_new((&one).into(), MD::medium()).ok()
+        }));
+        let dated: Made<YMD> = LazyCell::new(Box::new(move || {
+            DateTimeFormatter::try_new((&other).into(), YMD::medium()).ok()
+        }));
+        Self { locale, weekday, hour, day, dated }
+    }
+}
+
+/// A locale and a time zone to tell moments in, as seen from a present.
+pub(super) struct Calendar {
+    formats: Rc<Formats>,
+    zone: TimeZone,
+    now: DateTime,
 }
 
 impl Calendar {
     /// An unknown locale counts as `en-US`, an unknown time zone as UTC.
     pub(super) fn new(locale: &str, time_zone: &str, now: Time) -> Self {
-        let locale = known_locale(locale).unwrap_or(locale!("en-US"));
         let zone = known_time_zone(time_zone).unwrap_or(TimeZone::UTC);
         let now = civil(now, &zone);
-        let weekday = DateTimeFormatter::try_new((&locale).into(), E::short()).ok();
-        let hour = NoCalendarFormatter::try_new((&locale).into(), T::hm()).ok();
-        Self { locale, zone, now, weekday, hour }
+        Self { formats: Formats::of(locale), zone, now }
     }
 
     /// The language's subtag, such as `de`.
     pub(super) fn language(&self) -> &str {
-        self.locale.id.language.as_str()
+        self.formats.locale.id.language.as_str()
     }
 
     /// Weekday and time within six days, else the date, with the year when it is not this one.
@@ -93,19 +140,17 @@ impl Calendar {
     }
 
     fn weekday_and_time(&self, then: DateTime) -> Option<String> {
-        let weekday = self.weekday.as_ref()?.format(&gregorian(then)?).to_string();
+        let weekday = self.formats.weekday.as_ref()?.format(&gregorian(then)?).to_string();
         let clock = ClockTime::try_new(then.hour() as u8, then.minute() as u8, 0, 0).ok()?;
-        Some(format!("{weekday} {}", self.hour.as_ref()?.format(&clock)))
+        Some(format!("{weekday} {}", self.formats.hour.as_ref()?.format(&clock)))
     }
 
     fn date(&self, then: DateTime) -> Option<String> {
         let date = gregorian(then)?;
         if then.year() == self.now.year() {
-            let day = DateTimeFormatter::try_new((&self.locale).into(), MD::medium()).ok()?;
-            return Some(day.format(&date).to_string());
+            return Some(self.formats.day.as_ref()?.format(&date).to_string());
         }
-        let day = DateTimeFormatter::try_new((&self.locale).into(), YMD::medium()).ok()?;
-        Some(day.format(&date).to_string())
+        Some(self.formats.dated.as_ref()?.format(&date).to_string())
     }
 }
 

@@ -49,13 +49,13 @@ pub struct Caller {
     /// Its tenant.
     pub tenant: Arc<Tenant>,
     /// The public part of its key.
-    pub key_id: String,
+    pub key_id: Arc<str>,
     /// Its roles, as a sum of [`Role`]s.
     pub roles: u32,
     /// The source its interaction ids belong to.
-    pub source: String,
+    pub source: Arc<str>,
     /// Other sources it may name.
-    pub may_address: Vec<String>,
+    pub may_address: Arc<[String]>,
     /// Its explicit ceiling, if it has one.
     pub max_assurance: Option<Assurance>,
 }
@@ -80,10 +80,10 @@ impl Caller {
     /// [`Error::SourceNotAllowed`] for any other.
     pub fn addresses(&self, named: &str) -> Result<String, Error> {
         let allowed = named.is_empty()
-            || named == self.source
+            || *named == *self.source
             || self.may_address.iter().any(|source| source == named);
         match (allowed, named.is_empty()) {
-            (true, true) => Ok(self.source.clone()),
+            (true, true) => Ok(self.source.to_string()),
             (true, false) => Ok(named.to_owned()),
             (false, _) => Err(Error::SourceNotAllowed),
         }

@@ -24,7 +24,7 @@ use crate::store::{Effects, Proposal, ReadSet, Reads};
 #[derive(Clone)]
 pub(super) struct Known {
     /// The operations so far.
-    pub entry: JournalEntry,
+    pub entry: Arc<JournalEntry>,
     /// Where it stands.
     pub state: State,
 }
@@ -156,13 +156,7 @@ impl<'d, 'c> Desk<'d, 'c> {
 
     /// An interaction; `None` when it was never heard of.
     pub async fn interaction(&mut self, token: Token) -> Result<Option<Known>, Error> {
-        let tenant = self.tenant.id;
-        let entry = self
-            .reads
-            .load(Box::new(move |connection| {
-                Box::pin(async move { read::journal(connection, tenant, token).await })
-            }))
-            .await?;
+        let entry = self.entry(token).await?;
         let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
         self.read.interactions.push((token, position));
         let Some(entry) = entry else { return Ok(None) };
@@ -172,7 +166,8 @@ impl<'d, 'c> Desk<'d, 'c> {
             return Ok(None);
         }
         let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
-        let Some(key) = self.key(key_id(&entry.state).ok_or(Error::Sealed)?).await? else {
+        let id = key_id(&entry.state).ok_or(Error::Sealed)?;
+        let Some(key) = self.key(id, entry.customer).await? else {
             // Its customer was removed, and the key with them.
             return Ok(None);
         };
@@ -180,14 +175,46 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(Some(Known { entry, state }))
     }
 
-    /// The data key of that name; `None` when it was destroyed.
-    async fn key(&mut self, id: KeyId) -> Result<Option<Arc<DataKey>>, Error> {
+    /// What the journal holds of an interaction.
+    async fn entry(&mut self, token: Token) -> Result<Option<Arc<JournalEntry>>, Error> {
+        let tenant = self.tenant.id;
+        if self.reads.uses_cache()
+            && let Some(entry) = self.service.memory.interaction(tenant, token)
+        {
+            return Ok(Some(entry));
+        }
+        let sequence = self.gate().sequence();
+        let entry = self
+            .reads
+            .load(Box::new(move |connection| {
+                Box::pin(async move { read::journal(connection, tenant, token).await })
+            }))
+            .await?
+            .map(Arc::new);
+        if let Some(entry) = entry.as_ref().filter(|_| self.reads.uses_cache()) {
+            self.service.memory.keep_interaction(tenant, token, entry, sequence);
+        }
+        Ok(entry)
+    }
+
+    /// The data key of that name, most likely this customer's; `None` when it was destroyed.
+    async fn key(
+        &mut self,
+        id: KeyId,
+        customer: Option<CustomerId>,
+    ) -> Result<Option<Arc<DataKey>>, Error> {
         if id == self.tenant.key.id() {
             return Ok(Some(Arc::clone(&self.tenant.key)));
         }
         let remembered = self.working.values().find(|one| one.key.id() == id);
         if let Some(working) = remembered {
             return Ok(Some(Arc::clone(&working.key)));
+        }
+        if let Some(customer) = customer.filter(|_| self.reads.uses_cache()) {
+            let person = self.service.memory.person(self.tenant.id, customer);
+            if let Some(person) = person.filter(|person| person.key.id() == id) {
+                return Ok(Some(Arc::clone(&person.key)));
+            }
         }
         let service = Arc::clone(self.service);
         let tenant = self.tenant.id;

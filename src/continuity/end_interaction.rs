@@ -158,7 +158,7 @@ impl Service {
                 let Some(known) = self.known(caller, interaction).await? else {
                     return Ok(Ended::removed(&operation.end.about.interaction_id, operation.now));
                 };
-                self.ended_as_it_stands(caller, known.state).await
+                Box::pin(self.ended_as_it_stands(caller, known.state)).await
             }
             Err(error) => Err(error),
         }
@@ -225,8 +225,8 @@ impl Operation for EndOperation {
             let mut warnings = Vec::new();
             let without_start = known.is_none();
             let mut state = match known {
-                Some(known) => self.news(&mut desk, known, &mut warnings).await?,
-                None => self.begin(&mut desk, &mut warnings).await?,
+                Some(known) => Box::pin(self.news(&mut desk, known, &mut warnings)).await?,
+                None => Box::pin(self.begin(&mut desk, &mut warnings)).await?,
             };
             self.conclude(&mut desk, &mut state, &mut warnings).await?;
             if without_start {

@@ -36,7 +36,7 @@ impl Service {
         caller: &Caller,
         interaction: Token,
     ) -> Result<Option<Known>, Error> {
-        let mut reads = Reads::Outside(Arc::clone(&self.store));
+        let mut reads = Reads::Fresh(Arc::clone(&self.store));
         Desk::new(self, &caller.tenant, &mut reads).interaction(interaction).await
     }
 

@@ -88,7 +88,7 @@ pub(super) async fn settle(
     state.settled = true;
     if linked || (before != state.supports.len() && state.filed_at.is_some()) {
         // A link needs its reason on file, so that it can be taken back with it.
-        filing::file(desk, state, interaction).await?;
+        Box::pin(filing::file(desk, state, interaction)).await?;
     }
     Ok(())
 }

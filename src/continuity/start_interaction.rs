@@ -97,7 +97,8 @@ async fn decide_and_write(
             service.remember_labels(caller, &settled);
             Ok(answer(settled, caller, service.store.now(), wish))
         }
-        Verdict::Replay => replay(service, caller, operation, wish).await,
+        // Boxed: it is rare, and would make every start carry room for it.
+        Verdict::Replay => Box::pin(replay(service, caller, operation, wish)).await,
     }
 }
 
@@ -220,7 +221,8 @@ impl Operation for StartOperation {
             let mut hints = self.start.normalised.hints.clone();
             if let Some(before) = continued(&mut desk, &self.start.about, self.begun).await? {
                 hints.retain(|hint| hint.field != CALLER_NUMBER);
-                inherit(&mut desk, &mut state, self.interaction, &before, hints).await?;
+                let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, hints);
+                Box::pin(inheriting).await?;
             } else {
                 if !self.start.about.continues_interaction_id.is_empty() {
                     warnings.push(Warning::unknown_continuation());

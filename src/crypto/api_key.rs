@@ -70,8 +70,7 @@ impl ApiKey {
             return None;
         }
         let id = parts.next()?;
-        let symbols = base32().specification().symbols;
-        if id.len() != ID_LENGTH || !id.chars().all(|letter| symbols.contains(letter)) {
+        if id.len() != ID_LENGTH || !id.chars().all(|letter| SYMBOLS.contains(letter)) {
             return None;
         }
         let bytes = Zeroizing::new(base32().decode(parts.next()?.as_bytes()).ok()?);
@@ -100,11 +99,13 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+const SYMBOLS: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+
 /// Crockford's base 32 in lower case, as in a `customer_ref`; bits that encode nothing must be zero.
 fn base32() -> &'static Encoding {
     static ENCODING: LazyLock<Encoding> = LazyLock::new(|| {
         let mut specification = Specification::new();
-        specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+        specification.symbols.push_str(SYMBOLS);
         // A constant of 32 distinct ASCII symbols is always a valid specification.
         specification.encoding().expect("a constant specification")
     });

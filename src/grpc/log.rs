@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures_util::future::Either;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 
@@ -18,6 +19,9 @@ const CALLS: [&str; 6] = [
     "/threadline.v1.InteractionService/ListInteractions",
     "/threadline.v1.CustomerService/GetCustomer",
 ];
+
+/// A call whose end will be logged.
+type Logging<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Logs every call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +48,7 @@ where
 {
     type Response = Response<O>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<O>, S::Error>> + Send>>;
+    type Future = Either<S::Future, Logging<Result<Response<O>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -52,14 +56,14 @@ where
 
     fn call(&mut self, request: Request<I>) -> Self::Future {
         if !tracing::enabled!(tracing::Level::DEBUG) {
-            return Box::pin(self.inner.call(request));
+            return Either::Left(self.inner.call(request));
         }
         // A path that we do not serve may hold anything.
         let path = request.uri().path();
         let call = CALLS.into_iter().find(|known| *known == path).unwrap_or("another call");
         let begun = Instant::now();
         let answering = self.inner.call(request);
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let answer = answering.await;
             let status =
                 answer.as_ref().ok().and_then(|answer| answer.headers().get("grpc-status"));
@@ -67,6 +71,6 @@ where
             let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
             tracing::debug!(call, code, milliseconds, "answered");
             answer
-        })
+        }))
     }
 }

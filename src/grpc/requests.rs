@@ -52,7 +52,7 @@ pub(super) fn start(
     let mut check = Check::default();
     let about = About {
         interaction_id: request.interaction_id.clone(),
-        source: caller.source.clone(),
+        source: caller.source.to_string(),
         thread_ref: request.thread_ref.clone(),
         agent_ref: request.agent_ref.clone(),
         queue: request.queue.clone(),
@@ -221,7 +221,7 @@ fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Fee
 
 /// Named or not, the key's own source is the same: a retry may do either.
 fn own_source(source: &mut String, caller: &Caller) {
-    if *source == caller.source {
+    if **source == *caller.source {
         source.clear();
     }
 }

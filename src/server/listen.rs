@@ -27,10 +27,8 @@ use crate::store::Schedule;
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// How long accepting rests when the system refuses a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
-/// Streams of one connection at once.
+/// Streams of one connection at once, and so its calls in work.
 const STREAMS: u32 = 1_024;
-/// Calls of one connection in work at once.
-const CALLS: usize = 1_024;
 /// A peer that is silent this long is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -198,7 +196,6 @@ pub(super) async fn serve_on(
     Server::builder()
         .layer(Logged)
         .max_concurrent_streams(Some(STREAMS))
-        .concurrency_limit_per_connection(CALLS)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(health)

@@ -1,18 +1,21 @@
 //! One batch, as one transaction: lock the tenant's head, drop what is stale, write the journal,
 //! write the effects of what came back, link the audit chain, commit, change the cache.
 
-use std::collections::{HashMap, HashSet};
-
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
 
 use super::effects::{Effects, Removal};
-use super::gate::Key;
+use super::gate::{Appended, Key};
+use super::head::Head;
 use super::read::{self, bytes16};
-use super::rows::{HeadRow, JournalRow};
+use super::rows::{
+    BlockRow, CustomerRow, DataKeyRow, FactRow, HeadRow, InteractionRow, JournalRow, LabelRow,
+    LinkRow,
+};
 use super::schedule::Point;
 use super::statement::{self, Arguments};
 use super::writer::Queued;
-use super::{Engine, Error, ReadSet, Store, audit};
+use super::{Engine, Error, ReadSet, Store};
 use crate::clock::Time;
 use crate::ids::{Stamp, TenantId, Token};
 
@@ -28,7 +31,7 @@ pub(super) enum Outcome {
     Failed(Error),
 }
 
-type Guard = (TenantId, Token, i64, Vec<u8>);
+type Guard = (Token, i64, Vec<u8>);
 
 /// Commits the batch; on success every operation has its outcome, and cache and gate know.
 pub(super) async fn commit(
@@ -37,81 +40,105 @@ pub(super) async fn commit(
     foreign: &mut Option<i64>,
     batch: &mut [Box<dyn Queued>],
 ) -> Result<Vec<Outcome>, Error> {
-    connection.execute(store.engine.begin_write()).await?;
-    notice_foreign_writes(store, connection, foreign).await?;
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
-    let mut changed = Vec::new();
-    for tenant in tenants(batch) {
-        changed.extend(write_tenant(store, connection, tenant, batch, &mut outcomes).await?);
+    let (mut changed, mut last) = (Vec::new(), String::new());
+    for (number, tenant) in tenants(batch).into_iter().enumerate() {
+        let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
+        let positions = upper_bound(batch, &own);
+        let head = match number {
+            0 => Head::open(store, connection, foreign, tenant, positions).await?,
+            _ => Head::advance(store, connection, tenant, positions).await?,
+        };
+        store.schedule.at(Point::Locked).await?;
+        let written = write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?;
+        changed.extend(written.keys);
+        last.push_str(&written.link);
     }
-    if changed.is_empty() {
+    if last.is_empty() {
         connection.execute("ROLLBACK").await?;
     } else {
         store.schedule.at(Point::Written).await?;
-        connection.execute("COMMIT").await?;
+        last.push_str("COMMIT");
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(last))).await?;
         store.schedule.at(Point::Committed).await?;
-        store.gate.commit(&changed, &*store.listener);
+        store.gate.commit_appended(&changed, &appended(batch, &outcomes), &*store.listener);
         store.schedule.at(Point::Told).await?;
     }
     Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect())
 }
 
+/// What the journal now holds more.
+fn appended<'a>(
+    batch: &'a [Box<dyn Queued>],
+    outcomes: &[Option<Outcome>],
+) -> Vec<(TenantId, Appended<'a>)> {
+    let written = batch.iter().zip(outcomes).filter_map(|(operation, outcome)| {
+        let committed = matches!(outcome, Some(Outcome::Committed));
+        let (read, effects) = operation.proposal().filter(|_| committed)?;
+        let first = effects.journal.first()?;
+        let known = read.interactions.iter().find(|(token, _)| *token == first.interaction);
+        let after = known.map(|(_, position)| *position);
+        Some((operation.tenant(), Appended { rows: &effects.journal, after }))
+    });
+    written.collect()
+}
+
 fn tenants(batch: &[Box<dyn Queued>]) -> Vec<TenantId> {
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     batch.iter().map(|operation| operation.tenant()).filter(|tenant| seen.insert(*tenant)).collect()
 }
 
-/// Another process wrote the SQLite file: what is in memory is worth nothing any more.
-async fn notice_foreign_writes(
-    store: &Store,
-    connection: &mut AnyConnection,
-    foreign: &mut Option<i64>,
-) -> Result<(), Error> {
-    let version = store.engine.foreign_writes(connection).await?;
-    if foreign.replace(version).is_none_or(|before| before != version) {
-        store.gate.commit_unseen(&*store.listener);
-    }
-    Ok(())
+/// What one tenant's part of a batch changed, and the statements that link its audit chain.
+#[derive(Default)]
+struct Written {
+    keys: Vec<Key>,
+    link: String,
 }
 
 async fn write_tenant(
     store: &Store,
     connection: &mut AnyConnection,
-    tenant: TenantId,
+    head: &Head,
     batch: &mut [Box<dyn Queued>],
+    own: &[usize],
     outcomes: &mut [Option<Outcome>],
-) -> Result<Vec<Key>, Error> {
-    let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
-    let head = Head::advance(store, connection, tenant, upper_bound(batch, &own)).await?;
-    store.schedule.at(Point::Locked).await?;
-    let accepted = accept(store, connection, tenant, batch, &own, outcomes).await?;
-    let mut next = head.first;
-    let mut rows = Vec::new();
+) -> Result<Written, Error> {
+    let tenant = head.tenant;
+    let accepted = accept(store, connection, tenant, batch, own, outcomes).await?;
+    let (mut next, stamp) = (head.first, store.entropy.stamp());
     for index in &accepted {
-        let Some((_, effects)) = batch[*index].proposed() else { continue };
-        number(effects, &mut next, head.now);
-        rows.extend(effects.journal.iter().cloned());
+        if let Some((_, effects)) = batch[*index].proposed() {
+            number(effects, &mut next, head.now, stamp);
+        }
     }
+    let rows: Vec<&JournalRow> =
+        accepted.iter().flat_map(|index| journal_of(&*batch[*index])).collect();
     let written = insert_journal(connection, tenant, &rows).await?;
-    let mut joined = Effects::default();
+    let mut joined = Joined::default();
     for index in accepted {
-        let Some((_, effects)) = batch[index].proposed() else { continue };
-        let came_back = effects.journal.first().is_some_and(|row| written.contains(&key_of(row)));
+        let Some((_, effects)) = batch[index].proposal() else { continue };
+        let is_written = |row: &JournalRow| {
+            written.as_ref().is_none_or(|written| written.contains(&key_of(row)))
+        };
+        let came_back = effects.journal.first().is_some_and(is_written);
         outcomes[index] = Some(if came_back { Outcome::Committed } else { Outcome::Replay });
         if came_back {
             let first = effects.journal.first().map_or(0, |row| row.position);
             for interaction in &effects.strip {
                 super::sweep::strip_journal(connection, tenant, *interaction, first).await?;
             }
-            join(&mut joined, effects);
+            joined.add(tenant, effects);
         }
     }
     if joined.journal.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Written::default());
     }
-    write_effects(connection, tenant, &mut joined, store.entropy.stamp()).await?;
-    head.link(connection, tenant, &joined.journal).await?;
-    Ok(keys(tenant, &joined))
+    joined.write(connection, tenant, stamp).await?;
+    Ok(Written { link: head.link(store.engine, &joined.journal), keys: joined.keys })
+}
+
+fn journal_of(operation: &dyn Queued) -> &[JournalRow] {
+    operation.proposal().map_or(&[], |(_, effects)| &effects.journal)
 }
 
 /// Journal rows to come at most: gaps in the positions are allowed, repeats are not.
@@ -125,60 +152,6 @@ fn upper_bound(batch: &mut [Box<dyn Queued>], own: &[usize]) -> i64 {
         .sum()
 }
 
-struct Head {
-    first: i64,
-    now: Time,
-    audit_hash: Vec<u8>,
-}
-
-impl Head {
-    async fn advance(
-        store: &Store,
-        connection: &mut AnyConnection,
-        tenant: TenantId,
-        positions: i64,
-    ) -> Result<Self, Error> {
-        let mut arguments = Arguments::default();
-        arguments.push(&positions);
-        arguments.push(&tenant.0);
-        if store.engine == Engine::Sqlite {
-            arguments.push(&store.clock.now());
-        }
-        let query = statement::query(store.engine.advance_head(), arguments);
-        let row = query.fetch_optional(&mut *connection).await?;
-        let row = row.ok_or(Error::Damaged { table: "tenant_head" })?;
-        let now = Time(row.try_get(2)?);
-        store.saw_store_time(now);
-        Ok(Self {
-            first: row.try_get::<i64, _>(0)? - positions + 1,
-            now,
-            audit_hash: row.try_get(1)?,
-        })
-    }
-
-    async fn link(
-        &self,
-        connection: &mut AnyConnection,
-        tenant: TenantId,
-        rows: &[JournalRow],
-    ) -> Result<(), Error> {
-        let hash = audit::link(&self.audit_hash, rows.iter()).to_vec();
-        let last = rows.last().map_or(self.first, |row| row.position);
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&last);
-        arguments.push(&(rows.len() as i64));
-        arguments.push(&hash);
-        let sql =
-            "INSERT INTO audit_link (tenant, position, entries, hash) VALUES ($1, $2, $3, $4)";
-        statement::query(sql, arguments).execute(&mut *connection).await?;
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&hash);
-        let sql = "UPDATE tenant_head SET audit_hash = $2 WHERE tenant = $1";
-        statement::query(sql, arguments).execute(&mut *connection).await?;
-        Ok(())
-    }
-}
-
 /// Which operations may be written now, in order; the others get their outcome.
 async fn accept(
     store: &Store,
@@ -189,8 +162,8 @@ async fn accept(
     outcomes: &mut [Option<Outcome>],
 ) -> Result<Vec<usize>, Error> {
     let current = Current::read(store, connection, tenant, batch, own).await?;
-    let mut touched: HashSet<Key> = HashSet::new();
-    let mut guards: HashMap<Guard, Vec<u8>> = HashMap::new();
+    let mut touched: FxHashSet<Key> = FxHashSet::default();
+    let mut guards: FxHashMap<Guard, Vec<u8>> = FxHashMap::default();
     let mut accepted = Vec::new();
     for index in own {
         let operation = &mut batch[*index];
@@ -200,7 +173,7 @@ async fn accept(
                 continue;
             }
         } else if let Some((read, effects)) = operation.proposed() {
-            let known = |row: &JournalRow| guards.get(&guard(tenant, row));
+            let known = |row: &JournalRow| guards.get(&key_of(row));
             let same = |row: &JournalRow| known(row).is_some_and(|it| *it == row.fingerprint);
             if !effects.journal.is_empty() && effects.journal.iter().all(same) {
                 outcomes[*index] = Some(Outcome::Replay);
@@ -219,7 +192,7 @@ async fn accept(
         if let Some((_, effects)) = operation.proposed() {
             touched.extend(keys(tenant, effects));
             let rows = effects.journal.iter();
-            guards.extend(rows.map(|row| (guard(tenant, row), row.fingerprint.clone())));
+            guards.extend(rows.map(|row| (key_of(row), row.fingerprint.clone())));
         }
         accepted.push(*index);
     }
@@ -270,10 +243,6 @@ impl Current {
     }
 }
 
-fn guard(tenant: TenantId, row: &JournalRow) -> Guard {
-    (tenant, row.interaction, row.verb as i64, row.part.clone())
-}
-
 fn key_of(row: &JournalRow) -> (Token, i64, Vec<u8>) {
     (row.interaction, row.verb as i64, row.part.clone())
 }
@@ -297,7 +266,7 @@ fn keys(tenant: TenantId, effects: &Effects) -> Vec<Key> {
     heads.chain(customers).chain(removed).chain(interactions).collect()
 }
 
-fn number(effects: &mut Effects, next: &mut i64, now: Time) {
+fn number(effects: &mut Effects, next: &mut i64, now: Time, stamp: Stamp) {
     let mut last = *next;
     for row in &mut effects.journal {
         row.position = *next;
@@ -307,57 +276,84 @@ fn number(effects: &mut Effects, next: &mut i64, now: Time) {
     }
     effects.blocks.iter_mut().for_each(|block| block.position = last);
     effects.interactions.iter_mut().for_each(|row| row.received = now);
-    effects.customers.iter_mut().for_each(|row| row.received = now);
+    for row in &mut effects.customers {
+        (row.received, row.stamp) = (now, stamp);
+    }
 }
 
+/// Inserts the rows; which of them went in, `None` for all of them. Asked for only when there are
+/// replays: SQLite's driver wakes the writer for every row that it returns.
 async fn insert_journal(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    rows: &[JournalRow],
-) -> Result<HashSet<(Token, i64, Vec<u8>)>, Error> {
-    let mut written = HashSet::with_capacity(rows.len());
-    for row in statement::insert(connection, tenant, rows).await? {
+    rows: &[&JournalRow],
+) -> Result<Option<FxHashSet<Guard>>, Error> {
+    let inserted = statement::insert(connection, tenant, rows).await?;
+    let first = rows.iter().map(|row| row.position).min();
+    let Some(first) = first.filter(|_| inserted < rows.len() as u64) else { return Ok(None) };
+    // These positions are of this batch: the tenant's head is held.
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&first);
+    let sql = "SELECT interaction, verb, part FROM journal WHERE tenant = $1 AND position >= $2";
+    let mut written = FxHashSet::default();
+    for row in statement::query(sql, arguments).fetch_all(&mut *connection).await? {
         written.insert((Token(bytes16(&row, 0, "journal")?), row.try_get(1)?, row.try_get(2)?));
     }
-    Ok(written)
+    Ok(Some(written))
 }
 
-fn join(joined: &mut Effects, effects: &Effects) {
-    joined.journal.extend(effects.journal.iter().cloned());
-    joined.heads.extend(&effects.heads);
-    joined.customers.extend(effects.customers.iter().cloned());
-    joined.data_keys.extend(effects.data_keys.iter().cloned());
-    joined.removals.extend(&effects.removals);
-    joined.links.extend(effects.links.iter().cloned());
-    joined.interactions.extend(effects.interactions.iter().cloned());
-    joined.facts.extend(effects.facts.iter().cloned());
-    joined.blocks.extend(effects.blocks.iter().cloned());
-    joined.labels.extend(effects.labels.iter().cloned());
+/// What all operations of a batch write, table by table, and the keys that change with it.
+#[derive(Default)]
+struct Joined<'a> {
+    keys: Vec<Key>,
+    journal: Vec<&'a JournalRow>,
+    heads: FxHashSet<Token>,
+    customers: Vec<&'a CustomerRow>,
+    data_keys: Vec<&'a DataKeyRow>,
+    removals: Vec<Removal>,
+    links: Vec<&'a LinkRow>,
+    interactions: Vec<&'a InteractionRow>,
+    facts: Vec<&'a FactRow>,
+    blocks: Vec<&'a BlockRow>,
+    labels: Vec<&'a LabelRow>,
 }
 
-/// Removals first, then every table once.
-async fn write_effects(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    effects: &mut Effects,
-    stamp: Stamp,
-) -> Result<(), Error> {
-    for removal in &effects.removals {
-        super::sweep::remove(connection, tenant, *removal).await?;
+impl<'a> Joined<'a> {
+    fn add(&mut self, tenant: TenantId, effects: &'a Effects) {
+        let changed = keys(tenant, effects).into_iter();
+        self.keys.extend(changed.filter(|key| !matches!(key, Key::Interaction(..))));
+        self.journal.extend(&effects.journal);
+        self.heads.extend(&effects.heads);
+        self.customers.extend(&effects.customers);
+        self.data_keys.extend(&effects.data_keys);
+        self.removals.extend(&effects.removals);
+        self.links.extend(&effects.links);
+        self.interactions.extend(&effects.interactions);
+        self.facts.extend(&effects.facts);
+        self.blocks.extend(&effects.blocks);
+        self.labels.extend(&effects.labels);
     }
-    effects.customers.iter_mut().for_each(|row| row.stamp = stamp);
-    let (mut heads_seen, mut labels_seen) = (HashSet::new(), HashSet::new());
-    effects.heads.retain(|token| heads_seen.insert(*token));
-    effects.labels.retain(|label| labels_seen.insert(label.token));
-    let heads: Vec<HeadRow> =
-        effects.heads.iter().map(|token| HeadRow { token: *token, stamp }).collect();
-    statement::insert(connection, tenant, &effects.data_keys).await?;
-    statement::insert(connection, tenant, &effects.customers).await?;
-    statement::insert(connection, tenant, &heads).await?;
-    statement::insert(connection, tenant, &effects.links).await?;
-    statement::insert(connection, tenant, &effects.interactions).await?;
-    statement::insert(connection, tenant, &effects.facts).await?;
-    statement::insert(connection, tenant, &effects.blocks).await?;
-    statement::insert(connection, tenant, &effects.labels).await?;
-    Ok(())
+
+    /// Removals first, then every table once.
+    async fn write(
+        &self,
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        stamp: Stamp,
+    ) -> Result<(), Error> {
+        for removal in &self.removals {
+            super::sweep::remove(connection, tenant, *removal).await?;
+        }
+        let heads: Vec<HeadRow> =
+            self.heads.iter().map(|token| HeadRow { token: *token, stamp }).collect();
+        statement::insert(connection, tenant, &self.data_keys).await?;
+        statement::insert(connection, tenant, &self.customers).await?;
+        statement::insert(connection, tenant, &heads).await?;
+        statement::insert(connection, tenant, &self.links).await?;
+        statement::insert(connection, tenant, &self.interactions).await?;
+        statement::insert(connection, tenant, &self.facts).await?;
+        statement::insert(connection, tenant, &self.blocks).await?;
+        statement::insert(connection, tenant, &self.labels).await?;
+        Ok(())
+    }
 }

@@ -8,9 +8,10 @@ use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Executor as 
 
 use super::Error;
 use crate::clock::Time;
+use crate::ids::TenantId;
 
 /// Which database holds the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// One file, one process that serves; local commands may write it too.
     Sqlite,
@@ -22,6 +23,8 @@ pub enum Engine {
 const SQLITE_READERS: u32 = 8;
 /// About eight connections serve best; thirty-two were slower.
 const POSTGRES_READERS: u32 = 8;
+/// Statements that a connection to PostgreSQL keeps prepared.
+const STATEMENTS: usize = 500;
 /// How often migrating is tried.
 const MIGRATION_TRIES: usize = 10;
 /// How long a connection may take to become ready.
@@ -42,11 +45,24 @@ impl Engine {
         }
     }
 
+    /// Which one a connection leads to.
+    pub(super) fn behind(connection: &AnyConnection) -> Self {
+        match connection.backend_name() {
+            "SQLite" => Self::Sqlite,
+            _ => Self::Postgres,
+        }
+    }
+
     fn options(self, url: &str) -> Result<AnyConnectOptions, Error> {
         sqlx::any::install_default_drivers();
         let url = match self {
             // The file is made when it is missing: the embedded store needs no set-up.
             Self::Sqlite if !url.contains('?') => format!("{url}?mode=rwc"),
+            // Every table's insert in every size, and every look-up: more than the driver's 100.
+            Self::Postgres if !url.contains("statement-cache-capacity") => {
+                let joint = if url.contains('?') { '&' } else { '?' };
+                format!("{url}{joint}statement-cache-capacity={STATEMENTS}")
+            }
             _ => url.to_owned(),
         };
         AnyConnectOptions::from_str(&url)
@@ -96,9 +112,11 @@ impl Engine {
 
     fn writer_session(self) -> &'static str {
         match self {
-            // Fewer, larger checkpoints halve the slowest commits.
+            // Fewer, larger checkpoints halve the slowest commits. What a statement may have to
+            // take back is kept in memory: else every page it changes is copied to a file first.
+            // 64 MiB of pages, since the journal's index is written all over.
             Self::Sqlite => {
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000;"
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
             }
             // Key look-ups must not turn into scans of a whole tenant while statistics are young.
             Self::Postgres => {
@@ -124,20 +142,40 @@ impl Engine {
         }
     }
 
-    /// Takes `$1` positions for tenant `$2`, moves the store's clock on, and locks the tenant's
-    /// batches until commit. SQLite is told the machine's time as `$3`; PostgreSQL asks its own
-    /// clock, so that instances agree.
-    pub(super) fn advance_head(self) -> &'static str {
+    /// Begins the transaction of a batch and takes the first tenant's head, in one round trip.
+    /// SQLite answers first with a number that moves when another connection has written the file.
+    pub(super) fn open_batch(self, tenant: TenantId, positions: i64, now: Time) -> String {
+        let first = match self {
+            Self::Sqlite => "PRAGMA data_version; ",
+            // Instances see each other by stamps.
+            Self::Postgres => "",
+        };
+        format!("{}; {first}{}", self.begin_write(), self.advance_head(tenant, positions, now))
+    }
+
+    /// Takes so many positions for a tenant, moves the store's clock on, and locks the tenant's
+    /// batches until commit. SQLite is told the machine's time; PostgreSQL asks its own clock, so
+    /// that instances agree.
+    pub(super) fn advance_head(self, tenant: TenantId, positions: i64, now: Time) -> String {
+        let time = match self {
+            Self::Sqlite => format!("MAX(store_time, {})", now.0),
+            Self::Postgres => "GREATEST(store_time, \
+                CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT))"
+                .to_owned(),
+        };
+        format!(
+            "UPDATE tenant_head SET position = position + {positions}, store_time = {time} \
+             WHERE tenant = {} RETURNING position, audit_hash, store_time",
+            tenant.0
+        )
+    }
+
+    /// Bytes as they stand in a text: of a hash, never of anything that came from outside.
+    pub(super) fn literal(self, bytes: &[u8]) -> String {
+        let hex = data_encoding::HEXLOWER.encode(bytes);
         match self {
-            Self::Sqlite => {
-                "UPDATE tenant_head SET position = position + $1, store_time = MAX(store_time, $3) \
-                 WHERE tenant = $2 RETURNING position, audit_hash, store_time"
-            }
-            Self::Postgres => {
-                "UPDATE tenant_head SET position = position + $1, store_time = GREATEST(store_time, \
-                 CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
-                 WHERE tenant = $2 RETURNING position, audit_hash, store_time"
-            }
+            Self::Sqlite => format!("X'{hex}'"),
+            Self::Postgres => format!("'\\x{hex}'"),
         }
     }
 
@@ -168,17 +206,6 @@ impl Engine {
             Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
         };
         Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
-    }
-
-    /// A number that moves when another connection has written the file; always 0 on PostgreSQL,
-    /// where stamps are read instead.
-    pub(super) async fn foreign_writes(self, connection: &mut AnyConnection) -> Result<i64, Error> {
-        match self {
-            Self::Sqlite => {
-                Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await?)
-            }
-            Self::Postgres => Ok(0),
-        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! Which keys changed when: lets this process know, without reading, whether a decision is stale.
 //!
 //! Every commit has a sequence number. A decision names the sequence it began to read at; it is
-//! stale when one of its keys changed in a later commit. Old entries are forgotten, and with them
-//! the right to judge decisions older than the floor: those count as stale.
+//! stale when one of its keys changed in a later commit. Entries are kept in two generations; the
+//! older one is forgotten when the younger is full, and with it the right to judge decisions as old
+//! as its entries: those count as stale.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
+use rustc_hash::FxHashMap;
+
 use super::ReadSet;
+use super::rows::JournalRow;
 use crate::ids::{CustomerId, TenantId, Token};
 
-/// Entries kept; about 60 bytes each.
-const MOST_ENTRIES: usize = 200_000;
+/// Entries of one generation; about 60 bytes each.
+const MOST_ENTRIES: usize = 100_000;
 
 /// Something whose change makes decisions stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +33,18 @@ pub trait Listener: Send + Sync {
     fn changed(&self, keys: &[Key]);
     /// Anything may have changed.
     fn changed_unseen(&self);
+    /// These rows were added to the journal.
+    fn appended(&self, tenant: TenantId, added: Appended<'_>);
+}
+
+/// What one operation added to the journal.
+#[derive(Clone, Copy)]
+pub struct Appended<'a> {
+    /// The rows, in order of position; the first one tells which interaction.
+    pub rows: &'a [JournalRow],
+    /// The position of the interaction's newest row before them, 0 where there was none; `None`
+    /// when the operation did not ask.
+    pub after: Option<i64>,
 }
 
 /// The order of commits, seen from this process.
@@ -42,7 +57,10 @@ pub struct Gate {
 struct Inner {
     sequence: u64,
     floor: u64,
-    changed: HashMap<Key, u64>,
+    /// The newest commit of the older generation.
+    older_until: u64,
+    changed: FxHashMap<Key, u64>,
+    older: FxHashMap<Key, u64>,
 }
 
 impl Gate {
@@ -58,12 +76,28 @@ impl Gate {
 
     /// A commit changed these keys: remembered, told to the listener, then numbered.
     pub fn commit(&self, keys: &[Key], listener: &dyn Listener) {
+        self.commit_appended(keys, &[], listener);
+    }
+
+    /// A commit changed these keys and added these rows to the journal. Interactions are named by
+    /// their rows: what is remembered of them goes on instead of being forgotten.
+    pub fn commit_appended(
+        &self,
+        keys: &[Key],
+        appended: &[(TenantId, Appended<'_>)],
+        listener: &dyn Listener,
+    ) {
         let mut inner = self.lock();
         let next = inner.sequence + 1;
-        for key in keys {
-            inner.changed.insert(*key, next);
-        }
+        inner.changed.extend(keys.iter().map(|key| (*key, next)));
         listener.changed(keys);
+        for (tenant, added) in appended {
+            let rows = added.rows.iter();
+            inner
+                .changed
+                .extend(rows.map(|row| (Key::Interaction(*tenant, row.interaction), next)));
+            listener.appended(*tenant, *added);
+        }
         inner.sequence = next;
         inner.forget_old();
     }
@@ -74,6 +108,7 @@ impl Gate {
         inner.sequence += 1;
         inner.floor = inner.sequence;
         inner.changed.clear();
+        inner.older.clear();
         listener.changed_unseen();
     }
 
@@ -103,20 +138,21 @@ impl Inner {
     }
 
     fn unchanged(&self, key: Key, sequence: u64) -> bool {
-        self.changed.get(&key).is_none_or(|changed| *changed <= sequence)
+        // A key in both generations changed last in the younger.
+        let changed = self.changed.get(&key).or_else(|| self.older.get(&key));
+        changed.is_none_or(|changed| *changed <= sequence)
     }
 
-    /// Forgets the older half when there are too many; decisions older than that become stale.
+    /// Begins a new generation when the younger one is full; decisions that only the forgotten one
+    /// could have judged become stale.
     fn forget_old(&mut self) {
         if self.changed.len() <= MOST_ENTRIES {
             return;
         }
-        let mut ages: Vec<u64> = self.changed.values().copied().collect();
-        let middle = ages.len() / 2;
-        let (_, floor, _) = ages.select_nth_unstable(middle);
-        self.floor = self.floor.max(*floor);
-        let floor = self.floor;
-        self.changed.retain(|_, changed| *changed > floor);
+        self.floor = self.floor.max(self.older_until);
+        self.older_until = self.sequence;
+        self.older = std::mem::take(&mut self.changed);
+        self.changed.reserve(MOST_ENTRIES);
     }
 }
 
@@ -128,6 +164,7 @@ mod tests {
     impl Listener for Nobody {
         fn changed(&self, _: &[Key]) {}
         fn changed_unseen(&self) {}
+        fn appended(&self, _: TenantId, _: Appended<'_>) {}
     }
 
     const TENANT: TenantId = TenantId(1);
@@ -166,7 +203,7 @@ mod tests {
     fn what_is_forgotten_is_not_judged() {
         let gate = Gate::default();
         let before = gate.sequence();
-        for number in 0..=MOST_ENTRIES as u128 {
+        for number in 0..=2 * MOST_ENTRIES as u128 + 1 {
             gate.commit(&[Key::Head(TENANT, Token(number.to_be_bytes()))], &Nobody);
         }
         let unrelated = ReadSet { sequence: before, ..ReadSet::default() };

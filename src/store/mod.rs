@@ -13,6 +13,7 @@ pub mod effects;
 pub mod engine;
 mod error;
 pub mod gate;
+mod head;
 pub mod history;
 pub mod operation;
 pub mod read;
@@ -23,6 +24,7 @@ mod statement;
 #[expect(clippy::module_inception, reason = "the module's namesake has a file of its own")]
 mod store;
 pub mod sweep;
+mod wake;
 pub mod writer;
 
 pub use effects::{Effects, Removal};

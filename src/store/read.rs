@@ -6,8 +6,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::gate::Key;
-use super::rows::{CustomerRow, InteractionRow, LinkRow, Verb};
-use super::statement::{self, Arguments};
+use super::rows::{CustomerRow, InteractionRow, JournalRow, LinkRow, Verb};
+use super::statement::{self, Arguments, Question};
 use super::{Error, ReadSet};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
@@ -179,22 +179,34 @@ pub(super) async fn stamps(
 ) -> Result<Stamps, Error> {
     let mut found =
         Stamps { heads: HashMap::new(), customers: HashMap::new(), interactions: HashMap::new() };
-    let tokens = distinct(wanted.heads.iter().map(|(token, _)| *token));
-    let sql = "SELECT token, stamp FROM head WHERE tenant = $1 AND token";
-    for row in statement::select_in(connection, tenant, sql, &tokens, "").await? {
-        found.heads.insert(Token(bytes16(&row, 0, "head")?), Stamp(row.try_get(1)?));
-    }
-    let customers = distinct(wanted.customers.iter().map(|(id, _)| *id));
-    let sql = "SELECT customer, stamp FROM customer WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, &customers, "").await? {
-        found.customers.insert(CustomerId(bytes16(&row, 0, "customer")?), Stamp(row.try_get(1)?));
-    }
-    let interactions = distinct(wanted.interactions.iter().map(|(token, _)| *token));
-    let sql = "SELECT interaction, CAST(MAX(position) AS BIGINT) FROM journal \
-               WHERE tenant = $1 AND interaction";
-    let tail = "GROUP BY interaction";
-    for row in statement::select_in(connection, tenant, sql, &interactions, tail).await? {
-        found.interactions.insert(Token(bytes16(&row, 0, "journal")?), row.try_get(1)?);
+    let tokens = distinct(wanted.heads.iter().map(|(token, _)| token.0));
+    let customers = distinct(wanted.customers.iter().map(|(id, _)| id.0));
+    let interactions = distinct(wanted.interactions.iter().map(|(token, _)| token.0));
+    let questions = [
+        Question {
+            sql: "SELECT 1, token, stamp FROM head WHERE tenant = $1 AND token",
+            keys: &tokens,
+            tail: "",
+        },
+        Question {
+            sql: "SELECT 2, customer, stamp FROM customer WHERE tenant = $1 AND customer",
+            keys: &customers,
+            tail: "",
+        },
+        Question {
+            sql: "SELECT 3, interaction, CAST(MAX(position) AS BIGINT) FROM journal \
+                  WHERE tenant = $1 AND interaction",
+            keys: &interactions,
+            tail: "GROUP BY interaction",
+        },
+    ];
+    for row in statement::select_union(connection, tenant, &questions).await? {
+        let (key, value) = (bytes16(&row, 1, "head")?, row.try_get(2)?);
+        match row.try_get::<i32, _>(0)? {
+            1 => drop(found.heads.insert(Token(key), Stamp(value))),
+            2 => drop(found.customers.insert(CustomerId(key), Stamp(value))),
+            _ => drop(found.interactions.insert(Token(key), value)),
+        }
     }
     Ok(found)
 }
@@ -226,6 +238,25 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
+    /// What is known of an interaction once `rows` were added to `before`.
+    pub fn extended(before: Option<&Self>, rows: &[JournalRow]) -> Self {
+        let mut guards = before.map_or_else(Vec::new, |entry| entry.guards.clone());
+        guards.extend(rows.iter().map(|row| JournalGuard {
+            verb: row.verb,
+            part: row.part.clone(),
+            fingerprint: row.fingerprint.clone(),
+            position: row.position,
+        }));
+        let (first, newest) = (rows.first(), rows.last());
+        let received = before.map(|entry| entry.received).or(first.map(|row| row.received));
+        Self {
+            guards,
+            state: newest.map_or_else(Vec::new, |row| row.state.clone()),
+            customer: newest.and_then(|row| row.customer),
+            received: received.unwrap_or_default(),
+        }
+    }
+
     /// The newest operation.
     pub fn newest(&self) -> Option<&JournalGuard> {
         self.guards.last()

@@ -198,7 +198,7 @@ row!(
 row!(
     /// What was decided: guard, outbox entry and audit entry.
     JournalRow, "journal",
-    "ON CONFLICT (tenant, interaction, verb, part) DO NOTHING RETURNING interaction, verb, part", {
+    "ON CONFLICT (tenant, interaction, verb, part) DO NOTHING", {
         /// Which interaction.
         interaction: Token,
         /// What was done.

@@ -1,14 +1,16 @@
 //! Multi-row statements, built so that few distinct texts exist and stay prepared.
 //!
-//! Every statement carries the tenant once, as `$1`.
+//! Every statement carries the tenant: once, as `$1`, but for inserts into SQLite.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe};
 
-use super::Error;
 use super::rows::{BlockKind, Outcome, Verb};
+use super::{Engine, Error};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
 
@@ -23,6 +25,16 @@ pub(super) trait Row {
     const COLUMNS: &'static [&'static str];
     const ON_CONFLICT: &'static str;
     fn bind(&self, arguments: &mut Arguments);
+}
+
+impl<R: Row> Row for &R {
+    const TABLE: &'static str = R::TABLE;
+    const COLUMNS: &'static [&'static str] = R::COLUMNS;
+    const ON_CONFLICT: &'static str = R::ON_CONFLICT;
+
+    fn bind(&self, arguments: &mut Arguments) {
+        R::bind(self, arguments);
+    }
 }
 
 /// The arguments of one statement, in the order of its parameters.
@@ -80,39 +92,64 @@ bind! {
     Outcome => |value| *value as i64,
 }
 
-/// Inserts all rows, in as few statements as powers of two allow; what the conflict clause returns
-/// comes back.
+/// Inserts all rows, in as few statements as powers of two allow; how many went in.
 pub(super) async fn insert<R: Row>(
     connection: &mut AnyConnection,
     tenant: TenantId,
     rows: &[R],
-) -> Result<Vec<AnyRow>, Error> {
-    let mut returned = Vec::new();
+) -> Result<u64, Error> {
+    let engine = Engine::behind(connection);
+    let mut inserted = 0;
     let mut rest = rows;
     while !rest.is_empty() {
         let (chunk, tail) = rest.split_at(chunk_size(rest.len(), MOST_ROWS));
         rest = tail;
-        let mut arguments = Arguments::of(tenant);
-        chunk.iter().for_each(|row| row.bind(&mut arguments));
-        let sql = insert_text::<R>(chunk.len());
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments.0);
-        if R::ON_CONFLICT.contains("RETURNING") {
-            returned.extend(query.fetch_all(&mut *connection).await?);
-        } else {
-            query.execute(&mut *connection).await?;
-        }
+        let arguments = insert_arguments(engine, tenant, chunk);
+        let query = sqlx::query_with(insert_text::<R>(engine, chunk.len()), arguments.0);
+        inserted += query.execute(&mut *connection).await?.rows_affected();
     }
-    Ok(returned)
+    Ok(inserted)
 }
 
-fn insert_text<R: Row>(rows: usize) -> String {
+/// On PostgreSQL the tenant is bound once. SQLite looks for the name of every parameter that has
+/// one, and for each walks the list of all of them: there parameters have none, and the tenant is
+/// bound with every row.
+fn insert_arguments<R: Row>(engine: Engine, tenant: TenantId, rows: &[R]) -> Arguments {
+    let mut arguments = Arguments::default();
+    arguments.0.reserve(rows.len() * (R::COLUMNS.len() + 1), 0);
+    for (index, row) in rows.iter().enumerate() {
+        if index == 0 || engine == Engine::Sqlite {
+            arguments.push(&tenant.0);
+        }
+        row.bind(&mut arguments);
+    }
+    arguments
+}
+
+/// The text that inserts so many rows, made once: there are few, since rows come in powers of two.
+fn insert_text<R: Row>(engine: Engine, rows: usize) -> &'static str {
+    type Texts = HashMap<(Engine, &'static str, usize), &'static str>;
+    static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+    // Only whole texts are put behind this lock: a poisoned one is still whole.
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    texts
+        .entry((engine, R::TABLE, rows))
+        // Kept for good: at most seven texts for each table and engine.
+        .or_insert_with(|| Box::leak(write_insert::<R>(engine, rows).into_boxed_str()))
+}
+
+fn write_insert<R: Row>(engine: Engine, rows: usize) -> String {
     let mut sql = format!("INSERT INTO {} (tenant, {}) VALUES ", R::TABLE, R::COLUMNS.join(", "));
     let mut next = 2;
     for row in 0..rows {
-        sql.push_str(if row == 0 { "($1" } else { ", ($1" });
+        let tenant = if engine == Engine::Sqlite { "?" } else { "$1" };
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "{}({tenant}", if row == 0 { "" } else { ", " });
         for _ in R::COLUMNS {
-            // Writing to a String cannot fail.
-            let _ = write!(sql, ", ${next}");
+            let _ = match engine {
+                Engine::Sqlite => write!(sql, ", ?"),
+                Engine::Postgres => write!(sql, ", ${next}"),
+            };
             next += 1;
         }
         sql.push(')');
@@ -156,6 +193,44 @@ pub(super) async fn select_in<K: Bind>(
     Ok(rows)
 }
 
+/// One part of a look-up that asks several tables at once.
+pub(super) struct Question<'a> {
+    /// A text that ends before `IN`.
+    pub sql: &'a str,
+    /// The keys.
+    pub keys: &'a [[u8; 16]],
+    /// What comes after the keys.
+    pub tail: &'a str,
+}
+
+/// Asks all questions in one round trip; those without keys are left out. Keys are padded as in
+/// [`select_in`].
+pub(super) async fn select_union(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    questions: &[Question<'_>],
+) -> Result<Vec<AnyRow>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    let (mut text, mut next) = (String::new(), 2);
+    for Question { sql, keys, tail } in questions.iter().filter(|it| !it.keys.is_empty()) {
+        let width = keys.len().next_power_of_two();
+        let joint = if text.is_empty() { "" } else { " UNION ALL " };
+        let _ = write!(text, "{joint}{sql} IN (");
+        for index in 0..width {
+            // Padded with the last one, which is there: there are keys.
+            arguments.push(&keys[index.min(keys.len() - 1)].to_vec());
+            let _ = write!(text, "{}${next}", if index == 0 { "" } else { ", " });
+            next += 1;
+        }
+        let _ = write!(text, ") {tail}");
+    }
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_with(AssertSqlSafe(text), arguments.0);
+    Ok(query.fetch_all(&mut *connection).await?)
+}
+
 /// A statement with a constant text and its own arguments.
 pub(super) fn query<'q>(
     sql: &'static str,
@@ -185,11 +260,16 @@ mod tests {
     }
 
     #[test]
-    fn the_tenant_stands_once_in_the_arguments() {
-        let sql = insert_text::<super::super::rows::HeadRow>(2);
+    fn each_engine_has_its_own_parameters() {
+        use super::super::rows::HeadRow;
         assert_eq!(
-            sql,
+            write_insert::<HeadRow>(Engine::Postgres, 2),
             "INSERT INTO head (tenant, token, stamp) VALUES ($1, $2, $3), ($1, $4, $5) \
+             ON CONFLICT (tenant, token) DO UPDATE SET stamp = excluded.stamp"
+        );
+        assert_eq!(
+            write_insert::<HeadRow>(Engine::Sqlite, 2),
+            "INSERT INTO head (tenant, token, stamp) VALUES (?, ?, ?), (?, ?, ?) \
              ON CONFLICT (tenant, token) DO UPDATE SET stamp = excluded.stamp"
         );
     }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::{self, Outcome};
 use super::operation::Boxed;
 use super::schedule::Point;
+use super::wake::{Waker, wake_all};
 use super::{Effects, Engine, Error, Operation, Proposal, ReadSet, Reads, Store};
 use crate::ids::TenantId;
 
@@ -39,6 +40,8 @@ pub(super) enum Finished<O: Operation> {
 pub(super) trait Queued: Send {
     fn tenant(&self) -> TenantId;
     fn take(&self) -> bool;
+    fn waker(&self) -> &Waker;
+    fn proposal(&self) -> Option<(&ReadSet, &Effects)>;
     fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)>;
     fn decides_inside(&self) -> bool;
     fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool>;
@@ -93,6 +96,7 @@ pub(super) struct Pending<O: Operation> {
     inside: bool,
     reply: oneshot::Sender<Finished<O>>,
     ticket: Arc<Ticket>,
+    waker: Waker,
 }
 
 impl<O: Operation> Pending<O> {
@@ -106,11 +110,9 @@ impl<O: Operation> Pending<O> {
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let inside = proposal.is_none();
         let waiting = Waiting(Arc::clone(&ticket));
-        (
-            Box::new(Self { operation, proposal, refusal: None, inside, reply, ticket }),
-            result,
-            waiting,
-        )
+        let waker = Waker::of_this_thread();
+        let pending = Self { operation, proposal, refusal: None, inside, reply, ticket, waker };
+        (Box::new(pending), result, waiting)
     }
 }
 
@@ -121,6 +123,14 @@ impl<O: Operation> Queued for Pending<O> {
 
     fn take(&self) -> bool {
         self.ticket.moves_to(TAKEN)
+    }
+
+    fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    fn proposal(&self) -> Option<(&ReadSet, &Effects)> {
+        self.proposal.as_ref().map(|proposal| (&proposal.read, &proposal.effects))
     }
 
     fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)> {
@@ -193,6 +203,15 @@ pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
         if queue.recv_many(&mut drained, MOST_OPERATIONS).await == 0 {
             break;
         }
+        // Where every core is busy, those who are about to queue go first: fewer, larger batches.
+        // Where one is idle, this takes no time.
+        std::thread::yield_now();
+        while drained.len() < MOST_OPERATIONS {
+            match queue.try_recv() {
+                Ok(item) => drained.push(item),
+                Err(_) => break,
+            }
+        }
         let (mut taken, mut chores) = (Vec::with_capacity(drained.len()), Vec::new());
         for item in drained.drain(..) {
             match item {
@@ -253,11 +272,7 @@ impl Writer {
             let result = self.try_commit(&mut batch).await;
             self.store.pulse.end();
             match result {
-                Ok(outcomes) => {
-                    for (operation, outcome) in batch.into_iter().zip(outcomes) {
-                        operation.finish(outcome);
-                    }
-                }
+                Ok(outcomes) => wake_all(batch.into_iter().zip(outcomes)),
                 Err(Error::Refused { .. } | Error::Damaged { .. }) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     rest.push_front(second);
@@ -265,9 +280,8 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::error!(%error, operations = batch.len(), "a batch was not committed");
-                    for operation in batch {
-                        operation.finish(Outcome::Failed(error.again()));
-                    }
+                    let failed = |operation| (operation, Outcome::Failed(error.again()));
+                    wake_all(batch.into_iter().map(failed));
                 }
             }
         }
