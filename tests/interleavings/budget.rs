@@ -1,0 +1,150 @@
+//! Budgets and back-pressure: an operation is waiting, then taken or abandoned; a start that cannot
+//! be decided in time is degraded; what does not fit into the queue is refused at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use threadline::grpc::proto::{Recommendation, StartInteractionResponse};
+use threadline::ids::TenantId;
+use threadline::store::Verdict;
+use threadline::store::schedule::Point;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::bench::Write;
+use crate::database::Database;
+use crate::instance::{Instance, call, consistent, decided, recommended, rows};
+use crate::keys::new_key;
+use crate::one_batch::Busy;
+use crate::rows as row;
+use crate::serving::end;
+
+/// A budget that ends soon, for starts that are held up on purpose.
+const SHORT: Duration = Duration::from_millis(300);
+/// What fits into the queue.
+const QUEUE: u64 = 4_096;
+
+/// A degraded answer is no decision: nobody is named, and nothing is disclosed.
+pub(crate) fn says_nothing(answer: &StartInteractionResponse) {
+    assert!(answer.degraded && !answer.degraded_reason.is_empty());
+    assert_eq!(answer.customer_ref, "");
+    assert!(!answer.new_customer);
+    assert!(recommended(answer) == Recommendation::Ignore);
+    let identity = answer.identity.as_ref().expect("an identity");
+    assert!(identity.candidates.is_empty() && identity.confidence == 0.0);
+    assert!(answer.variables.is_empty() && answer.withheld_variables.is_empty());
+    assert!(answer.profile.is_empty() && answer.open_intents.is_empty());
+    assert!(answer.recent_interactions.is_empty());
+    assert_eq!((&*answer.brief, &*answer.last_agent_ref), ("", ""));
+}
+
+/// Try again, and when.
+pub(crate) fn comes_back_later(status: &Status, code: Code, reason: &str) {
+    let details = status.get_error_details();
+    assert_eq!(status.code(), code, "{status:?}");
+    assert_eq!(details.error_info().map(|info| &*info.reason), Some(reason));
+    let delay = details.retry_info().and_then(|info| info.retry_delay);
+    assert!(delay.is_some_and(|delay| delay > Duration::ZERO), "it says when to come back");
+}
+
+/// A start with that budget, which must end before it is decided.
+async fn degraded(instance: &Instance, id: &str, number: u64) {
+    let mut request = tonic::Request::new(call(id, number));
+    request.set_timeout(SHORT);
+    let answer = instance.calls.interactions.clone().start_interaction(request).await;
+    let answer = answer.expect("it is answered before the client gives up").into_inner();
+    says_nothing(&answer);
+    assert_eq!(answer.degraded_reason, "BUDGET_EXHAUSTED");
+}
+
+pub(crate) async fn a_start_whose_budget_ends_while_waiting_is_never_run(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let instance = Instance::on(&database, &key).await;
+    let busy = Busy::with(&instance, 900).await;
+    degraded(&instance, "one", 1).await;
+    busy.goes_on().await;
+    instance.calls.started("stranger", 901).await;
+    let unknown = instance.calls.get("one").await.err().map(|status| status.code());
+    assert_eq!(unknown, Some(Code::NotFound), "it was abandoned");
+    assert_eq!(rows(&database, "customer").await, 2, "the two strangers");
+    // A retry decides afresh: by now somebody else has shown the same number.
+    let first = instance.calls.started("other", 1).await;
+    assert!(first.new_customer);
+    let again = instance.calls.started("one", 1).await;
+    assert!(!again.new_customer && again.customer_ref == first.customer_ref);
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+pub(crate) async fn a_start_whose_budget_ends_while_taken_is_committed(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let instance = Instance::on(&database, &key).await;
+    for (number, point) in (1..).zip([Point::Taken, Point::Written, Point::Committed]) {
+        let id = format!("one {number}");
+        let held = instance.wheel.hold(point);
+        degraded(&instance, &id, number).await;
+        held.arrived().await;
+        held.release();
+        // The retry gets that decision, and nobody else is made.
+        let again = instance.calls.started(&id, number).await;
+        assert!(again.new_customer, "it was committed meanwhile, at {point:?}");
+        assert_eq!(rows(&database, "customer").await, number as i64);
+        assert_eq!(instance.calls.get(&id).await.expect("known").customer_ref, again.customer_ref);
+        instance.calls.ended(&id).await;
+        assert_eq!(instance.calls.person(&again.customer_ref).await.contact_count, 1);
+    }
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+/// A start's budget ends wherever it is: while it reads, and while it has decided.
+pub(crate) async fn a_start_whose_budget_ends_before_it_is_queued(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let instance = Instance::on(&database, &key).await;
+    for (number, point) in (1..).zip([Point::Decide, Point::Loaded, Point::Proposed]) {
+        let id = format!("one {number}");
+        let held = instance.wheel.hold(point);
+        degraded(&instance, &id, number).await;
+        held.gave_up().await;
+        held.release();
+        assert_eq!(rows(&database, "customer").await, number as i64 - 1);
+        assert!(instance.calls.started(&id, number).await.new_customer, "afresh, at {point:?}");
+    }
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+pub(crate) async fn a_full_queue_refuses_at_once(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let instance = Instance::on(&database, &key).await;
+    instance.calls.started("open", 1).await;
+    let busy = Busy::with(&instance, 900).await;
+    let (store, tenant) = (instance.running.service.store(), TenantId(1));
+    let queued = instance.wheel.hold_every(Point::Queued);
+    let filling = (0..QUEUE).map(|number| {
+        let journal = vec![row::start(row::token(number))];
+        let (store, write) = (Arc::clone(store), Write::of(tenant, row::effects(journal)));
+        tokio::spawn(async move { store.run(Arc::new(write)).await })
+    });
+    let filling: Vec<_> = filling.collect();
+    queued.arrived_times(QUEUE as usize).await;
+    queued.release();
+    let begun = Instant::now();
+    let start = instance.calls.start(call("one", 2)).await.expect("a call that ends");
+    let refused = start.err().expect("there is no place for it");
+    comes_back_later(&refused, Code::ResourceExhausted, "QUEUE_FULL");
+    let refused = instance.calls.end(end("open")).await.expect("a call that ends");
+    comes_back_later(&refused.err().expect("nor for this"), Code::ResourceExhausted, "QUEUE_FULL");
+    // The writer takes nothing: whoever waited for it would wait for their budget of 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(5), "at once: {:?}", begun.elapsed());
+    busy.goes_on().await;
+    for one in join_all(filling).await {
+        let written = one.expect("an operation that ends");
+        assert!(matches!(written, Ok(Verdict::Committed(_))), "what had a place is written");
+    }
+    assert!(decided(instance.calls.start(call("one", 2)).await).new_customer);
+    instance.calls.ended("open").await;
+    crate::audit::verify(&mut database.connect().await, 1).await;
+    instance.stop().await;
+}

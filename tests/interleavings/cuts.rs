@@ -1,0 +1,94 @@
+//! A network that cuts connections to PostgreSQL, and loses the answer to a commit.
+
+use std::sync::Arc;
+
+use threadline::store::Engine;
+use threadline::store::schedule::Point;
+
+use crate::database::Database;
+use crate::instance::{Instance, call, consistent, decided, rows};
+use crate::keys::{new_key, settings};
+use crate::losing::Story;
+use crate::one_batch::Busy;
+use crate::proxy::Proxy;
+use crate::serving::end;
+
+/// Connections that read.
+const READERS: usize = 8;
+
+async fn behind(database: &Database) -> Option<(Proxy, Instance)> {
+    if database.engine == Engine::Sqlite {
+        return None; // Nothing can be cut between a process and its file.
+    }
+    let key = new_key(database).await;
+    let proxy = Proxy::before(&database.url).await;
+    let mut serve = settings(database);
+    serve.configuration.database.clone_from(&proxy.url);
+    Some((proxy, Instance::with(serve, &key).await))
+}
+
+/// So many answers to GetInteraction at once, each read past the cache.
+async fn read_at_once(instance: &Instance, id: &str) {
+    let reading = (0..READERS).map(|_| {
+        let (calls, id) = (instance.calls.clone(), id.to_owned());
+        tokio::spawn(async move { calls.get(&id).await.map(drop) })
+    });
+    for one in reading.collect::<Vec<_>>() {
+        one.await.expect("a call that ends").expect("a known interaction");
+    }
+}
+
+pub(crate) async fn idle_connections_that_were_cut_fail_nobody(database: Arc<Database>) {
+    let Some((proxy, instance)) = behind(&database).await else { return };
+    let customer = instance.calls.started("one", 1).await.customer_ref;
+    while proxy.connections() <= READERS as u64 {
+        read_at_once(&instance, "one").await;
+    }
+    proxy.cut();
+    read_at_once(&instance, "one").await;
+    proxy.cut();
+    assert!(instance.calls.started("stranger", 2).await.new_customer);
+    proxy.cut();
+    instance.calls.ended("one").await;
+    proxy.cut();
+    assert_eq!(instance.calls.person(&customer).await.contact_count, 1);
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+pub(crate) async fn connections_cut_within_a_batch_fail_nobody(database: Arc<Database>) {
+    let Some((proxy, instance)) = behind(&database).await else { return };
+    for (number, point) in (1..).zip([Point::Locked, Point::Written, Point::Committed]) {
+        let id = format!("one {number}");
+        let held = instance.wheel.hold(point);
+        let starting = instance.calls.start(call(&id, number));
+        held.arrived().await;
+        proxy.cut();
+        held.release();
+        let customer = decided(starting.await).customer_ref;
+        assert_eq!(rows(&database, "customer").await, number as i64, "at {point:?}");
+        let held = instance.wheel.hold(point);
+        let ending = instance.calls.end(end(&id));
+        held.arrived().await;
+        proxy.cut();
+        held.release();
+        ending.await.expect("a call that ends").expect("an end that is acknowledged");
+        assert_eq!(instance.calls.person(&customer).await.contact_count, 1, "at {point:?}");
+    }
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+pub(crate) async fn an_answer_to_a_commit_that_the_network_loses(database: Arc<Database>) {
+    let Some((proxy, instance)) = behind(&database).await else { return };
+    for (round, number) in (1..).zip([10, 20, 30]) {
+        let story = Story::begun(&instance.calls, number).await;
+        let customers = rows(&database, "customer").await;
+        let busy = Busy::with(&instance, 900 + number).await;
+        story.goes_on(&instance, busy, || proxy.lose_a_commit()).await;
+        assert_eq!(proxy.lost(), round, "one answer was lost");
+        assert_eq!(rows(&database, "customer").await, customers + 2);
+    }
+    consistent(&database).await;
+    instance.stop().await;
+}
