@@ -1,0 +1,106 @@
+//! A history while it is being made: what was asked when, and what came back.
+
+use std::collections::HashMap;
+
+use super::calls::{Asked, Input, Output, ServiceCall};
+use super::wgl::Call;
+use super::wire::{Names, Request, Response};
+
+/// The history of one partition: people whom nobody else asks about.
+pub(crate) struct Recording {
+    pub(crate) calls: Vec<ServiceCall>,
+    names: Names,
+    /// When an end said it was, by interaction and content: asked again, it says the same.
+    times: HashMap<(u16, u32), i64>,
+    newest: i64,
+    /// Whether ends say when they were, because nobody else's clock is known exactly.
+    says_times: bool,
+}
+
+/// Who asks whom, and when: the order of things, and the clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) step: u64,
+    pub(crate) clock: i64,
+}
+
+impl Recording {
+    /// Of this partition; with the caller's own times where the clock is not the test's.
+    pub(crate) fn of(partition: String, says_times: bool) -> Self {
+        let (calls, times) = (Vec::new(), HashMap::new());
+        Self { calls, names: Names::of(partition), times, newest: 0, says_times }
+    }
+
+    /// Somebody asks; the call's index, and the request unless it is none of the API.
+    pub(crate) fn invoke(
+        &mut self,
+        mut asked: Asked,
+        (client, instance): (usize, usize),
+        at: Moment,
+    ) -> (usize, Option<Request>) {
+        self.newest = at.clock.max(self.newest + 1);
+        if let Asked::End { id, said, time, .. } = &mut asked
+            && self.says_times
+        {
+            *time = Some(*self.times.entry((*id, said.content)).or_insert(self.newest));
+        }
+        let request = self.names.request(&asked);
+        let input = Input { asked, now: at.clock, answered: at.clock, client, instance };
+        self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
+        (self.calls.len() - 1, request)
+    }
+
+    /// The answer is there, unless it was lost.
+    pub(crate) fn answered(
+        &mut self,
+        index: usize,
+        answer: Result<Response, tonic::Status>,
+        at: Moment,
+    ) {
+        if let Some(output) = self.names.output(answer) {
+            self.returned(index, output, at);
+        }
+    }
+
+    /// The call returned.
+    pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
+        let call = &mut self.calls[index];
+        call.input.answered = at.clock;
+        let Asked::Update { id, .. } = call.input.asked else {
+            call.returned = Some((at.step, output));
+            return;
+        };
+        match output {
+            // Written first, then answered as the interaction stands: two looks, one after the
+            // other.
+            Output::Answered { .. } => {
+                let mut read = call.clone();
+                call.returned = Some((at.step, Output::Accepted));
+                read.input.asked = Asked::Get { id };
+                (read.returned, read.after) = (Some((at.step, output)), Some(index));
+                self.calls.push(read);
+            }
+            // Nothing of it is left, if it was ever written.
+            Output::NotFound => {
+                call.input.asked = Asked::Get { id };
+                call.returned = Some((at.step, output));
+            }
+            other => call.returned = Some((at.step, other)),
+        }
+    }
+
+    /// The whole history, without reads that nobody knows the answer of.
+    pub(crate) fn history(&self) -> Vec<ServiceCall> {
+        let told = |call: &&ServiceCall| {
+            call.returned.is_some() || !matches!(call.input.asked, Asked::Get { .. })
+        };
+        // Only calls without an answer are left out, and no other call comes after one of those.
+        let kept: Vec<usize> = (0..self.calls.len()).filter(|it| told(&&self.calls[*it])).collect();
+        let place = |index: usize| kept.iter().position(|it| *it == index);
+        let moved = |index: &usize| {
+            let call = self.calls[*index].clone();
+            ServiceCall { after: call.after.and_then(place), ..call }
+        };
+        kept.iter().map(moved).collect()
+    }
+}
