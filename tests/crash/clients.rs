@@ -123,14 +123,17 @@ impl Client {
         }
         let echoed = if story.undecided { "" } else { &known };
         let ended = self.end(story.end(echoed)).await;
+        self.ledger.end_acknowledged();
         assert_eq!(ended.customer_ref, known, "{}", story.id);
         if below(&self.entropy, 6) == 0 {
             let again = self.end(story.end(echoed)).await;
+            self.ledger.note(|figures| figures.further_ends += 1);
             let same = (again.customer_ref, again.end_time) == (ended.customer_ref, ended.end_time);
             assert!(same, "an end again answers the first: {}", story.id);
         }
         if story.amended {
             self.end(story.amendment()).await;
+            self.ledger.note(|figures| figures.further_ends += 1);
         }
         self.ledger.was_told(story);
     }
@@ -172,9 +175,7 @@ impl Client {
             let request = request.clone();
             async move { service.end_interaction(request).await }
         });
-        let answer = called.await.answer;
-        self.ledger.end_acknowledged();
-        answer
+        called.await.answer
     }
 
     /// Calls until there is an answer.

@@ -104,10 +104,10 @@ fn report(
     findings: &check::Findings,
     slowest: Duration,
 ) {
-    let Figures { starts, ends, degraded, unanswered, .. } = ledger.figures();
+    let Figures { starts, ends, further_ends, degraded, unanswered, .. } = ledger.figures();
     eprintln!(
-        "{:?}: {kills} kills (seed {}): {starts} starts and {ends} ends acknowledged ({degraded} \
-         starts degraded first, {unanswered} calls sent again): {} lost, {} twice, {} half; ready \
+        "{:?}: {kills} kills (seed {}): {starts} starts, {ends} ends and {further_ends} further ends \
+         acknowledged ({degraded} starts degraded first, {unanswered} calls sent again): {} lost, {} twice, {} half; ready \
          again within {} ms",
         database.engine,
         plan::seed(),

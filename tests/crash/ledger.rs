@@ -28,8 +28,10 @@ pub(crate) struct Figures {
     pub(crate) starts_refused: usize,
     /// Starts that were answered degraded.
     pub(crate) degraded: usize,
-    /// Ends and amendments that were acknowledged.
+    /// Interactions whose end was acknowledged.
     pub(crate) ends: usize,
+    /// Ends that were acknowledged besides: amendments, and the same once more.
+    pub(crate) further_ends: usize,
     /// Calls that the service asked to send again.
     pub(crate) unavailable: usize,
     /// Calls that nobody answered.
@@ -63,6 +65,7 @@ impl Ledger {
         self.decided.send_modify(|newest| *newest = (*newest).max(Some(begun)));
     }
 
+    /// The first end of an interaction was acknowledged.
     pub(crate) fn end_acknowledged(&self) {
         self.note(|figures| figures.ends += 1);
         self.ends.send_modify(|ends| *ends += 1);

@@ -14,7 +14,7 @@ const SEED: u64 = 20_261;
 
 /// What a restarted server may need until its first answer: two seconds in a release, and in a
 /// debug build, whose start alone takes many times as long, only not to hang.
-pub(crate) const READY_WITHIN: Duration = unless_debug(2, 20);
+pub(crate) const READY_WITHIN: Duration = unless_debug(2_000, 20_000);
 /// What the service may need, once PostgreSQL answers again, until a start is decided.
 pub(crate) const RECOVERED_WITHIN: Duration = Duration::from_secs(5);
 /// What the service may need until it has given up connections that fell silent: a batch that
@@ -24,14 +24,14 @@ pub(crate) const SILENCE_ENDS_WITHIN: Duration = Duration::from_secs(40);
 pub(crate) const BUDGET: Duration = Duration::from_millis(300);
 /// What the way there and back may add, on a machine whose two cores PostgreSQL's start, eight
 /// clients and perhaps other tests share.
-pub(crate) const TRANSPORT: Duration = unless_debug(1, 3);
+pub(crate) const TRANSPORT: Duration = unless_debug(200, 1_000);
 /// Whatever takes longer hangs.
-pub(crate) const HANGS: Duration = Duration::from_secs(60);
+pub(crate) const HANGS: Duration = Duration::from_secs(120);
 /// A kill during its start comes within so many milliseconds: about as long as a start takes.
 pub(crate) const START_TAKES: u64 = if cfg!(debug_assertions) { 400 } else { 60 };
 
 const fn unless_debug(release: u64, debug: u64) -> Duration {
-    Duration::from_secs(if cfg!(debug_assertions) { debug } else { release })
+    Duration::from_millis(if cfg!(debug_assertions) { debug } else { release })
 }
 
 /// How often the server is killed.

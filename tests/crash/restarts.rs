@@ -23,6 +23,8 @@ const MORE_ENDS: u64 = 120;
 const LEAST_ENDS: u64 = 20;
 /// PostgreSQL stays away for less than this, in milliseconds.
 const AWAY: u64 = 2_000;
+/// A start whose budget ended is answered as soon as its task is woken, and a little later at us.
+const A_WAKE_UP: Duration = Duration::from_millis(20);
 
 pub(crate) async fn survived(database: &Database, cluster: &mut Cluster, restarts: usize) {
     let entropy = plan::entropy(0);
@@ -77,12 +79,12 @@ fn report(ledger: &Ledger, findings: &check::Findings, recovered: &[Duration]) -
     figures.start_took.sort();
     let took = &figures.start_took;
     let slowest = took.last().copied().unwrap_or_default();
-    let late = took.iter().filter(|took| **took > BUDGET).count();
+    let late = took.iter().filter(|took| **took > BUDGET + A_WAKE_UP).count();
     let milliseconds = |one: Option<&Duration>| one.map_or(0, Duration::as_millis);
     eprintln!(
         "{} restarts (seed {}): {} starts decided, {} degraded, {} refused; {} ends acknowledged, {} \
          calls asked to come back; {} lost, {} twice, {} half; a start again after {} ms at most, {} \
-         ms in the middle; slowest start {} ms, {late} later than their budget",
+         ms in the middle; slowest start {} ms, {late} past {} ms",
         recovered.len(),
         plan::seed(),
         figures.starts,
@@ -96,6 +98,7 @@ fn report(ledger: &Ledger, findings: &check::Findings, recovered: &[Duration]) -
         milliseconds(recovered.last()),
         milliseconds(recovered.get(recovered.len() / 2)),
         slowest.as_millis(),
+        (BUDGET + A_WAKE_UP).as_millis(),
     );
     slowest
 }
