@@ -38,6 +38,8 @@ pub(super) struct Desk<'d, 'c> {
     /// Labels that will be in the dictionary once this is written.
     pub labels: Vec<(Token, Arc<str>)>,
     read: ReadSet,
+    /// Who was looked up already: one decision sees one state of each.
+    seen: BTreeMap<CustomerId, Arc<Remembered>>,
 }
 
 impl<'d, 'c> Desk<'d, 'c> {
@@ -47,7 +49,8 @@ impl<'d, 'c> Desk<'d, 'c> {
         reads: &'d mut Reads<'c>,
     ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
-        Self { service, tenant, reads, effects, working, labels: Vec::new(), read }
+        let (labels, seen) = (Vec::new(), BTreeMap::new());
+        Self { service, tenant, reads, effects, working, labels, read, seen }
     }
 
     fn gate(&self) -> &Gate {
@@ -100,14 +103,22 @@ impl<'d, 'c> Desk<'d, 'c> {
         let tenant = self.tenant.id;
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
+        let enough = |person: &Arc<Remembered>| !with_context || person.context.is_some();
         for id in ids {
+            if let Some(person) = self.seen.get(id).filter(|person| enough(person)) {
+                found.insert(*id, Arc::clone(person));
+                continue;
+            }
             let remembered = if self.reads.uses_cache() {
                 self.service.memory.person(tenant, *id)
             } else {
                 None
             };
-            match remembered.filter(|person| !with_context || person.context.is_some()) {
-                Some(person) => drop(found.insert(*id, person)),
+            match remembered.filter(enough) {
+                Some(person) => {
+                    self.saw(&person);
+                    found.insert(*id, person);
+                }
                 None => missing.push(*id),
             }
         }
@@ -129,11 +140,17 @@ impl<'d, 'c> Desk<'d, 'c> {
                 if self.reads.uses_cache() {
                     self.service.memory.keep_person(tenant, &person, sequence);
                 }
+                self.saw(&person);
                 found.insert(person.row.customer, person);
             }
         }
-        self.read.customers.extend(found.values().map(|one| (one.row.customer, one.row.stamp)));
         Ok(found)
+    }
+
+    fn saw(&mut self, person: &Arc<Remembered>) {
+        let customer = person.row.customer;
+        self.read.customers.push((customer, person.row.stamp));
+        self.seen.insert(customer, Arc::clone(person));
     }
 
     /// One customer, under the ref it resolves to now; `None` when it does not exist.

@@ -14,7 +14,7 @@ use super::record::{ContactRecord, State, SupportRecord};
 use super::working::{Refolded, Working};
 use crate::clock::Time;
 use crate::context::Disclosure;
-use crate::identity::{Basis, HintKind, Shown, links, used};
+use crate::identity::{Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
@@ -63,16 +63,23 @@ pub(super) async fn settle(
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
     let reasons = supports(looked, customer, basis);
-    desk.take_in_hand(customer).await?;
+    if !looked.people.contains_key(&customer) {
+        desk.take_in_hand(customer).await?;
+    }
     let before = state.supports.len();
     for (index, support) in reasons {
         if !linkable(index) {
             continue;
         }
         let token = looked.tokens[index];
-        let (service, tenant) = (desk.service, desk.tenant);
-        let working = desk.take_in_hand(customer).await?;
-        working.link(service, tenant, token, &hint_record(&looked.hints[index]), support.assurance);
+        // Most returning customers have all their links: they need not be taken in hand for it.
+        if linked_with(desk, looked, customer, token).is_none_or(|known| known < support.assurance)
+        {
+            let (service, tenant) = (desk.service, desk.tenant);
+            let hint = hint_record(&looked.hints[index]);
+            let working = desk.take_in_hand(customer).await?;
+            working.link(service, tenant, token, &hint, support.assurance);
+        }
         let kind = HintKind::from_code(support.kind);
         let news = add_support(&mut state.supports, support);
         let ended = state.ending.as_ref().filter(|_| state.counted && news);
@@ -81,9 +88,11 @@ pub(super) async fn settle(
             desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
         }
     }
-    let working = desk.take_in_hand(customer).await?;
     // A customer without any link is held by this contact alone.
-    let linked = working.has_changed_links() || working.links().is_empty();
+    let linked = match desk.working.get(&customer) {
+        Some(working) => working.has_changed_links() || working.links().is_empty(),
+        None => looked.people.get(&customer).is_none_or(|person| person.links.is_empty()),
+    };
     state.customer = customer.0.to_vec();
     state.settled = true;
     if linked || (before != state.supports.len() && state.filed_at.is_some()) {
@@ -93,14 +102,22 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// The assurance of a customer's link as it is in this decision; `None` without a link.
+fn linked_with(
+    desk: &Desk<'_, '_>,
+    looked: &Looked,
+    customer: CustomerId,
+    token: Token,
+) -> Option<i64> {
+    if let Some(working) = desk.working.get(&customer) {
+        return working.links().get(&token).map(|link| link.assurance);
+    }
+    let links = &looked.people.get(&customer)?.links;
+    links.iter().find(|link| link.token == token).map(|link| link.assurance)
+}
+
 fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
-    // Asked as if nothing were linked yet: every reason counts, not only those that are news.
-    let strangers = |shown: &Shown| {
-        let others = shown.owners.iter().filter(|owner| owner.customer != customer);
-        Shown { owners: others.cloned().collect(), ..shown.clone() }
-    };
-    let shown: Vec<Shown> = looked.shown.iter().map(strangers).collect();
-    links(&shown, customer, basis)
+    links(&looked.shown, customer, basis)
         .into_iter()
         .map(|link| {
             let support = SupportRecord {

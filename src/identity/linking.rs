@@ -17,7 +17,7 @@ pub enum Basis {
     Confirmed(Assurance),
 }
 
-/// A link that is new, or stronger than the customer's own.
+/// A link, and how strong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkToMake {
     /// The index of the hint shown; each identifier comes once.
@@ -30,7 +30,8 @@ pub struct LinkToMake {
 ///
 /// All hints are linked, but not what a customer only asserted and somebody else already has,
 /// not identifiers of more than [`MAX_OWNERS`], and not our own references. A link is as strong
-/// as the weaker of its hint and its basis.
+/// as the weaker of its hint and its basis. Those that the customer has already are among them: each
+/// is a reason for the link, and is kept as one.
 pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToMake> {
     let mut made: Vec<LinkToMake> = Vec::with_capacity(shown.len());
     for (index, hint) in shown.iter().enumerate() {
@@ -41,10 +42,6 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
             Basis::NewCustomer => hint.assurance,
             Basis::Decided(basis) | Basis::Confirmed(basis) => hint.assurance.min(basis),
         };
-        let own = hint.owners.iter().find(|owner| owner.customer == customer);
-        if own.is_some_and(|own| own.assurance >= assurance) {
-            continue;
-        }
         let same =
             |link: &&mut LinkToMake| shown[link.shown].identifier_index == hint.identifier_index;
         match made.iter_mut().find(same) {
@@ -59,8 +56,8 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
 }
 
 fn may_link(hint: &Shown, customer: CustomerId) -> bool {
-    let somebody_elses = || hint.owners.iter().any(|owner| owner.customer != customer);
+    let others = hint.owners.iter().filter(|owner| owner.customer != customer).count();
     hint.kind != HintKind::CustomerRef
-        && hint.owners.len() <= MAX_OWNERS
-        && (hint.assurance > Assurance::Asserted || !somebody_elses())
+        && others <= MAX_OWNERS
+        && (hint.assurance > Assurance::Asserted || others == 0)
 }

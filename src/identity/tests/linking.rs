@@ -34,11 +34,12 @@ fn a_link_is_as_strong_as_the_weaker_of_hint_and_basis() {
 }
 
 #[test]
-fn only_what_is_new_or_stronger_is_linked() {
+fn what_the_customer_has_already_is_linked_once_more() {
     let basis = Basis::Decided(Authenticated);
-    assert_eq!(made(&[hint(0, Carried, vec![held(1, Carried)])], basis), []);
-    assert_eq!(made(&[hint(0, Carried, vec![held(1, Authenticated)])], basis), []);
-    assert_eq!(made(&[hint(0, Carried, vec![held(1, Asserted)])], basis), [(0, Carried)]);
+    for own in [Asserted, Carried, Authenticated] {
+        assert_eq!(made(&[hint(0, Carried, vec![held(1, own)])], basis), [(0, Carried)]);
+        assert_eq!(made(&[hint(0, Asserted, vec![held(1, own)])], basis), [(0, Asserted)]);
+    }
 }
 
 #[test]
