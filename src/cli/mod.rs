@@ -1,5 +1,6 @@
 //! The commands of the one binary.
 
+pub mod bench;
 pub mod call;
 pub mod client;
 pub mod demo;
@@ -39,6 +40,11 @@ enum Verb {
     Call(call::CallArgs),
     /// Feeds an event stream through the API and measures the recognition
     Replay(replay::ReplayArgs),
+    /// Drives the service and a bare gRPC echo in turns, and compares their speed
+    Bench(bench::BenchArgs),
+    /// The echo that `bench` compares with
+    #[command(hide = true)]
+    BenchEcho,
     /// Ends by time what has to end: open starts, unidentified customers, expired values
     Sweep(sweep::SweepArgs),
 }
@@ -83,6 +89,8 @@ impl Command {
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Call(arguments) => call::run(arguments).await,
             Verb::Replay(arguments) => replay::run(arguments).await,
+            Verb::Bench(arguments) => bench::run(arguments).await,
+            Verb::BenchEcho => bench::echo::run().await,
             Verb::Sweep(arguments) => sweep::run(arguments).await,
         }
     }
@@ -94,7 +102,9 @@ impl Command {
             // A root key that was made must be told, also by the first `keys create`.
             Verb::Keys(_) => "warn",
             // These speak to a person on standard output.
-            Verb::Demo(_) | Verb::Call(_) | Verb::Replay(_) => "error",
+            Verb::Demo(_) | Verb::Call(_) | Verb::Replay(_) | Verb::Bench(_) | Verb::BenchEcho => {
+                "error"
+            }
         }
     }
 }

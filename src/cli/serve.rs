@@ -51,8 +51,10 @@ const DEMO_TENANT: &str = "demo";
 /// # Errors
 /// When the server cannot start, or a journey turns out otherwise than it should.
 pub async fn demo(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
-    let folder = ThrowAway::make()?;
-    let database = arguments.database.unwrap_or_else(|| folder.database());
+    let folder = ThrowAway::make("demo")?;
+    let database = arguments
+        .database
+        .unwrap_or_else(|| format!("sqlite:{}", folder.file("demo.db").display()));
     let layers =
         Layers { listen: Some("127.0.0.1:0".into()), database: Some(database), file: None };
     let mut configuration = Configuration::parse("", &layers)?;
@@ -85,19 +87,21 @@ pub async fn demo(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     told.map(|()| ExitCode::SUCCESS)
 }
 
-/// A folder that is gone when the demo ends.
-struct ThrowAway(std::path::PathBuf);
+/// A folder that is gone when the command ends.
+pub(super) struct ThrowAway(std::path::PathBuf);
 
 impl ThrowAway {
-    fn make() -> anyhow::Result<Self> {
-        let name = format!("threadline-demo-{:016x}", Entropy::System.positive());
+    /// Makes it among the temporary files; `command` is part of its name.
+    pub(super) fn make(command: &str) -> anyhow::Result<Self> {
+        let name = format!("threadline-{command}-{:016x}", Entropy::System.positive());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).context("a folder for the demo")?;
+        std::fs::create_dir(&path).context("a temporary folder")?;
         Ok(Self(path))
     }
 
-    fn database(&self) -> String {
-        format!("sqlite:{}", self.0.join("demo.db").display())
+    /// Where a file of that name lies in it.
+    pub(super) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
     }
 }
 

@@ -1,0 +1,173 @@
+//! What is sent, in which order: each workload is a script that never says the same thing twice.
+//!
+//! A generator that repeats a body measures replays. Every call has an interaction id of its own
+//! (or belongs to one that this script has started), and who calls is drawn anew each time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::requests::{Call, Verb};
+use crate::ids::Entropy;
+
+/// Open interactions that a script remembers; older ones stay open.
+const MOST_OPEN: usize = 10_000;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Workload {
+    /// Starts of known customers at random, all of them in the cache
+    StartHit,
+    /// Starts of one single known customer
+    StartHitHot,
+    /// Starts of known customers at random, with a cache of 1 MB that holds next to none of them
+    StartCold,
+    /// Starts of somebody new
+    StartNew,
+    /// Ends of interactions that were started before the measurement
+    End,
+    /// A day: 45 % starts of known customers, 5 % of new ones, 10 % updates, 40 % ends
+    Mixed,
+}
+
+impl Workload {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] = [
+        Self::StartHit,
+        Self::StartHitHot,
+        Self::StartCold,
+        Self::StartNew,
+        Self::End,
+        Self::Mixed,
+    ];
+
+    /// As the command line and the reports name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::StartHit => "start-hit",
+            Self::StartHitHot => "start-hit-hot",
+            Self::StartCold => "start-cold",
+            Self::StartNew => "start-new",
+            Self::End => "end",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// What all scripts of one database share.
+pub(super) struct World {
+    /// How many customers are known, from 0.
+    pub(super) customers: u64,
+    /// The next one of whom nobody has heard.
+    strangers: AtomicU64,
+    /// The next script.
+    scripts: AtomicU64,
+    seed: u64,
+}
+
+impl World {
+    /// With so many known customers; the same seed draws the same ones.
+    pub(super) fn new(customers: u64, seed: u64) -> Arc<Self> {
+        let zero = || AtomicU64::new(0);
+        Arc::new(Self { customers, strangers: zero(), scripts: zero(), seed })
+    }
+}
+
+/// Interactions that were started, to be ended once each.
+pub(super) struct Started {
+    ids: Vec<String>,
+    next: AtomicUsize,
+}
+
+impl Started {
+    /// These, in their order.
+    pub(super) fn new(ids: Vec<String>) -> Arc<Self> {
+        Arc::new(Self { ids, next: AtomicUsize::new(0) })
+    }
+
+    fn take(&self) -> Option<String> {
+        self.ids.get(self.next.fetch_add(1, Ordering::Relaxed)).cloned()
+    }
+}
+
+/// What one task sends.
+pub(super) struct Script {
+    workload: Workload,
+    world: Arc<World>,
+    started: Option<Arc<Started>>,
+    entropy: Entropy,
+    number: u64,
+    sent: u64,
+    open: VecDeque<String>,
+}
+
+impl Script {
+    /// A script that nobody has. Ends are taken from `started`; without it (the echo knows no
+    /// interactions) they are made up.
+    pub(super) fn new(
+        workload: Workload,
+        world: &Arc<World>,
+        started: Option<Arc<Started>>,
+    ) -> Self {
+        let number = world.scripts.fetch_add(1, Ordering::Relaxed);
+        let entropy = Entropy::seeded(world.seed.wrapping_mul(1_000_003).wrapping_add(number));
+        let world = Arc::clone(world);
+        Self { workload, world, started, entropy, number, sent: 0, open: VecDeque::new() }
+    }
+
+    /// What to send next; none when there is nothing left to end.
+    pub(super) fn next(&mut self) -> Option<Call> {
+        self.sent += 1;
+        Some(match self.workload {
+            Workload::StartHit | Workload::StartCold => self.known(),
+            Workload::StartHitHot => Call::known(self.id(), 0),
+            Workload::StartNew => self.unknown(),
+            Workload::End => match &self.started {
+                Some(started) => ending(started.take()?),
+                None => ending(self.id()),
+            },
+            Workload::Mixed => match self.below(100) {
+                0..45 => self.known(),
+                45..50 => self.unknown(),
+                50..60 => match self.open.front() {
+                    Some(open) => Call::update(open.clone(), self.sent),
+                    None => self.known(),
+                },
+                _ => match self.open.pop_front() {
+                    Some(open) => ending(open),
+                    None => self.known(),
+                },
+            },
+        })
+    }
+
+    /// A call was answered: what was started can be updated and ended from now on.
+    pub(super) fn answered(&mut self, call: Call) {
+        let begins = self.workload == Workload::Mixed && call.verb == Verb::Start;
+        if begins && self.open.len() < MOST_OPEN {
+            self.open.push_back(call.interaction);
+        }
+    }
+
+    fn known(&mut self) -> Call {
+        let customer = self.below(self.world.customers.max(1));
+        Call::known(self.id(), customer)
+    }
+
+    fn unknown(&mut self) -> Call {
+        Call::unknown(self.id(), self.world.strangers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn id(&self) -> String {
+        format!("call-{:05}-{:07}", self.number, self.sent)
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        self.entropy.positive().unsigned_abs() % bound
+    }
+}
+
+/// An end with one intent, one variable and a summary.
+fn ending(interaction: String) -> Call {
+    Call::end(interaction, &["last_topic"])
+}
