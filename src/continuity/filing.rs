@@ -181,7 +181,7 @@ pub(super) async fn write_block(
         agent_ref: about.agent_ref,
         assurance,
     };
-    put_block(desk, customer, interaction, kind, &record).await
+    put_block(desk, customer, interaction, kind, record).await
 }
 
 async fn put_block(
@@ -189,17 +189,17 @@ async fn put_block(
     customer: CustomerId,
     interaction: Token,
     kind: BlockKind,
-    record: &BlockRecord,
+    mut record: BlockRecord,
 ) -> Result<(), Error> {
     let key = customer_key(desk, customer).await?;
     let part = desk.service.entropy.positive();
     let slot = Slot::Block { customer, kind, interaction, part };
     let expire = match kind {
-        BlockKind::Variables => outlasts(desk, customer, record).await?,
+        BlockKind::Variables => outlasts(desk, customer, &mut record).await?,
         // Attributes last until they are replaced or removed.
         BlockKind::Profile => i64::MAX,
     };
-    let content = slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy);
+    let content = slot.seal(desk.tenant_id(), &key, &record, &desk.service.entropy);
     let row =
         BlockRow { customer, kind, interaction, part, position: 0, expire: Time(expire), content };
     desk.effects.blocks.push(row);
@@ -249,22 +249,27 @@ pub(super) fn drop_unwritten(desk: &mut Desk<'_, '_>, customer: CustomerId, inte
 }
 
 /// How long a block of variables is kept: until all in it have expired, and until whatever it
-/// hides has, lest an older value reappear.
+/// hides has, lest an older value reappear. A value that comes late and is hidden already ends
+/// with what hides it, for the same reason.
 async fn outlasts(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
-    record: &BlockRecord,
+    record: &mut BlockRecord,
 ) -> Result<i64, Error> {
-    let own = record.values.iter().map(|value| value.expire).max().unwrap_or(0);
+    let last = |record: &BlockRecord| record.values.iter().map(|it| it.expire).max().unwrap_or(0);
     if desk.working.get(&customer).is_some_and(Working::is_new) {
-        return Ok(own);
+        return Ok(last(record));
     }
     let person = desk.person(customer, true).await?;
     let context = person.and_then(|person| person.context.as_ref().map(|(it, _)| Arc::clone(it)));
-    let Some(context) = context else { return Ok(own) };
+    let Some(context) = context else { return Ok(last(record)) };
+    for write in context.variables.iter().filter(|write| write.set > Time(record.set)) {
+        let late = record.values.iter_mut().filter(|value| value.name == write.name);
+        late.for_each(|value| value.expire = value.expire.min(write.expire.0));
+    }
     let hidden = |write: &&VariableWrite| record.values.iter().any(|it| it.name == write.name);
     let older = context.variables.iter().filter(hidden).map(|write| write.expire.0).max();
-    Ok(own.max(older.unwrap_or(0)))
+    Ok(last(record).max(older.unwrap_or(0)))
 }
 
 /// The facts and values that one interaction gave a customer, opened.
@@ -336,7 +341,7 @@ pub(super) async fn receive(
         desk.effects.facts.push(FactRow { customer: to, content, ..row });
     }
     for (kind, record) in carried.blocks {
-        put_block(desk, to, interaction, kind, &record).await?;
+        put_block(desk, to, interaction, kind, record).await?;
     }
     desk.take_in_hand(to).await?.touch();
     Ok(())

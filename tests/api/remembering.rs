@@ -1,6 +1,6 @@
 //! What is remembered: matters and attempts, values and their time, lasting values.
 
-use threadline::clock::{Clock, DAY, HOUR, Time};
+use threadline::clock::{Clock, DAY, HOUR, MINUTE, Time};
 use threadline::grpc::proto::{
     Direction, EndInteractionRequest, Intent, IntentStatus, OpenIntent, ProfileAttributeInput,
     Sensitivity, StartInteractionRequest, VariableInput, Verification,
@@ -9,7 +9,7 @@ use threadline::grpc::proto::{
 use super::settling::{MAIL, NUMBER, staff};
 use crate::support::client::{Said, said};
 use crate::support::requests::{
-    call, confirm, email_hint, end, end_with, intent_of, landline_call, start_with, variable,
+    at, call, confirm, email_hint, end, end_with, intent_of, landline_call, start_with, variable,
 };
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
@@ -250,5 +250,33 @@ async fn values_are_never_returned_past_their_time() {
     clock.set(MONDAY.plus(30 * DAY));
     let known = client.start(mail("6")).await.expect("a start").customer_ref;
     assert!(client.person(&known).await.variables.is_empty());
+    world.close().await;
+}
+
+/// An end may say that it was earlier than one that is known. What it sets is hidden by what was set
+/// after it, and stays so when that has expired.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_comes_late_does_not_outlive_what_hides_it() {
+    let clock = Clock::manual(MONDAY);
+    let world = Setup::on(Engine::Sqlite).clock(&clock).open().await;
+    let client = staff(&world).await;
+    let mail = |id: &str| start_with(id, "email", email_hint(MAIL));
+    client.start(mail("late")).await.expect("a start");
+    client.start(mail("prompt")).await.expect("a start");
+    clock.set(MONDAY.plus(HOUR));
+    let short = VariableInput { value: "new".into(), ttl_seconds: Some(3_600), sensitivity: 0 };
+    let variables = [("plan".to_owned(), short)].into();
+    client.end(EndInteractionRequest { variables, ..end("prompt") }).await.expect("an end");
+    let end_time = at(MONDAY.plus(MINUTE));
+    let late =
+        EndInteractionRequest { variables: variable("plan", "old"), end_time, ..end("late") };
+    client.end(late).await.expect("an end");
+    let plan = async |id: &str| {
+        let mut answer = client.start(mail(id)).await.expect("a start");
+        answer.variables.remove("plan").map(|it| it.value)
+    };
+    assert_eq!(plan("1").await.as_deref(), Some("new"));
+    clock.set(MONDAY.plus(2 * HOUR));
+    assert_eq!(plan("2").await, None, "what was older does not come back");
     world.close().await;
 }
