@@ -9,7 +9,7 @@ use threadline::cli::client::{Interactions, connect, reason, retry_delay};
 use threadline::grpc::proto::{EndInteractionRequest, EndInteractionResponse};
 use threadline::ids::Entropy;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tonic::{Code, Response, Status};
 
 use crate::ledger::Ledger;
@@ -34,9 +34,9 @@ pub(crate) enum Manner {
     Probing,
 }
 
-/// The clients of one run.
+/// The clients of one run; gone with it, also when it fails.
 pub(crate) struct Crowd {
-    clients: Vec<JoinHandle<()>>,
+    clients: JoinSet<()>,
     stop: watch::Sender<bool>,
 }
 
@@ -49,31 +49,32 @@ impl Crowd {
         manners: impl Fn(u64) -> Manner,
     ) -> Self {
         let stop = watch::Sender::new(false);
-        let clients = (0..CLIENTS)
-            .map(|number| {
-                let mut client = Client {
-                    number,
-                    manner: manners(number),
-                    entropy: plan::entropy(1 + number),
-                    key: key.to_owned(),
-                    url: url.subscribe(),
-                    connected: None,
-                    ledger: Arc::clone(ledger),
-                };
-                let stopped = stop.subscribe();
-                tokio::spawn(async move { client.work(stopped).await })
-            })
-            .collect();
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            let mut client = Client {
+                number,
+                manner: manners(number),
+                entropy: plan::entropy(1 + number),
+                key: key.to_owned(),
+                url: url.subscribe(),
+                connected: None,
+                ledger: Arc::clone(ledger),
+            };
+            let stopped = stop.subscribe();
+            clients.spawn(async move { client.work(stopped).await });
+        }
         Self { clients, stop }
     }
 
     /// Every client finishes the story it is telling.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(mut self) {
         self.stop.send_replace(true);
-        for client in self.clients {
-            let finished = tokio::time::timeout(HANGS, client).await;
-            finished.expect("no client hangs").expect("a client that ends well");
-        }
+        let finishing = async {
+            while let Some(finished) = self.clients.join_next().await {
+                finished.expect("a client that ends well");
+            }
+        };
+        tokio::time::timeout(HANGS, finishing).await.expect("no client hangs");
     }
 }
 
