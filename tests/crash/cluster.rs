@@ -14,12 +14,21 @@ const SHELL: &str = r#"
 set -euo pipefail
 . tests/postgres.sh
 postgres_binaries >/dev/null || { echo absent; exit 0; }
-trap postgres_stop EXIT
+held=""
+ends() {
+  # Who was stopped does not end by what ends the others.
+  [ -z "$held" ] || kill -CONT $held 2>/dev/null || true
+  postgres_stop
+}
+trap ends EXIT
 postgres_start >&2
 echo "$POSTGRES_URL"
 while read -r order what more; do
   case "$order" in
-    signal) kill -"$what" $more ;;
+    signal)
+      kill -"$what" $more
+      held="$held $more"
+      ;;
     restart)
       pid="$(postgres_pid)"
       kill -"$what" "$pid"

@@ -41,11 +41,14 @@ pub(crate) async fn survived(database: &Database, cluster: &mut Cluster) {
     let mut service = Interactions::new(connection.clone());
     // From here on this person is in the cache: their starts wait for the writer alone.
     service.start_interaction(story("warm").start()).await.expect("a start");
-    let silent = backends(database).await;
+    let (silent, postmaster) = processes(database).await;
     assert!(silent.len() >= 9, "eight readers and a writer: {silent:?}");
     cluster.signal("STOP", &silent);
-    let begun = Instant::now();
+    cluster.signal("STOP", &[postmaster]);
     the_look_at_a_key_is_part_of_the_budget(&server.url, &keys).await;
+    // From here on new connections are answered; the old ones stay silent.
+    cluster.signal("CONT", &[postmaster]);
+    let begun = Instant::now();
     let mut starts = Vec::new();
     for number in 0.. {
         let sent = Instant::now();
@@ -76,8 +79,9 @@ fn story(id: &str) -> Story {
     Story { id: id.to_owned(), ..Story::first_of(0) }
 }
 
-/// While nothing can be read, a key that was trusted long enough is looked at again, in vain, and
-/// after that its start waits in vain. The machine may be slow now and then, but not for every key.
+/// While nobody answers, not even a new connection, a key that was trusted long enough is looked at
+/// again, in vain, and after that its start waits in vain. The machine may be slow now and then, but
+/// not for every key.
 async fn the_look_at_a_key_is_part_of_the_budget(url: &str, keys: &[String]) {
     let (begun, mut strangers) = (Instant::now(), KEYS as u64..);
     let mut next = || strangers.next().expect("there is no last number");
@@ -104,11 +108,14 @@ async fn start_of_a_stranger(url: &str, key: &str, number: u64) -> Duration {
     sent.elapsed()
 }
 
-/// The processes of PostgreSQL that serve this database's connections.
-async fn backends(database: &Database) -> Vec<i64> {
+/// The processes of PostgreSQL that serve this database's connections, and the one that takes new
+/// ones.
+async fn processes(database: &Database) -> (Vec<i64>, i64) {
     let mut connection = database.connect().await;
     let sql = "SELECT CAST(pid AS BIGINT) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a list");
-    rows.iter().map(|row| row.get(0)).collect()
+    let sql = "SELECT CAST(split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS BIGINT)";
+    let postmaster = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+    (rows.iter().map(|row| row.get(0)).collect(), postmaster.expect("its own file"))
 }
