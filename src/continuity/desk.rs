@@ -192,6 +192,12 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(Some(Known { entry, state }))
     }
 
+    /// Whether the journal holds anything of an interaction that was asked for, were it only that
+    /// it took place.
+    pub fn has_heard_of(&self, token: Token) -> bool {
+        self.read.interactions.iter().any(|(known, position)| *known == token && *position > 0)
+    }
+
     /// What the journal holds of an interaction.
     async fn entry(&mut self, token: Token) -> Result<Option<Arc<JournalEntry>>, Error> {
         let tenant = self.tenant.id;

@@ -219,8 +219,11 @@ impl Operation for EndOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;
-            if let Some(known) = &known {
-                ending::may_end(known, self.end.revision, &self.fingerprint)?;
+            match &known {
+                Some(known) => ending::may_end(known, self.end.revision, &self.fingerprint)?,
+                // Its customer was removed. Written as if it had no start, half of it would stay.
+                None if desk.has_heard_of(self.interaction) => return Err(Error::AlreadyDone),
+                None => {}
             }
             let mut warnings = Vec::new();
             let without_start = known.is_none();
