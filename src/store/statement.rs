@@ -139,7 +139,10 @@ fn insert_text<R: Row>(engine: Engine, rows: usize) -> &'static str {
 }
 
 fn write_insert<R: Row>(engine: Engine, rows: usize) -> String {
-    let mut sql = format!("INSERT INTO {} (tenant, {}) VALUES ", R::TABLE, R::COLUMNS.join(", "));
+    // What fails ends SQLite's transaction, as PostgreSQL's: a batch that fails is given up whole.
+    // Could the statement alone be taken back, a copy of every page it changes would be kept.
+    let insert = if engine == Engine::Sqlite { "INSERT OR ROLLBACK" } else { "INSERT" };
+    let mut sql = format!("{insert} INTO {} (tenant, {}) VALUES ", R::TABLE, R::COLUMNS.join(", "));
     let mut next = 2;
     for row in 0..rows {
         let tenant = if engine == Engine::Sqlite { "?" } else { "$1" };
@@ -269,7 +272,7 @@ mod tests {
         );
         assert_eq!(
             write_insert::<HeadRow>(Engine::Sqlite, 2),
-            "INSERT INTO head (tenant, token, stamp) VALUES (?, ?, ?), (?, ?, ?) \
+            "INSERT OR ROLLBACK INTO head (tenant, token, stamp) VALUES (?, ?, ?), (?, ?, ?) \
              ON CONFLICT (tenant, token) DO UPDATE SET stamp = excluded.stamp"
         );
     }
