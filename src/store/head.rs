@@ -1,6 +1,8 @@
 //! A tenant's head: the row that serialises its batches, hands out journal positions, keeps the
 //! store's time and the end of the audit chain.
 
+use std::time::Duration;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
 
@@ -8,6 +10,10 @@ use super::rows::JournalRow;
 use super::{Engine, Error, Store, audit};
 use crate::clock::Time;
 use crate::ids::TenantId;
+
+/// PostgreSQL waits two seconds for a head and then says so. Where it says nothing, the connection is
+/// lost, and a batch must not wait until all of its time has passed.
+const OPENED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A tenant's head, held until commit.
 pub(super) struct Head {
@@ -30,7 +36,15 @@ impl Head {
         positions: i64,
     ) -> Result<Self, Error> {
         let text = store.engine.open_batch(tenant, positions, store.clock.now());
-        let mut rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text))).await?.into_iter();
+        let opening = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+        let rows = match store.engine {
+            Engine::Sqlite => opening.await?,
+            Engine::Postgres => {
+                let opened = tokio::time::timeout(OPENED_WITHIN, opening).await;
+                opened.map_err(|_| Error::Unavailable)??
+            }
+        };
+        let mut rows = rows.into_iter();
         if store.engine == Engine::Sqlite {
             let version: i64 = rows.next().ok_or(Error::Unavailable)?.try_get(0)?;
             if foreign.replace(version).is_none_or(|before| before != version) {

@@ -26,6 +26,10 @@ pub enum Reads<'c> {
 /// nobody may have said: it must not keep its place among the readers until TCP finds out.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
+/// A first statement asks nothing of the database but to answer. Where no answer comes within this,
+/// nobody is there any more: behind a firewall that has forgotten them, all idle connections are so.
+const GREETED_WITHIN: Duration = Duration::from_secs(1);
+
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
     Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
@@ -60,19 +64,20 @@ impl Reads<'_> {
 impl Store {
     /// A reader on which `first` has been executed. A connection that broke while it was idle, as
     /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
-    /// taken instead, and in the end a new one. One that is silent is given up.
+    /// taken instead, and in the end a new one. One that is silent is broken, too.
     pub(super) async fn reader(&self, first: &'static str) -> Result<PoolConnection<Any>, Error> {
         let mut left = self.readers.options().get_max_connections();
         loop {
             let mut connection = self.readers.acquire().await?;
-            match tokio::time::timeout(READ_WITHIN, connection.execute(first)).await {
+            let greeted = tokio::time::timeout(GREETED_WITHIN, connection.execute(first)).await;
+            let broken: Error = match greeted {
                 Ok(Ok(_)) => return Ok(connection),
-                Ok(Err(_)) if left > 0 => drop(connection.detach()),
-                Ok(Err(error)) => return Err(error.into()),
-                Err(_) => {
-                    drop(connection.detach());
-                    return Err(Error::Unavailable);
-                }
+                Ok(Err(error)) => error.into(),
+                Err(_) => Error::Unavailable,
+            };
+            drop(connection.detach());
+            if left == 0 {
+                return Err(broken);
             }
             left -= 1;
         }
