@@ -91,7 +91,7 @@ interleavings! {
     two_instances: two_starts_at_once_for_one_unknown_number_on_two_instances,
         a_new_second_owner_of_a_cached_identifier_on_the_other_instance,
         an_end_on_a_between_decide_and_commit_on_b, a_load_that_overlaps_a_write,
-        two_ends_of_one_customer_at_once;
+        two_ends_of_one_customer_at_once, an_amendment_on_b_of_what_a_remembers;
     swept: an_entry_swept_and_made_again;
     one_batch: equal_and_different_requests_of_one_id_in_one_batch,
         a_batch_with_one_op_that_data_makes_fail, deadlock_between_batches_of_two_instances,
@@ -106,5 +106,5 @@ interleavings! {
     stalls: a_database_that_stalls_for_100_ms, a_database_that_stalls_for_a_second,
         a_database_that_stalls_for_ever;
     cuts: idle_connections_that_were_cut_fail_nobody, connections_cut_within_a_batch_fail_nobody,
-        an_answer_to_a_commit_that_the_network_loses;
+        an_answer_to_a_commit_that_the_network_loses, idle_connections_that_fell_silent;
 }

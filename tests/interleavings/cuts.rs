@@ -1,6 +1,7 @@
 //! A network that cuts connections to PostgreSQL, and loses the answer to a commit.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use threadline::store::Engine;
 use threadline::store::schedule::Point;
@@ -12,11 +13,21 @@ use crate::losing::Story;
 use crate::one_batch::Busy;
 use crate::proxy::Proxy;
 use crate::serving::end;
+use crate::stalls::eventually;
 
 /// Connections that read.
 const READERS: usize = 8;
+/// A budget that a loaded machine keeps.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The default budget of a start.
+const BUDGET: Duration = Duration::from_millis(300);
+/// A caller who was not served leaves the machine some time.
+const BETWEEN_STARTS: Duration = Duration::from_millis(20);
+/// The writer gives up a connection that does not answer after three seconds, a reader after one;
+/// a loaded machine may need some tries more.
+const NOTICED_WITHIN: Duration = Duration::from_secs(12);
 
-async fn behind(database: &Database) -> Option<(Proxy, Instance)> {
+async fn behind(database: &Database, budget: Duration) -> Option<(Proxy, Instance)> {
     if database.engine == Engine::Sqlite {
         return None; // Nothing can be cut between a process and its file.
     }
@@ -24,6 +35,7 @@ async fn behind(database: &Database) -> Option<(Proxy, Instance)> {
     let proxy = Proxy::before(&database.url).await;
     let mut serve = settings(database);
     serve.configuration.database.clone_from(&proxy.url);
+    serve.configuration.start_budget = budget;
     Some((proxy, Instance::with(serve, &key).await))
 }
 
@@ -39,7 +51,7 @@ async fn read_at_once(instance: &Instance, id: &str) {
 }
 
 pub(crate) async fn idle_connections_that_were_cut_fail_nobody(database: Arc<Database>) {
-    let Some((proxy, instance)) = behind(&database).await else { return };
+    let Some((proxy, instance)) = behind(&database, PATIENCE).await else { return };
     let customer = instance.calls.started("one", 1).await.customer_ref;
     while proxy.connections() <= READERS as u64 {
         read_at_once(&instance, "one").await;
@@ -57,7 +69,7 @@ pub(crate) async fn idle_connections_that_were_cut_fail_nobody(database: Arc<Dat
 }
 
 pub(crate) async fn connections_cut_within_a_batch_fail_nobody(database: Arc<Database>) {
-    let Some((proxy, instance)) = behind(&database).await else { return };
+    let Some((proxy, instance)) = behind(&database, PATIENCE).await else { return };
     for (number, point) in (1..).zip([Point::Locked, Point::Written, Point::Committed]) {
         let id = format!("one {number}");
         let held = instance.wheel.hold(point);
@@ -80,7 +92,7 @@ pub(crate) async fn connections_cut_within_a_batch_fail_nobody(database: Arc<Dat
 }
 
 pub(crate) async fn an_answer_to_a_commit_that_the_network_loses(database: Arc<Database>) {
-    let Some((proxy, instance)) = behind(&database).await else { return };
+    let Some((proxy, instance)) = behind(&database, PATIENCE).await else { return };
     for (round, number) in (1..).zip([10, 20, 30]) {
         let story = Story::begun(&instance.calls, number).await;
         let customers = rows(&database, "customer").await;
@@ -89,6 +101,37 @@ pub(crate) async fn an_answer_to_a_commit_that_the_network_loses(database: Arc<D
         assert_eq!(proxy.lost(), round, "one answer was lost");
         assert_eq!(rows(&database, "customer").await, customers + 2);
     }
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+/// Idle connections hear nothing any more, as behind a firewall that has forgotten them. The writer
+/// and the readers find out by themselves, and soon.
+pub(crate) async fn idle_connections_that_fell_silent(database: Arc<Database>) {
+    let Some((proxy, instance)) = behind(&database, BUDGET).await else { return };
+    eventually(&instance.calls, "one", 1).await;
+    while proxy.connections() <= READERS as u64 {
+        read_at_once(&instance, "one").await;
+    }
+    proxy.silence();
+    let (begun, mut degraded, mut in_a_row) = (Instant::now(), 0, 0);
+    for stranger in 100.. {
+        let answer = instance.calls.start(call(&format!("stranger {stranger}"), stranger)).await;
+        if answer.expect("a call that ends").expect("a start is always answered").degraded {
+            (degraded, in_a_row) = (degraded + 1, 0);
+            tokio::time::sleep(BETWEEN_STARTS).await;
+        } else {
+            in_a_row += 1;
+        }
+        if in_a_row == READERS + 2 {
+            break;
+        }
+        assert!(begun.elapsed() < NOTICED_WITHIN, "{degraded} starts were degraded by now");
+    }
+    eprintln!("silence: {degraded} starts degraded in {} ms", begun.elapsed().as_millis());
+    assert!(degraded > 0, "the silence was noticed");
+    read_at_once(&instance, "one").await;
+    instance.calls.ended("one").await;
     consistent(&database).await;
     instance.stop().await;
 }

@@ -31,8 +31,8 @@ const SEVERAL: usize = 5;
 const BUSY: Duration = Duration::from_secs(6);
 /// How long the network is away. Others wait that long as well.
 const AWAY: Duration = Duration::from_secs(4);
-/// A batch that hears nothing is given up after fifteen seconds; then a new connection is made.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
+/// A batch that cannot even begin is given up after three seconds, and a new connection after five.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(8);
 
 /// What stands between the service and its database.
 enum Between {
@@ -161,7 +161,7 @@ impl Plant {
 
 /// A start that is sent until it is decided; on a loaded machine the default budget may end now and
 /// then. The customer.
-async fn eventually(calls: &Calls, id: &str, number: u64) -> String {
+pub(crate) async fn eventually(calls: &Calls, id: &str, number: u64) -> String {
     let begun = Instant::now();
     loop {
         let answer = calls.start(call(id, number)).await.expect("a call that ends");

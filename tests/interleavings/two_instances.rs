@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use threadline::grpc::proto::update_interaction_request::IdentityFeedback;
-use threadline::grpc::proto::{IdentityRejected, Recommendation, UpdateInteractionRequest};
+use threadline::grpc::proto::{
+    EndInteractionRequest, IdentityRejected, Recommendation, UpdateInteractionRequest,
+};
 use threadline::store::schedule::Point;
 
 use crate::database::Database;
@@ -204,6 +206,41 @@ pub(crate) async fn two_ends_of_one_customer_at_once(database: Arc<Database>) {
         }
         pair.a.calls.ended(&format!("later {round}")).await;
         ends += 1;
+    }
+    pair.stop(&database).await;
+}
+
+/// Each instance remembers the interaction as it left it; a newer end has come elsewhere.
+pub(crate) async fn an_amendment_on_b_of_what_a_remembers(database: Arc<Database>) {
+    let pair = Pair::on(&database).await;
+    let amended = |revision: i64, summary: &str| EndInteractionRequest {
+        revision: Some(revision),
+        summary: summary.into(),
+        ..end("one")
+    };
+    let ended = async |instance: &Instance, revision, summary| {
+        let answer = instance.calls.end(amended(revision, summary)).await;
+        answer.expect("a call that ends").expect("an end that is acknowledged");
+    };
+    let customer = pair.a.calls.started("one", 1).await.customer_ref;
+    for (round, point) in (0..).zip(DECIDED) {
+        ended(&pair.a, 10 * round + 1, "first").await;
+        // B decides on the first; before it has written that, A has amended again.
+        let held = pair.b.wheel.hold(point);
+        let amending = pair.b.calls.end(amended(10 * round + 2, "second"));
+        held.arrived().await;
+        ended(&pair.a, 10 * round + 3, "third").await;
+        held.release();
+        amending.await.expect("a call that ends").expect("acknowledged, and ignored");
+        // A lower one that B has not seen is ignored, a higher one of B's is seen by A.
+        let later = pair.b.calls.started(&format!("later {round}"), 1).await;
+        assert_eq!(later.recent_interactions[0].summary, "third", "at {point:?}");
+        ended(&pair.b, 10 * round + 5, "fifth").await;
+        ended(&pair.a, 10 * round + 4, "fourth").await;
+        let later = pair.a.calls.started(&format!("later still {round}"), 1).await;
+        assert_eq!(later.recent_interactions[0].summary, "fifth", "at {point:?}");
+        assert_eq!(later.open_intents[0].attempt_count, 1, "it is one contact");
+        assert_eq!(pair.b.calls.person(&customer).await.contact_count, 1);
     }
     pair.stop(&database).await;
 }
