@@ -9,6 +9,7 @@ mod cpu;
 mod drive;
 pub mod echo;
 mod figures;
+mod open;
 mod prepare;
 mod report;
 mod requests;
@@ -108,15 +109,25 @@ async fn measure(arguments: &BenchArgs) -> anyhow::Result<Vec<Outcome>> {
             let stand = Stand::open(arguments, database, &root_key, workload).await;
             let stand = stand.with_context(|| workload.name())?;
             let mut bench = Bench::new(arguments, &echo, &stand, workload);
-            let outcome = bench.closed(database).await.with_context(|| workload.name())?;
-            let mut text = Vec::new();
-            report::print(&mut text, &outcome)?;
-            say(&String::from_utf8_lossy(&text))?;
-            outcomes.push(outcome);
+            let closed = bench.closed(database).await.with_context(|| workload.name())?;
+            print(&closed)?;
+            let peak = closed.spread(|round| Some(round.service.per_second));
+            outcomes.push(closed);
+            if let (Workload::Mixed, Some(peak)) = (workload, peak) {
+                let open = bench.open(database, peak.median / 2.0).await?;
+                print(&open)?;
+                outcomes.push(open);
+            }
             stand.close().await?;
         }
     }
     Ok(outcomes)
+}
+
+fn print(outcome: &Outcome) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    report::print(&mut text, outcome)?;
+    say(&String::from_utf8_lossy(&text))
 }
 
 impl BenchArgs {
@@ -167,4 +178,60 @@ fn write_json(path: &Path, arguments: &BenchArgs, outcomes: &[Outcome]) -> anyho
     });
     let text = serde_json::to_string_pretty(&whole)?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn parsed(line: &str) -> Result<BenchArgs, String> {
+        let line = Line::try_parse_from(format!("bench {line}").split_whitespace());
+        line.map(|line| line.bench).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_measures_everything_on_a_file_of_its_own() {
+        let nothing = parsed("").unwrap();
+        assert_eq!(nothing.databases, [Database::ThrowAway]);
+        assert_eq!(nothing.workloads(), Workload::ALL);
+        assert_eq!((nothing.connections, nothing.streams, nothing.rounds), (8, 16, 5));
+        let chosen = parsed("--workload end --workload start-hit-hot --database sqlite:a.db");
+        assert_eq!(chosen.unwrap().workloads(), [Workload::End, Workload::StartHitHot]);
+    }
+
+    #[test]
+    fn what_has_no_bounds_is_refused_by_name() {
+        for bad in [
+            "--rounds 0",
+            "--rounds 101",
+            "--seconds 0",
+            "--seconds 601",
+            "--connections 0",
+            "--connections 257",
+            "--streams 0",
+            "--customers 0",
+            "--customers 1000001",
+            "--workload lunch",
+            "--database mysql://a",
+        ] {
+            let Err(said) = parsed(bad) else { panic!("accepted: {bad}") };
+            assert!(said.contains(bad.split(' ').next().unwrap()), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_workload_has_the_name_that_the_command_line_knows() {
+        for workload in Workload::ALL {
+            let parsed = parsed(&format!("--workload {}", workload.name())).unwrap();
+            assert_eq!(parsed.workloads(), [workload]);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::cpu::Meter;
 use super::drive::{self, Lengths, Measured};
 use super::figures::{MessageSizes, Outcome, Round, Run};
+use super::open::{self, Arrivals};
 use super::prepare;
 use super::requests::VERBS;
 use super::stand::{Database, Stand};
@@ -44,6 +45,16 @@ pub(super) struct Bench<'a> {
     /// Calls a second of the last run of the service.
     rate: f64,
     runs: u32,
+    pace: Pace,
+}
+
+/// What decides when the next call is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pace {
+    /// The answer to the last one.
+    Closed,
+    /// The clock, so many times a second.
+    Open(f64),
 }
 
 impl<'a> Bench<'a> {
@@ -54,14 +65,32 @@ impl<'a> Bench<'a> {
         stand: &'a Stand,
         workload: Workload,
     ) -> Self {
-        Self { arguments, echo, stand, workload, rate: 0.0, runs: 0 }
+        Self { arguments, echo, stand, workload, rate: 0.0, runs: 0, pace: Pace::Closed }
     }
 
-    /// All rounds, closed loop.
+    /// All rounds, closed loop: the peak.
     ///
     /// # Errors
     /// When calls stay unanswered.
     pub(super) async fn closed(&mut self, database: &Database) -> anyhow::Result<Outcome> {
+        self.pace = Pace::Closed;
+        self.rounds(database).await
+    }
+
+    /// All rounds, open loop at so many calls a second: the latency of a day that is not the peak.
+    ///
+    /// # Errors
+    /// When the generator fails.
+    pub(super) async fn open(
+        &mut self,
+        database: &Database,
+        per_second: f64,
+    ) -> anyhow::Result<Outcome> {
+        self.pace = Pace::Open(per_second);
+        self.rounds(database).await
+    }
+
+    async fn rounds(&mut self, database: &Database) -> anyhow::Result<Outcome> {
         let mut all = Tally::new();
         let looked = self.service(LOOK).await?;
         let mut answers = looked.tally.answer_bytes();
@@ -81,10 +110,14 @@ impl<'a> Bench<'a> {
             answers = service.tally.answer_bytes();
             rounds.push(Round::new(Run::of(&echo), Run::of(&service)));
         }
+        let (suffix, offered_per_second) = match self.pace {
+            Pace::Closed => ("", None),
+            Pace::Open(per_second) => ("-open", Some(per_second)),
+        };
         Ok(Outcome {
             engine: database.engine(),
-            workload: self.workload.name().to_owned(),
-            offered_per_second: None,
+            workload: format!("{}{suffix}", self.workload.name()),
+            offered_per_second,
             prepared_seconds: self.stand.prepared.as_secs_f64(),
             sizes: MessageSizes::of(&all),
             rounds,
@@ -96,29 +129,46 @@ impl<'a> Bench<'a> {
         Lengths { warm_up: WARM_UP, measured }
     }
 
-    async fn echo(&self, lengths: Lengths, answers: [u32; VERBS]) -> anyhow::Result<Measured> {
-        let script = || Script::new(self.workload, &self.stand.world, None);
-        let callers = self.echo.callers.iter().cloned();
-        let lanes = callers.map(|caller| (caller.answering(answers), script())).collect();
-        drive::closed(lanes, lengths, &self.echo.meter).await
+    async fn echo(&mut self, lengths: Lengths, answers: [u32; VERBS]) -> anyhow::Result<Measured> {
+        let callers = self.echo.callers.iter().cloned().map(|it| it.answering(answers)).collect();
+        self.drive(callers, None, lengths, &self.echo.meter).await
     }
 
     async fn service(&mut self, lengths: Lengths) -> anyhow::Result<Measured> {
         let started = self.started(lengths).await?;
-        let script = || Script::new(self.workload, &self.stand.world, started.clone());
-        let callers = self.stand.callers.iter().cloned();
-        let lanes = callers.map(|caller| (caller, script())).collect();
-        let measured = drive::closed(lanes, lengths, &self.stand.meter).await?;
+        let callers = self.stand.callers.clone();
+        let measured = self.drive(callers, started, lengths, &self.stand.meter).await?;
         self.rate = Run::of(&measured).per_second;
         Ok(measured)
     }
 
+    async fn drive(
+        &mut self,
+        callers: Vec<Caller>,
+        started: Option<Arc<Started>>,
+        lengths: Lengths,
+        meter: &Meter,
+    ) -> anyhow::Result<Measured> {
+        self.runs += 1;
+        let script = || Script::new(self.workload, &self.stand.world, started.clone());
+        match self.pace {
+            Pace::Closed => {
+                let lanes = callers.into_iter().map(|caller| (caller, script())).collect();
+                drive::closed(lanes, lengths, meter).await
+            }
+            Pace::Open(per_second) => {
+                let seed = self.arguments.seed.wrapping_add(u64::from(self.runs));
+                let arrivals = Arrivals::new(per_second, seed);
+                open::open(callers, script(), arrivals, lengths, meter).await
+            }
+        }
+    }
+
     /// What a run of that length can end.
-    async fn started(&mut self, lengths: Lengths) -> anyhow::Result<Option<Arc<Started>>> {
+    async fn started(&self, lengths: Lengths) -> anyhow::Result<Option<Arc<Started>>> {
         if self.workload != Workload::End {
             return Ok(None);
         }
-        self.runs += 1;
         let seconds = (lengths.warm_up + lengths.measured).as_secs_f64();
         let wanted = (self.rate * seconds * SPARE).clamp(STARTS.0, STARTS.1);
         let (callers, world) = (&self.stand.callers, &self.stand.world);

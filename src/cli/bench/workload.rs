@@ -171,3 +171,118 @@ impl Script {
 fn ending(interaction: String) -> Call {
     Call::end(interaction, &["last_topic"])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use prost::Message as _;
+
+    use super::*;
+    use crate::grpc::proto::{
+        EndInteractionRequest, StartInteractionRequest, UpdateInteractionRequest,
+    };
+
+    fn hints(call: &Call) -> (String, String) {
+        let start = StartInteractionRequest::decode(call.body.clone()).unwrap();
+        let hints = start.identity_hints.unwrap();
+        (hints.caller_number, hints.external_ids["crm_id"].clone())
+    }
+
+    #[test]
+    fn no_two_starts_of_a_world_are_alike() {
+        let world = World::new(50, 1);
+        let mut ids = HashSet::new();
+        for workload in [Workload::StartHit, Workload::StartHitHot, Workload::StartNew] {
+            for _ in 0..3 {
+                let mut script = Script::new(workload, &world, None);
+                for _ in 0..500 {
+                    let call = script.next().unwrap();
+                    assert!(ids.insert(call.interaction.clone()), "{}", call.interaction);
+                    let start = StartInteractionRequest::decode(call.body).unwrap();
+                    assert_eq!(start.interaction_id, call.interaction);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_workload_calls_as_whom_it_says() {
+        let world = World::new(50, 1);
+        let callers = |workload| -> HashSet<(String, String)> {
+            let mut scripts: Vec<Script> =
+                (0..4).map(|_| Script::new(workload, &world, None)).collect();
+            let mut next = |at: usize| scripts[at % 4].next().unwrap();
+            (0..2_000).map(|at| hints(&next(at))).collect()
+        };
+        let known: HashSet<_> =
+            (0..50).map(|customer| hints(&Call::known(String::new(), customer))).collect();
+        assert_eq!(callers(Workload::StartHit), known);
+        assert_eq!(callers(Workload::StartHitHot).len(), 1);
+        let strangers = callers(Workload::StartNew);
+        assert_eq!(strangers.len(), 2_000);
+        assert!(strangers.is_disjoint(&known));
+    }
+
+    #[test]
+    fn every_number_is_one_that_can_be_called() {
+        let ends = [0, 7_999_999, 8_000_000, 47_999_999];
+        let strangers = ends.map(|serial| Call::unknown(String::new(), serial));
+        let known = [0, 999_999].map(|customer| Call::known(String::new(), customer));
+        for call in strangers.iter().chain(&known) {
+            let (number, _) = hints(call);
+            let region = "US".parse().unwrap();
+            let read = phonenumber::parse(Some(region), &number).unwrap();
+            assert!(phonenumber::is_valid(&read), "{number}");
+        }
+    }
+
+    #[test]
+    fn what_was_started_is_ended_once_and_then_there_is_no_more() {
+        let ids: Vec<String> = (0..100).map(|one| format!("open-{one}")).collect();
+        let started = Started::new(ids.clone());
+        let world = World::new(1, 1);
+        let mut scripts: Vec<Script> = (0..3)
+            .map(|_| Script::new(Workload::End, &world, Some(Arc::clone(&started))))
+            .collect();
+        let mut ended: Vec<String> = Vec::new();
+        'all: loop {
+            for script in &mut scripts {
+                let Some(call) = script.next() else { break 'all };
+                let end = EndInteractionRequest::decode(call.body).unwrap();
+                assert_eq!((end.intents.len(), end.variables.len()), (1, 1));
+                assert!((60..140).contains(&end.summary.len()), "{}", end.summary.len());
+                ended.push(end.interaction_id);
+            }
+        }
+        assert_eq!(ended, ids);
+    }
+
+    #[test]
+    fn a_day_updates_and_ends_only_what_was_answered() {
+        let mut script = Script::new(Workload::Mixed, &World::new(1_000, 1), None);
+        let (mut open, mut updates) = (HashSet::new(), HashSet::new());
+        let mut counts = [0_u32; 3];
+        for _ in 0..20_000 {
+            let call = script.next().unwrap();
+            counts[call.verb as usize] += 1;
+            match call.verb {
+                Verb::Start => {
+                    open.insert(call.interaction.clone());
+                    script.answered(call);
+                }
+                Verb::Update => {
+                    assert!(open.contains(&call.interaction));
+                    let update = UpdateInteractionRequest::decode(call.body).unwrap();
+                    assert!(updates.insert((update.interaction_id, update.update_id)));
+                }
+                Verb::End => assert!(open.remove(&call.interaction), "ended twice"),
+            }
+        }
+        let shares = counts.map(|count| count / 200);
+        assert!((49..=52).contains(&shares[0]), "{shares:?}");
+        assert!((9..=10).contains(&shares[1]) && (38..=41).contains(&shares[2]), "{shares:?}");
+        let mut silent = Script::new(Workload::Mixed, &World::new(1_000, 1), None);
+        assert!((0..1_000).all(|_| silent.next().unwrap().verb == Verb::Start));
+    }
+}
