@@ -106,5 +106,6 @@ interleavings! {
     stalls: a_database_that_stalls_for_100_ms, a_database_that_stalls_for_a_second,
         a_database_that_stalls_for_ever;
     cuts: idle_connections_that_were_cut_fail_nobody, connections_cut_within_a_batch_fail_nobody,
-        an_answer_to_a_commit_that_the_network_loses, idle_connections_that_fell_silent;
+        an_answer_to_a_commit_that_the_network_loses, idle_connections_that_fell_silent,
+        a_batch_that_falls_silent_in_the_middle;
 }

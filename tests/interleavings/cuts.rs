@@ -21,6 +21,8 @@ const READERS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The default budget of a start.
 const BUDGET: Duration = Duration::from_millis(300);
+/// A batch that is silent in its middle is given up after fifteen seconds.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(19);
 /// A caller who was not served leaves the machine some time.
 const BETWEEN_STARTS: Duration = Duration::from_millis(20);
 /// The writer gives up a connection that does not answer after three seconds, a reader after one;
@@ -132,6 +134,30 @@ pub(crate) async fn idle_connections_that_fell_silent(database: Arc<Database>) {
     assert!(degraded > 0, "the silence was noticed");
     read_at_once(&instance, "one").await;
     instance.calls.ended("one").await;
+    consistent(&database).await;
+    instance.stop().await;
+}
+
+/// The connection falls silent in the middle of a batch. PostgreSQL holds the tenant's head for it
+/// until it has been idle for ten seconds, and the writer hopes for fifteen; then it is run again.
+pub(crate) async fn a_batch_that_falls_silent_in_the_middle(database: Arc<Database>) {
+    let Some((proxy, instance)) = behind(&database, PATIENCE).await else { return };
+    let customer = instance.calls.started("one", 1).await.customer_ref;
+    let held = instance.wheel.hold(Point::Written);
+    let ending = instance.calls.end(end("one"));
+    held.arrived().await;
+    let again = instance.wheel.hold(Point::Taken);
+    proxy.silence();
+    held.release();
+    let begun = Instant::now();
+    again.arrived().await;
+    again.release();
+    ending.await.expect("a call that ends").expect("an end that is acknowledged");
+    let recovered = begun.elapsed();
+    eprintln!("silence within a batch: acknowledged after {} ms", recovered.as_millis());
+    assert!(recovered < GIVEN_UP_WITHIN, "not for a minute: {recovered:?}");
+    assert_eq!(instance.calls.person(&customer).await.contact_count, 1, "it is counted once");
+    assert!(instance.calls.started("stranger", 2).await.new_customer);
     consistent(&database).await;
     instance.stop().await;
 }

@@ -115,7 +115,9 @@ impl Plant {
 
     /// The writer has been busy for longer than a budget.
     async fn stalled(&self) {
+        let begun = Instant::now();
         while !self.instance.running.service.store().stalled() {
+            assert!(begun.elapsed() < BUDGET + TRANSPORT, "it does not notice that it has stalled");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
