@@ -62,6 +62,7 @@ pub(crate) enum Asked {
         id: u16,
         shows: Shows,
         channel: u8,
+        time: Option<i64>,
     },
     Update {
         id: u16,
@@ -120,12 +121,14 @@ pub(crate) enum Output {
         recommended: Recommended,
         shown: Shown,
     },
-    /// An update was taken in; what it answered is a call of its own.
+    /// It had its effect; what was answered is a call of its own.
     Accepted,
     Ended {
         customer: Option<u32>,
     },
     Conflict,
+    /// An end that says it was before its start.
+    Refused,
     NotFound,
     /// Aged or swept.
     Done,
@@ -139,8 +142,9 @@ pub(crate) type ServiceCall = Call<Input, Output>;
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start { id, shows, channel } => {
-                write!(f, "start {id} showing {shows} on channel {channel}")
+            Self::Start { id, shows, channel, time } => {
+                write!(f, "start {id} showing {shows} on channel {channel}")?;
+                time.iter().try_for_each(|it| write!(f, " at {it}"))
             }
             Self::Update { id, update, said } => write!(f, "update {id}.{update} {said}"),
             Self::End { id, shows, revision, said, time } => {

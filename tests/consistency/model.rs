@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::calls::{Asked, Input, Output, Recommended, Said, Shown, Shows, Status};
+use super::person::{Fact, Person, Set};
 use super::wgl::Model;
 
 /// The model, and where it looks away.
@@ -14,34 +15,6 @@ pub(crate) struct Contract {
     /// Customers are purged here. A read takes two looks, at the interaction and at its customer:
     /// one that was purged between them is answered without context.
     pub(crate) purges: bool,
-}
-
-/// A variable as it was last set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Set {
-    at: i64,
-    value: u32,
-    expire: i64,
-}
-
-/// What one interaction said of one matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Fact {
-    time: i64,
-    status: Status,
-    counts: bool,
-}
-
-/// A customer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Person {
-    /// The ref, once an answer has shown it.
-    name: Option<u32>,
-    removed: bool,
-    old: bool,
-    variables: BTreeMap<u16, Set>,
-    /// By intent and interaction.
-    facts: BTreeMap<(u16, u16), Fact>,
 }
 
 /// An end, with its amendments.
@@ -57,6 +30,8 @@ struct Ending {
 struct Interaction {
     person: usize,
     settled: bool,
+    /// When it began, and whether the caller said so.
+    begun: (i64, bool),
     /// It made its customer: there is nothing earlier to show.
     made: bool,
     /// The channel of its start; none while only its end is known.
@@ -86,7 +61,7 @@ impl Model for Contract {
 
     fn step(&self, known: &Known, input: &Input, output: Option<&Output>) -> Vec<Known> {
         match &input.asked {
-            Asked::Start { id, shows, channel } => {
+            Asked::Start { id, shows, channel, .. } => {
                 self.start(known, input, (*id, *shows, *channel), output)
             }
             Asked::Update { id, update, said } => known.update(input, (*id, *update), said, output),
@@ -98,9 +73,10 @@ impl Model for Contract {
     }
 }
 
-/// Whether an answer, if there is one, is this.
+/// Whether an answer, if there is one, is this. The answer to the first half of a call is in its
+/// second half.
 fn is(output: Option<&Output>, expected: &Output) -> bool {
-    output.is_none_or(|output| output == expected)
+    output.is_none_or(|output| output == expected || *output == Output::Accepted)
 }
 
 fn one_if(allowed: bool, known: Known) -> Vec<Known> {
@@ -116,7 +92,7 @@ impl Contract {
         output: Option<&Output>,
     ) -> Vec<Known> {
         let Some(interaction) = known.interactions.get(&id) else {
-            let begun = known.decided(id, shows, Some(channel));
+            let begun = known.decided(id, shows, Some(channel), begun(input));
             return begun
                 .into_iter()
                 .filter_map(|it| self.answers(it, id, input, output))
@@ -124,7 +100,10 @@ impl Contract {
         };
         if known.is_gone(interaction) {
             // All it said is gone; only that it took place is known.
-            return one_if(output.is_none_or(says_removed), known.clone());
+            return one_if(
+                output.is_none_or(|it| *it == Output::Accepted || says_removed(it)),
+                known.clone(),
+            );
         }
         let mut after = known.clone();
         match interaction.channel {
@@ -132,7 +111,15 @@ impl Contract {
                 return one_if(is(output, &Output::Conflict), after);
             }
             Some(_) => {}
-            None => after.interaction(id).channel = Some(channel),
+            None => {
+                let interaction = after.interaction(id);
+                interaction.channel = Some(channel);
+                let (start, given) = begun(input);
+                if given && !interaction.begun.1 {
+                    let end = interaction.ending.as_ref().map_or(i64::MAX, |ending| ending.time);
+                    interaction.begun = (start.min(end), true);
+                }
+            }
         }
         self.answers(after, id, input, output).into_iter().collect()
     }
@@ -154,7 +141,7 @@ impl Contract {
         input: &Input,
         output: Option<&Output>,
     ) -> Option<Known> {
-        let Some(output) = output else { return Some(known) };
+        let Some(output) = output.filter(|it| **it != Output::Accepted) else { return Some(known) };
         let Output::Answered { customer, new, recommended, shown } = output else { return None };
         let interaction = known.interactions.get(&id)?.clone();
         if interaction.made != *new {
@@ -174,6 +161,16 @@ impl Contract {
             *shown == Shown::default()
         };
         (named && *recommended == expected && context).then_some(known)
+    }
+}
+
+/// When an interaction began that this call begins, and whether its caller said so. Of an end
+/// without a start, only the end is known.
+fn begun(input: &Input) -> (i64, bool) {
+    match input.asked {
+        Asked::Start { time, .. } => (time.unwrap_or(input.now), time.is_some()),
+        Asked::End { time, .. } => (time.unwrap_or(input.now), false),
+        _ => (input.now, false),
     }
 }
 
@@ -198,7 +195,7 @@ impl Known {
     }
 
     /// The first decision on an interaction: all that it may be.
-    fn decided(&self, id: u16, shows: Shows, channel: Option<u8>) -> Vec<Self> {
+    fn decided(&self, id: u16, shows: Shows, channel: Option<u8>, begun: (i64, bool)) -> Vec<Self> {
         let mut owners: Vec<usize> = shows.indexes().filter_map(|it| self.owners[it]).collect();
         owners.dedup();
         let begin = |person: usize, settled: bool, made: bool| {
@@ -214,7 +211,7 @@ impl Known {
             let ending = None;
             known.interactions.insert(
                 id,
-                Interaction { person, settled, made, channel, updates, intents, ending },
+                Interaction { person, settled, begun, made, channel, updates, intents, ending },
             );
             known
         };
@@ -253,19 +250,21 @@ impl Known {
             let expected = if same { Output::Accepted } else { Output::Conflict };
             return one_if(is(output, &expected), after);
         }
+        if output.is_some_and(|output| *output != Output::Accepted) {
+            return Vec::new();
+        }
         let own = after.interaction(id);
         own.updates.insert(update, said.content);
         own.intents.extend(said.intents.iter().copied());
-        if interaction.settled {
-            let person = &mut after.people[interaction.person];
-            let counts = interaction.ending.is_some();
-            for (intent, status) in &said.intents {
-                let fact = Fact { time: input.now, status: *status, counts };
-                person.facts.insert((*intent, id), fact);
-            }
-            person.set(said, input.now);
+        if !interaction.settled {
+            return vec![after];
         }
-        one_if(is(output, &Output::Accepted), after)
+        let counts = interaction.ending.is_some();
+        for (intent, status) in &said.intents {
+            let fact = Fact { time: input.now, status: *status, counts };
+            after.people[interaction.person].facts.insert((*intent, id), fact);
+        }
+        after.set(interaction.person, said, input.now, input)
     }
 
     fn end(&self, input: &Input, id: u16, output: Option<&Output>) -> Vec<Self> {
@@ -273,8 +272,8 @@ impl Known {
             return Vec::new();
         };
         let Some(interaction) = self.interactions.get(&id) else {
-            let begun = self.decided(id, *shows, None).into_iter();
-            return begun.filter_map(|it| it.ended(input, id, output)).collect();
+            let begun = self.decided(id, *shows, None, begun(input)).into_iter();
+            return begun.flat_map(|it| it.ended(input, id, output)).collect();
         };
         if self.is_gone(interaction) {
             return one_if(is(output, &Output::Ended { customer: None }), self.clone());
@@ -286,22 +285,25 @@ impl Known {
             (Some(_), None) => return one_if(is(output, &Output::Conflict), self.clone()),
         };
         if amends {
-            debug_assert!(time.is_some() || input.now > 0);
-            return self.clone().ended(input, id, output).into_iter().collect();
+            if time.is_some_and(|at| interaction.begun.1 && at < interaction.begun.0) {
+                return one_if(is(output, &Output::Refused), self.clone());
+            }
+            return self.clone().ended(input, id, output);
         }
         self.clone().acknowledged(id, output).into_iter().collect()
     }
 
     /// The end is written.
-    fn ended(mut self, input: &Input, id: u16, output: Option<&Output>) -> Option<Self> {
-        let Asked::End { revision, said, time, .. } = &input.asked else { return None };
+    fn ended(mut self, input: &Input, id: u16, output: Option<&Output>) -> Vec<Self> {
+        let Asked::End { revision, said, time, .. } = &input.asked else { return Vec::new() };
         let interaction = self.interaction(id);
         let ending = interaction.ending.get_or_insert_with(|| Ending {
             // Of an end that does not say when, the time is when it was made.
             time: input.now,
             ..Ending::default()
         });
-        ending.time = time.unwrap_or(ending.time);
+        // It cannot have ended before it began.
+        ending.time = time.unwrap_or(ending.time).max(interaction.begun.0);
         ending.revision = revision.or(ending.revision);
         if revision.is_none() {
             ending.plain = Some(said.content);
@@ -309,20 +311,44 @@ impl Known {
         interaction.intents.extend(said.intents.iter().copied());
         let (at, person, settled) = (ending.time, interaction.person, interaction.settled);
         let intents = interaction.intents.clone();
+        let mut after = vec![self];
         if settled {
-            let person = &mut self.people[person];
+            let known = &mut after[0].people[person];
             for (intent, status) in intents {
-                person.facts.insert((intent, id), Fact { time: at, status, counts: true });
+                known.facts.insert((intent, id), Fact { time: at, status, counts: true });
             }
-            person.set(said, at);
+            after = after[0].clone().set(person, said, at, input);
         }
-        self.acknowledged(id, output)
+        after.into_iter().filter_map(|it| it.acknowledged(id, output)).collect()
+    }
+
+    /// The newest by event time stands; of one moment, the one that was written later. Whether
+    /// something that has expired still hides what was earlier, but is said later, is open: it
+    /// may have been swept.
+    fn set(self, person: usize, said: &Said, at: i64, input: &Input) -> Vec<Self> {
+        let mut all = vec![self];
+        for setting in &said.settings {
+            let new = Set { at, value: setting.value, expire: at + setting.ttl_seconds * 1_000 };
+            let standing = all[0].people[person].variables.get(&setting.name).copied();
+            let hidden = standing.filter(|standing| standing.at > at);
+            let mut others = match hidden {
+                Some(standing) if standing.expire <= input.answered => all.clone(),
+                _ => Vec::new(),
+            };
+            if hidden.is_none_or(|standing| standing.expire <= input.answered) {
+                for known in &mut all {
+                    known.people[person].variables.insert(setting.name, new);
+                }
+            }
+            all.append(&mut others);
+        }
+        all
     }
 
     fn acknowledged(mut self, id: u16, output: Option<&Output>) -> Option<Self> {
         let person = self.interactions.get(&id)?.person;
         match output {
-            None => Some(self),
+            None | Some(Output::Accepted) => Some(self),
             Some(Output::Ended { customer }) => self.is_named(person, *customer).then_some(self),
             Some(_) => None,
         }
@@ -345,46 +371,5 @@ impl Known {
             }
         }
         one_if(is(output, &Output::Done), after)
-    }
-}
-
-impl Person {
-    /// The newest by event time stands; of one moment, the one that was written later.
-    fn set(&mut self, said: &Said, at: i64) {
-        for setting in &said.settings {
-            let new = Set { at, value: setting.value, expire: at + setting.ttl_seconds * 1_000 };
-            let standing = self.variables.entry(setting.name).or_insert(new);
-            if new.at >= standing.at {
-                *standing = new;
-            }
-        }
-    }
-
-    /// Whether this may be shown by an answer that was made between two moments.
-    fn is_shown(&self, shown: &Shown, (from, until): (i64, i64)) -> bool {
-        let fits = |(name, set): (&u16, &Set)| match shown.variables.get(name) {
-            Some(value) => *value == set.value && set.expire > from,
-            None => set.expire <= until,
-        };
-        let known = shown.variables.keys().all(|name| self.variables.contains_key(name));
-        known && self.variables.iter().all(fits) && shown.intents == self.open_intents()
-    }
-
-    /// Attempts are the contacts that left it open since it was last settled.
-    fn open_intents(&self) -> BTreeMap<u16, (Status, i32)> {
-        let mut facts: Vec<(u16, &Fact)> =
-            self.facts.iter().map(|((intent, _), fact)| (*intent, fact)).collect();
-        facts.sort_by_key(|(_, fact)| fact.time);
-        let mut open = BTreeMap::new();
-        for (intent, fact) in facts {
-            if fact.status.is_open() {
-                let (status, attempts) = open.entry(intent).or_insert((fact.status, 0));
-                *status = fact.status;
-                *attempts += i32::from(fact.counts);
-            } else {
-                open.remove(&intent);
-            }
-        }
-        open
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Recording {
     /// When an end said it was, by interaction and content: asked again, it says the same.
     times: HashMap<(u16, u32), i64>,
     newest: i64,
-    /// Whether ends say when they were, because nobody else's clock is known exactly.
+    /// Whether starts and ends say when they were, because nobody else's clock is known exactly.
     says_times: bool,
 }
 
@@ -39,10 +39,12 @@ impl Recording {
         at: Moment,
     ) -> (usize, Option<Request>) {
         self.newest = at.clock.max(self.newest + 1);
-        if let Asked::End { id, said, time, .. } = &mut asked
-            && self.says_times
-        {
-            *time = Some(*self.times.entry((*id, said.content)).or_insert(self.newest));
+        match &mut asked {
+            Asked::Start { time, .. } if self.says_times => *time = Some(self.newest),
+            Asked::End { id, said, time, .. } if self.says_times => {
+                *time = Some(*self.times.entry((*id, said.content)).or_insert(self.newest));
+            }
+            _ => {}
         }
         let request = self.names.request(&asked);
         let input = Input { asked, now: at.clock, answered: at.clock, client, instance };
@@ -50,16 +52,35 @@ impl Recording {
         (self.calls.len() - 1, request)
     }
 
-    /// The answer is there, unless it was lost.
+    /// The answer is there, unless it was lost: then nobody knows what has become of the call.
     pub(crate) fn answered(
         &mut self,
         index: usize,
         answer: Result<Response, tonic::Status>,
         at: Moment,
-    ) {
-        if let Some(output) = self.names.output(answer) {
+        retried: bool,
+    ) -> bool {
+        let Some(output) = self.names.output(answer) else { return false };
+        let known = matches!(output, Output::Answered { .. } | Output::Ended { .. });
+        let asked = self.calls[index].input.asked.clone();
+        if retried && known && !matches!(asked, Asked::Update { .. } | Asked::Get { .. }) {
+            // Its first answer may have been lost on the way, and the same asked again.
+            self.halve(index, asked, output, at);
+        } else {
             self.returned(index, output, at);
         }
+        true
+    }
+
+    /// A call that had its effect first, and was answered by a second look.
+    fn halve(&mut self, index: usize, second: Asked, output: Output, at: Moment) {
+        let call = &mut self.calls[index];
+        call.input.answered = at.clock;
+        call.returned = Some((at.step, Output::Accepted));
+        let mut look = call.clone();
+        look.input.asked = second;
+        (look.returned, look.after) = (Some((at.step, output)), Some(index));
+        self.calls.push(look);
     }
 
     /// The call returned.
@@ -73,13 +94,7 @@ impl Recording {
         match output {
             // Written first, then answered as the interaction stands: two looks, one after the
             // other.
-            Output::Answered { .. } => {
-                let mut read = call.clone();
-                call.returned = Some((at.step, Output::Accepted));
-                read.input.asked = Asked::Get { id };
-                (read.returned, read.after) = (Some((at.step, output)), Some(index));
-                self.calls.push(read);
-            }
+            Output::Answered { .. } => self.halve(index, Asked::Get { id }, output, at),
             // Nothing of it is left, if it was ever written.
             Output::NotFound => {
                 call.input.asked = Asked::Get { id };

@@ -45,6 +45,9 @@ struct Flight {
     request: usize,
     instance: usize,
     client: usize,
+    /// Something failed at its instance meanwhile: its answer may have been lost on the way, and
+    /// looked for again.
+    retried: bool,
     task: JoinHandle<Result<Response, tonic::Status>>,
 }
 
@@ -238,7 +241,11 @@ impl<'g> Play<'g> {
             Move::Ask(client) => self.ask(client).await,
             Move::LetGo(party) => self.stage.order(party, Order::Go),
             Move::Cancel(index) => self.cancel(index).await,
-            Move::Fail(instance) => self.stage.order(Party::Writer(instance), Order::Fail),
+            Move::Fail(instance) => {
+                let own = self.flights.iter_mut().filter(|it| it.instance == instance);
+                own.for_each(|flight| flight.retried = true);
+                self.stage.order(Party::Writer(instance), Order::Fail);
+            }
             Move::Kill(instance) => self.kill(instance).await,
             Move::Pass => {
                 let later = self.clock.now().plus(self.random.random_range(1_000..40_000));
@@ -261,13 +268,15 @@ impl<'g> Play<'g> {
         let sending = send(Arc::clone(&self.services[instance]), request, self.key.clone());
         let watched = Watched::new(Arc::clone(&self.stage), number, sending);
         let task = tokio::spawn(watched);
-        self.flights.push(Flight { call, request: number, instance, client, task });
+        self.flights.push(Flight { call, request: number, instance, client, retried: false, task });
     }
 
     /// What another process does, while all others stand still.
     async fn housekeep(&mut self, call: usize, asked: &Asked) {
         match asked {
-            Asked::Age if self.ground.engine == Engine::Postgres => ground::age(&self.url).await,
+            Asked::Age if self.ground.database.engine == Engine::Postgres => {
+                self.ground.age().await
+            }
             Asked::Age => self.clock.set(Time(self.clock.now().0 + 8 * DAY)),
             _ => {
                 let sweeper = self.sweeper.as_ref().expect("one where customers are purged");
@@ -287,7 +296,7 @@ impl<'g> Play<'g> {
             }
             let flight = self.flights.remove(index);
             let answer = flight.task.await.expect("a request that does not panic");
-            self.recording.answered(flight.call, answer, self.at());
+            self.recording.answered(flight.call, answer, self.at(), flight.retried);
         }
     }
 
@@ -341,10 +350,10 @@ async fn send(
             Response::Context(interactions.update_interaction(with(it, key)).await?.into_inner())
         }
         Request::End(it) => {
-            Response::Ended(interactions.end_interaction(with(it, key)).await?.into_inner())
+            Response::Ended(interactions.end_interaction(with(*it, key)).await?.into_inner())
         }
         Request::Get(it) => {
-            Response::Got(interactions.get_interaction(with(it, key)).await?.into_inner())
+            Response::Got(Box::new(interactions.get_interaction(with(it, key)).await?.into_inner()))
         }
     })
 }

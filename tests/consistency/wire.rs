@@ -15,7 +15,7 @@ use super::calls::{Asked, Output, Recommended, Said, Shown, Shows, Status};
 pub(crate) enum Request {
     Start(StartInteractionRequest),
     Update(UpdateInteractionRequest),
-    End(EndInteractionRequest),
+    End(Box<EndInteractionRequest>),
     Get(GetInteractionRequest),
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Request {
 pub(crate) enum Response {
     Context(StartInteractionResponse),
     Ended(EndInteractionResponse),
-    Got(GetInteractionResponse),
+    Got(Box<GetInteractionResponse>),
 }
 
 /// The names of one history: its people are nobody else's.
@@ -45,10 +45,11 @@ impl Names {
     pub(crate) fn request(&self, asked: &Asked) -> Option<Request> {
         let name = |id: &u16| format!("{}-{id}", self.partition);
         Some(match asked {
-            Asked::Start { id, shows, channel } => Request::Start(StartInteractionRequest {
+            Asked::Start { id, shows, channel, time } => Request::Start(StartInteractionRequest {
                 interaction_id: name(id),
                 channel: CHANNELS[usize::from(*channel)].into(),
                 identity_hints: Some(self.hints(*shows)),
+                start_time: time.map(timestamp),
                 ..Default::default()
             }),
             Asked::Update { id, update, said } => Request::Update(UpdateInteractionRequest {
@@ -60,17 +61,19 @@ impl Names {
                 variables: variables(said),
                 ..Default::default()
             }),
-            Asked::End { id, shows, revision, said, time } => Request::End(EndInteractionRequest {
-                interaction_id: name(id),
-                channel: CHANNELS[0].into(),
-                identity_hints: Some(self.hints(*shows)),
-                summary: format!("content {}", said.content),
-                revision: *revision,
-                end_time: time.map(timestamp),
-                intents: intents(said),
-                variables: variables(said),
-                ..Default::default()
-            }),
+            Asked::End { id, shows, revision, said, time } => {
+                Request::End(Box::new(EndInteractionRequest {
+                    interaction_id: name(id),
+                    channel: CHANNELS[0].into(),
+                    identity_hints: Some(self.hints(*shows)),
+                    summary: format!("content {}", said.content),
+                    revision: *revision,
+                    end_time: time.map(timestamp),
+                    intents: intents(said),
+                    variables: variables(said),
+                    ..Default::default()
+                }))
+            }
             Asked::Get { id } => Request::Get(GetInteractionRequest {
                 interaction_id: name(id),
                 ..Default::default()
@@ -121,6 +124,9 @@ impl Names {
             Err(refusal) => match refusal.code() {
                 Code::AlreadyExists => Some(Output::Conflict),
                 Code::NotFound => Some(Output::NotFound),
+                Code::InvalidArgument if refusal.message() == "bad fields: end_time" => {
+                    Some(Output::Refused)
+                }
                 Code::Unavailable
                 | Code::DeadlineExceeded
                 | Code::ResourceExhausted

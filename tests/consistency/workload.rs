@@ -53,14 +53,9 @@ impl Plan {
         let shown = [first, second].into_iter().take(if self.shape.purges { 1 } else { 2 });
         let starts = shown.enumerate().map(|(index, (first, second))| {
             let shows = Shows { first, second };
-            Asked::Start { id: known + index as u16, shows, channel: 0 }
+            Asked::Start { id: known + index as u16, shows, channel: 0, time: None }
         });
         starts.chain((0..known).map(|id| Asked::Get { id })).collect()
-    }
-
-    /// How much is asked.
-    pub(crate) fn operations(&self) -> usize {
-        self.clients.iter().map(Vec::len).sum()
     }
 
     /// The same without one request.
@@ -88,15 +83,17 @@ impl Writing {
         let what = self.random.random_range(0..100);
         if self.ids.is_empty() || what < 32 {
             let id = self.new_id();
-            return Asked::Start { id, shows: self.ids[usize::from(id)], channel: 0 };
+            return self.start(id, 0);
         }
         if self.shape.purges && what >= 82 {
             return if self.random.random_bool(0.4) { Asked::Age } else { Asked::Sweep };
         }
         let id = self.recent();
-        let shows = self.ids[usize::from(id)];
         match what {
-            32..42 => Asked::Start { id, shows, channel: u8::from(self.random.random_bool(0.2)) },
+            32..42 => {
+                let channel = u8::from(self.random.random_bool(0.2));
+                self.start(id, channel)
+            }
             42..56 => self.update(id),
             56..60 => {
                 let id = self.new_id();
@@ -105,6 +102,10 @@ impl Writing {
             60..88 => self.end(id),
             _ => Asked::Get { id },
         }
+    }
+
+    fn start(&self, id: u16, channel: u8) -> Asked {
+        Asked::Start { id, shows: self.ids[usize::from(id)], channel, time: None }
     }
 
     fn new_id(&mut self) -> u16 {
@@ -156,11 +157,12 @@ impl Writing {
             let ttl_seconds = if short { random.random_range(least..=most) } else { LONG_TTL };
             said.settings.push(Setting { name: *name, value: content, ttl_seconds });
         }
-        let statuses = [Status::Open, Status::Open, Status::Escalated, Status::Resolved];
+        let statuses =
+            [Status::Open, Status::Open, Status::Escalated, Status::Resolved, Status::Abandoned];
         let intents = own.map_or_else(|| vec![0, 1], |name| vec![name]);
         for name in intents {
             if random.random_bool(0.6) {
-                let status = *statuses.choose(&mut random).expect("four of them");
+                let status = *statuses.choose(&mut random).expect("five of them");
                 said.intents.push((name, status));
             }
         }

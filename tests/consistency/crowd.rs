@@ -1,0 +1,179 @@
+//! Many people at once, each with three clients that ask two served instances about them; every
+//! person's history is checked when it is complete.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use threadline::clock::Clock;
+use threadline::store::Engine;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::calls::{Asked, print};
+use super::recording::{Moment, Recording};
+use super::served::{INSTANCES, Served};
+use super::shrink::{breaks, setting, without_reads};
+use super::workload::{Plan, Shape};
+use crate::database::Database;
+use crate::keys::new_key;
+
+/// People whose contacts go on at the same time.
+const AT_ONCE: usize = 48;
+/// Answered calls in the short form.
+const CALLS: u64 = 6_000;
+/// One person in so many is asked about for some seconds, so that what expires does.
+const SLOW: u64 = 8;
+/// A client gives up one request in so many after some milliseconds.
+const IMPATIENT: u32 = 40;
+/// Between two tries of what was not answered.
+const AGAIN_AFTER: Duration = Duration::from_millis(3);
+/// A test that was planted with a bug, or a service that has one, shows it by then.
+const MOST_TRIES: usize = 20_000;
+
+/// Plays until enough calls were answered; panics with the first history that breaks the contract.
+pub(crate) async fn served(engine: Engine) {
+    let Some(database) = Database::fresh(engine).await else { return };
+    let seed = setting("THREADLINE_CHECK_SEED").unwrap_or(0);
+    let wanted = setting("THREADLINE_CHECK_CALLS").unwrap_or(CALLS);
+    let key = new_key(&database).await;
+    let (served, keeper) = Served::begin(database, key, Some(seed)).await;
+    let begun = Instant::now();
+    let tally = Arc::new(Tally::default());
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut people = JoinSet::new();
+    for number in 0.. {
+        let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+        while let Some(finished) = people.try_join_next() {
+            finished.expect("a history that keeps the contract");
+        }
+        if tally.answered.load(Ordering::Relaxed) >= wanted {
+            break;
+        }
+        let shape =
+            Shape { clients: 3, operations: 16, purges: false, exact: false, short_ttl: (1, 3) };
+        let plan = Plan::new(seed.wrapping_mul(1_000_003).wrapping_add(number), shape);
+        let person = Person::new(plan, Arc::clone(&served), Arc::clone(&tally));
+        people.spawn(async move {
+            person.play().await;
+            drop(place);
+        });
+    }
+    while let Some(finished) = people.join_next().await {
+        finished.expect("a history that keeps the contract");
+    }
+    let (answered, lost) = (&tally.answered, &tally.lost);
+    eprintln!(
+        "{engine:?}, two instances: {} calls answered, {} not, of {} people, {} kills, in {:.0} s (seed {seed}): 0 violations",
+        answered.load(Ordering::Relaxed),
+        lost.load(Ordering::Relaxed),
+        tally.people.load(Ordering::Relaxed),
+        served.kills(),
+        begun.elapsed().as_secs_f64(),
+    );
+    assert!(served.kills() > 0, "so little was asked that nothing was killed");
+    drop(served);
+    keeper.stop().await;
+}
+
+/// What all clients count together, and the order of all their calls.
+#[derive(Default)]
+struct Tally {
+    steps: AtomicU64,
+    answered: AtomicU64,
+    lost: AtomicU64,
+    people: AtomicU64,
+}
+
+impl Tally {
+    fn now(&self) -> Moment {
+        // Between any two moments of one client lies an answer that travelled over a socket.
+        Moment { step: self.steps.fetch_add(1, Ordering::SeqCst), clock: Clock::System.now().0 }
+    }
+}
+
+/// One person's contacts.
+struct Person {
+    plan: Plan,
+    served: Arc<Served>,
+    tally: Arc<Tally>,
+    recording: Mutex<Recording>,
+}
+
+impl Person {
+    fn new(plan: Plan, served: Arc<Served>, tally: Arc<Tally>) -> Arc<Self> {
+        let recording = Mutex::new(Recording::of(format!("p{}", plan.seed), true));
+        Arc::new(Self { plan, served, tally, recording })
+    }
+
+    async fn play(self: Arc<Self>) {
+        let mut clients = JoinSet::new();
+        for client in 0..self.plan.clients.len() {
+            let person = Arc::clone(&self);
+            clients.spawn(async move { person.tell(client).await });
+        }
+        while let Some(finished) = clients.join_next().await {
+            finished.expect("a client that ends well");
+        }
+        let mut random = StdRng::seed_from_u64(self.plan.seed);
+        for asked in self.plan.closing() {
+            self.ask(0, &asked, &mut random).await;
+        }
+        self.check();
+    }
+
+    async fn tell(&self, client: usize) {
+        let mut random = StdRng::seed_from_u64(self.plan.seed ^ (client as u64) << 32);
+        for asked in &self.plan.clients[client] {
+            if self.plan.seed % SLOW == 0 && random.random_bool(0.3) {
+                tokio::time::sleep(Duration::from_millis(random.random_range(0..2_000))).await;
+            }
+            self.ask(client, asked, &mut random).await;
+        }
+    }
+
+    /// Asks until there is an answer, now here and now there. What was not answered stays in the
+    /// history as a call of its own: it may have had its effect, or have it later.
+    async fn ask(&self, client: usize, asked: &Asked, random: &mut StdRng) {
+        for _ in 0..MOST_TRIES {
+            let instance = random.random_range(0..INSTANCES);
+            let (index, request) =
+                self.recording().invoke(asked.clone(), (client, instance), self.tally.now());
+            let request = request.expect("nothing else is asked of served instances");
+            let asking = self.served.ask(instance, self.plan.seed as usize, request);
+            let patience = match random.random_ratio(1, IMPATIENT) {
+                true => Duration::from_micros(random.random_range(0..8_000)),
+                false => Duration::MAX,
+            };
+            if let Ok(answer) = tokio::time::timeout(patience, asking).await
+                && self.recording().answered(index, answer, self.tally.now(), false)
+            {
+                self.tally.answered.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            self.tally.lost.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+        panic!("{asked} is never answered");
+    }
+
+    fn check(&self) {
+        self.tally.people.fetch_add(1, Ordering::Relaxed);
+        let history = self.recording().history();
+        if breaks(&self.plan, &history) {
+            let kept = without_reads(&self.plan, history);
+            panic!(
+                "person {}: no order of these {} calls keeps the contract\n{}",
+                self.plan.seed,
+                kept.len(),
+                print(&kept)
+            );
+        }
+    }
+
+    fn recording(&self) -> std::sync::MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
