@@ -284,10 +284,12 @@ impl Known {
             (Some(ending), None) if ending.plain == Some(said.content) => false,
             (Some(_), None) => return one_if(is(output, &Output::Conflict), self.clone()),
         };
+        // What would be ignored may be refused all the same.
+        let before_start = time.is_some_and(|at| interaction.begun.1 && at < interaction.begun.0);
+        if before_start && (amends || output == Some(&Output::Refused)) {
+            return one_if(is(output, &Output::Refused), self.clone());
+        }
         if amends {
-            if time.is_some_and(|at| interaction.begun.1 && at < interaction.begun.0) {
-                return one_if(is(output, &Output::Refused), self.clone());
-            }
             return self.clone().ended(input, id, output);
         }
         self.clone().acknowledged(id, output).into_iter().collect()

@@ -43,8 +43,19 @@ pub(crate) enum Order {
 
 struct Slot {
     standing: Standing,
-    queued: bool,
+    queue: Queue,
     go: Option<oneshot::Sender<Order>>,
+}
+
+/// Where a request's operation is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    /// With the request.
+    Out,
+    /// In the queue of this instance's writer.
+    At(usize),
+    /// This instance's writer has it, and answers before it is idle again.
+    Taken(usize),
 }
 
 /// Where all parties are.
@@ -61,6 +72,18 @@ struct Inner {
     work: BTreeSet<usize>,
     /// The play is over: nobody is held any more.
     over: bool,
+}
+
+impl Inner {
+    /// Whoever this writer has answered runs again, also if nobody has told them yet.
+    fn answered(&mut self, instance: usize) {
+        for slot in self.slots.values_mut().filter(|it| it.queue == Queue::Taken(instance)) {
+            slot.queue = Queue::Out;
+            if slot.standing == Standing::Waiting {
+                slot.standing = Standing::Running;
+            }
+        }
+    }
 }
 
 tokio::task_local! {
@@ -80,7 +103,7 @@ impl Stage {
 
     fn put(&self, party: Party, standing: Standing) {
         let mut inner = self.lock();
-        let slot = Slot { standing, queued: false, go: None };
+        let slot = Slot { standing, queue: Queue::Out, go: None };
         inner.slots.entry(party).or_insert(slot).standing = standing;
         drop(inner);
         self.changed.notify_one();
@@ -109,6 +132,8 @@ impl Stage {
             && inner.slots[&party].standing == Standing::Held(Point::Idle)
         {
             inner.work.remove(&instance);
+            let queued = inner.slots.values_mut().filter(|it| it.queue == Queue::At(instance));
+            queued.for_each(|slot| slot.queue = Queue::Taken(instance));
         }
         let ends = matches!(order, Order::Die);
         let slot = inner.slots.get_mut(&party).expect("a party that is held");
@@ -191,8 +216,11 @@ impl Steering for Steered {
         if work {
             inner.work.insert(self.instance);
         }
+        if (party, point) == (Party::Writer(self.instance), Point::Idle) {
+            inner.answered(self.instance);
+        }
         let slot = inner.slots.get_mut(&party).expect("a party that was announced");
-        slot.queued = work;
+        slot.queue = if work { Queue::At(self.instance) } else { Queue::Out };
         if work {
             return Box::pin(std::future::ready(Ok(())));
         }
@@ -237,7 +265,7 @@ impl Wake for Woken {
         if let Some(slot) = inner.slots.get_mut(&Party::Request(self.request))
             && slot.standing == Standing::Waiting
         {
-            (slot.standing, slot.queued) = (Standing::Running, false);
+            (slot.standing, slot.queue) = (Standing::Running, Queue::Out);
         }
         drop(inner);
         self.task.wake_by_ref();
@@ -261,7 +289,7 @@ impl<F: Future> Future for Watched<F> {
                 let mut inner = stage.lock();
                 if let Some(slot) = inner.slots.get_mut(&party)
                     && slot.standing == Standing::Running
-                    && slot.queued
+                    && slot.queue != Queue::Out
                 {
                     slot.standing = Standing::Waiting;
                 }
