@@ -4,18 +4,21 @@
 //! "Nobody" is never remembered: the next start of an unknown number must look. An entry that was
 //! loaded while its key changed is not kept.
 
+mod going_on;
+
 use std::sync::Arc;
 
 use moka::sync::Cache as MokaCache;
 use rustc_hash::FxBuildHasher;
 
-use crate::clock::Time;
 use crate::context::Context;
 use crate::crypto::DataKey;
 use crate::ids::{CustomerId, TenantId, Token};
-use crate::store::gate::{Appended, Gate, Key, Listener};
+use crate::store::gate::{Committed, Gate, Key, Listener};
 use crate::store::read::{JournalEntry, Owners};
 use crate::store::rows::{CustomerRow, LinkRow, Verb};
+
+pub use going_on::News;
 
 /// Keys are keyed hashes or random: there is nothing for a slow hash to protect.
 type Cache<K, V> = MokaCache<K, V, FxBuildHasher>;
@@ -28,15 +31,18 @@ pub struct Remembered {
     pub links: Vec<LinkRow>,
     /// The key that seals what is theirs.
     pub key: Arc<DataKey>,
-    /// Their context, where it was asked for, and the store time it was loaded at.
-    pub context: Option<(Arc<Context>, Time)>,
+    /// Their context, where it was asked for, as it was before the news.
+    pub context: Option<Arc<Context>>,
+    /// What was added to their context since, oldest first.
+    pub news: Vec<Arc<News>>,
 }
 
 impl Remembered {
     fn weight(&self) -> u32 {
         let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
-        let context = self.context.as_ref().map_or(0, |(context, _)| context.approximate_bytes());
-        u32::try_from(256 + links).unwrap_or(u32::MAX).saturating_add(context)
+        let context = self.context.as_ref().map_or(0, |context| context.approximate_bytes());
+        let news: usize = self.news.iter().map(|news| news.weight()).sum();
+        u32::try_from(256 + links + news).unwrap_or(u32::MAX).saturating_add(context)
     }
 }
 
@@ -149,15 +155,41 @@ impl Listener for Memory {
         self.interactions.invalidate_all();
     }
 
+    /// What is remembered goes on with what was written, where it is what the decision rested on.
+    fn committed(&self, tenant: TenantId, operation: Committed<'_>) {
+        let effects = operation.effects;
+        for token in &effects.heads {
+            let key = (tenant, *token);
+            match going_on::owners(self.owners.get(&key), *token, &operation) {
+                Some(owners) => self.owners.insert(key, Arc::new(owners)),
+                None => self.owners.invalidate(&key),
+            }
+        }
+        for row in &effects.customers {
+            let key = (tenant, row.customer);
+            match going_on::person(self.people.get(&key), row, &operation) {
+                Some(person) => self.people.insert(key, Arc::new(person)),
+                None => self.people.invalidate(&key),
+            }
+        }
+        effects.removed().for_each(|customer| self.people.invalidate(&(tenant, customer)));
+        self.interaction_goes_on(tenant, operation);
+    }
+}
+
+impl Memory {
     /// An interaction is known from its first row on, and goes on where what is known of it ends.
-    fn appended(&self, tenant: TenantId, appended: Appended<'_>) {
-        let Some(first) = appended.rows.first() else { return };
+    fn interaction_goes_on(&self, tenant: TenantId, operation: Committed<'_>) {
+        let rows = &operation.effects.journal;
+        let Some(first) = rows.first() else { return };
+        let mut read = operation.read.interactions.iter();
+        let after = read.find(|(token, _)| *token == first.interaction).map(|it| it.1);
         let key = (tenant, first.interaction);
-        let begins = first.verb == Verb::Start && appended.after.unwrap_or(0) == 0;
+        let begins = first.verb == Verb::Start && after.unwrap_or(0) == 0;
         let before = if begins { None } else { self.interactions.get(&key) };
         let goes_on = before.as_ref().and_then(|entry| entry.newest()).map(|it| it.position);
-        if begins || (goes_on.is_some() && goes_on == appended.after) {
-            let entry = JournalEntry::extended(before.as_deref(), appended.rows);
+        if begins || (goes_on.is_some() && goes_on == after) {
+            let entry = JournalEntry::extended(before.as_deref(), rows);
             self.interactions.insert(key, Arc::new(entry));
         } else {
             self.interactions.invalidate(&key);

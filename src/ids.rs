@@ -25,7 +25,7 @@ pub struct CustomerId(pub [u8; 16]);
 pub struct Token(pub [u8; 16]);
 
 /// A random 63-bit mark of one state of a customer or an identifier; new with every write that could change an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp(pub i64);
 
 /// The name of a data key. Sealed values carry it.

@@ -138,7 +138,7 @@ pub(super) async fn settled(
         // A customer that was made just now has nothing to remember.
         Some(id) if !in_hand => match desk.person(id, true).await? {
             Some(person) => {
-                let context = person.context.as_ref().map(|(context, _)| Arc::clone(context));
+                let context = person.context.clone();
                 let disclosure = load::disclosure(&person);
                 (Some(person.row.customer), context.unwrap_or_default(), disclosure)
             }

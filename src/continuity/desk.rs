@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Error;
+use super::catching_up::caught_up;
 use super::record::State;
 use super::sealing::Slot;
 use super::service::Service;
@@ -109,11 +110,8 @@ impl<'d, 'c> Desk<'d, 'c> {
                 found.insert(*id, Arc::clone(person));
                 continue;
             }
-            let remembered = if self.reads.uses_cache() {
-                self.service.memory.person(tenant, *id)
-            } else {
-                None
-            };
+            let remembered =
+                if self.reads.uses_cache() { self.remembered(*id, with_context)? } else { None };
             match remembered.filter(enough) {
                 Some(person) => {
                     self.saw(&person);
@@ -145,6 +143,24 @@ impl<'d, 'c> Desk<'d, 'c> {
             }
         }
         Ok(found)
+    }
+
+    /// A customer from the cache; asked for with their context, they have caught up.
+    fn remembered(
+        &self,
+        id: CustomerId,
+        with_context: bool,
+    ) -> Result<Option<Arc<Remembered>>, Error> {
+        let (tenant, memory) = (self.tenant, &self.service.memory);
+        let sequence = self.gate().sequence();
+        let Some(person) = memory.person(tenant.id, id) else { return Ok(None) };
+        if !with_context || person.news.is_empty() {
+            return Ok(Some(person));
+        }
+        let Some(person) = caught_up(self.service, tenant, &person)? else { return Ok(None) };
+        let person = Arc::new(person);
+        memory.keep_person(tenant.id, &person, sequence);
+        Ok(Some(person))
     }
 
     fn saw(&mut self, person: &Arc<Remembered>) {

@@ -261,7 +261,7 @@ async fn outlasts(
         return Ok(last(record));
     }
     let person = desk.person(customer, true).await?;
-    let context = person.and_then(|person| person.context.as_ref().map(|(it, _)| Arc::clone(it)));
+    let context = person.and_then(|person| person.context.clone());
     let Some(context) = context else { return Ok(last(record)) };
     for write in context.variables.iter().filter(|write| write.set > Time(record.set)) {
         let late = record.values.iter_mut().filter(|value| value.name == write.name);

@@ -86,7 +86,7 @@ impl Service {
             };
             key(a).cmp(&key(b))
         });
-        let context = person.context.as_ref().map(|(context, _)| Arc::clone(context));
+        let context = person.context.clone();
         Ok(Profile {
             customer,
             created: person.row.created,

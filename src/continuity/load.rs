@@ -59,8 +59,13 @@ pub(super) async fn people(
         let Some(key) = keys.get(&person.row.data_key).cloned() else {
             return Ok(Err(Error::Sealed));
         };
-        let mut remembered =
-            Remembered { row: person.row, links: person.links, key, context: None };
+        let mut remembered = Remembered {
+            row: person.row,
+            links: person.links,
+            key,
+            context: None,
+            news: Vec::new(),
+        };
         if with_context {
             let customer = remembered.row.customer;
             let rows = history::history(connection, tenant.id, customer, now).await?;
@@ -69,7 +74,7 @@ pub(super) async fn people(
                 Err(error) => return Ok(Err(error)),
             };
             match open_context(tenant.id, &remembered.key, &rows, &labels) {
-                Ok(context) => remembered.context = Some((Arc::new(context), now)),
+                Ok(context) => remembered.context = Some(Arc::new(context)),
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -121,11 +126,7 @@ fn open_context(
         context.facts.push(open_fact(tenant, key, row, labels)?);
     }
     for row in &rows.blocks {
-        let block = open_block(tenant, key, row)?;
-        match row.kind {
-            BlockKind::Variables => context.variables.extend(variables(&block, row.position)),
-            BlockKind::Profile => context.profile.extend(attributes(&block, row.position)),
-        }
+        values_of(&open_block(tenant, key, row)?, row, &mut context);
     }
     Ok(context)
 }
@@ -169,7 +170,7 @@ pub(super) fn open_contact(
     Ok((past, record))
 }
 
-fn open_fact(
+pub(super) fn open_fact(
     tenant: TenantId,
     key: &DataKey,
     row: &FactRow,
@@ -200,6 +201,14 @@ pub(super) fn open_block(
     let (customer, kind) = (row.customer, row.kind);
     let slot = Slot::Block { customer, kind, interaction: row.interaction, part: row.part };
     slot.open(tenant, key, &row.content)
+}
+
+/// Adds the values of an opened block.
+pub(super) fn values_of(block: &BlockRecord, row: &BlockRow, context: &mut Context) {
+    match row.kind {
+        BlockKind::Variables => context.variables.extend(variables(block, row.position)),
+        BlockKind::Profile => context.profile.extend(attributes(block, row.position)),
+    }
 }
 
 fn variables(block: &BlockRecord, order: i64) -> impl Iterator<Item = VariableWrite> + '_ {

@@ -8,6 +8,7 @@ pub mod answer;
 mod attach;
 mod authenticate;
 pub mod caller;
+mod catching_up;
 mod continuation;
 mod desk;
 pub mod end_interaction;

@@ -208,7 +208,7 @@ fn label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<String, Error> {
         });
     }
     identifiers.sort_by(|a, b| (&a.scheme, &a.value).cmp(&(&b.scheme, &b.value)));
-    let name = person.context.as_ref().and_then(|(context, _)| {
+    let name = person.context.as_ref().and_then(|context| {
         current_profile(&context.profile).get("name").and_then(|write| write.value.clone())
     });
     Ok(masked_label(name.as_deref(), &identifiers))

@@ -172,7 +172,10 @@ impl Working {
         let removed = self.removed_links.iter();
         effects.removals.extend(removed.map(|token| Removal::Link { customer, token: *token }));
         effects.heads.extend(&self.new_owners);
-        effects.data_keys.extend(self.new_key);
+        if let Some(new_key) = self.new_key {
+            effects.data_keys.push(new_key);
+            effects.keys.push((customer, self.key));
+        }
         if self.changed {
             effects.customers.push(self.row);
         }

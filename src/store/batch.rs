@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
 
 use super::effects::{Effects, Removal};
-use super::gate::{Appended, Key};
+use super::gate::{Committed, Key};
 use super::head::Head;
 use super::read::{self, bytes16};
 use super::rows::{
@@ -41,7 +41,7 @@ pub(super) async fn commit(
     batch: &mut [Box<dyn Queued>],
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
-    let (mut changed, mut last) = (Vec::new(), String::new());
+    let mut last = String::new();
     for (number, tenant) in tenants(batch).into_iter().enumerate() {
         let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
         let positions = upper_bound(batch, &own);
@@ -50,9 +50,8 @@ pub(super) async fn commit(
             _ => Head::advance(store, connection, tenant, positions).await?,
         };
         store.schedule.at(Point::Locked).await?;
-        let written = write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?;
-        changed.extend(written.keys);
-        last.push_str(&written.link);
+        let link = write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?;
+        last.push_str(&link);
     }
     if last.is_empty() {
         connection.execute("ROLLBACK").await?;
@@ -61,24 +60,21 @@ pub(super) async fn commit(
         last.push_str("COMMIT");
         connection.execute(sqlx::raw_sql(AssertSqlSafe(last))).await?;
         store.schedule.at(Point::Committed).await?;
-        store.gate.commit_appended(&changed, &appended(batch, &outcomes), &*store.listener);
+        store.gate.commit_batch(&committed(batch, &outcomes), &*store.listener);
         store.schedule.at(Point::Told).await?;
     }
     Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect())
 }
 
-/// What the journal now holds more.
-fn appended<'a>(
+/// The operations that were written.
+fn committed<'a>(
     batch: &'a [Box<dyn Queued>],
     outcomes: &[Option<Outcome>],
-) -> Vec<(TenantId, Appended<'a>)> {
+) -> Vec<(TenantId, Committed<'a>)> {
     let written = batch.iter().zip(outcomes).filter_map(|(operation, outcome)| {
         let committed = matches!(outcome, Some(Outcome::Committed));
         let (read, effects) = operation.proposal().filter(|_| committed)?;
-        let first = effects.journal.first()?;
-        let known = read.interactions.iter().find(|(token, _)| *token == first.interaction);
-        let after = known.map(|(_, position)| *position);
-        Some((operation.tenant(), Appended { rows: &effects.journal, after }))
+        Some((operation.tenant(), Committed { read, effects }))
     });
     written.collect()
 }
@@ -88,13 +84,8 @@ fn tenants(batch: &[Box<dyn Queued>]) -> Vec<TenantId> {
     batch.iter().map(|operation| operation.tenant()).filter(|tenant| seen.insert(*tenant)).collect()
 }
 
-/// What one tenant's part of a batch changed, and the statements that link its audit chain.
-#[derive(Default)]
-struct Written {
-    keys: Vec<Key>,
-    link: String,
-}
-
+/// Writes one tenant's part of a batch; the statements that link its audit chain, none when nothing
+/// was written.
 async fn write_tenant(
     store: &Store,
     connection: &mut AnyConnection,
@@ -102,7 +93,7 @@ async fn write_tenant(
     batch: &mut [Box<dyn Queued>],
     own: &[usize],
     outcomes: &mut [Option<Outcome>],
-) -> Result<Written, Error> {
+) -> Result<String, Error> {
     let tenant = head.tenant;
     let accepted = accept(store, connection, tenant, batch, own, outcomes).await?;
     let (mut next, stamp) = (head.first, store.entropy.stamp());
@@ -127,14 +118,14 @@ async fn write_tenant(
             for interaction in &effects.strip {
                 super::sweep::strip_journal(connection, tenant, *interaction, first).await?;
             }
-            joined.add(tenant, effects);
+            joined.add(effects);
         }
     }
     if joined.journal.is_empty() {
-        return Ok(Written::default());
+        return Ok(String::new());
     }
     joined.write(connection, tenant, stamp).await?;
-    Ok(Written { link: head.link(store.engine, &joined.journal), keys: joined.keys })
+    Ok(head.link(store.engine, &joined.journal))
 }
 
 fn journal_of(operation: &dyn Queued) -> &[JournalRow] {
@@ -180,7 +171,7 @@ async fn accept(
                 continue;
             }
             let reads_touched = read_keys(tenant, read).any(|key| touched.contains(&key));
-            let writes_touched = keys(tenant, effects).iter().any(|key| touched.contains(key));
+            let writes_touched = effects.changes(tenant).any(|key| touched.contains(&key));
             // A key of this batch with other content: decided again, it meets the first one.
             let collides = effects.journal.iter().any(|row| known(row).is_some());
             let stale = reads_touched || writes_touched || collides;
@@ -190,7 +181,7 @@ async fn accept(
             }
         }
         if let Some((_, effects)) = operation.proposed() {
-            touched.extend(keys(tenant, effects));
+            touched.extend(effects.changes(tenant));
             let rows = effects.journal.iter();
             guards.extend(rows.map(|row| (key_of(row), row.fingerprint.clone())));
         }
@@ -254,19 +245,8 @@ fn read_keys(tenant: TenantId, read: &ReadSet) -> impl Iterator<Item = Key> {
     heads.chain(customers).chain(interactions)
 }
 
-/// What an operation changes.
-fn keys(tenant: TenantId, effects: &Effects) -> Vec<Key> {
-    let heads = effects.heads.iter().map(|token| Key::Head(tenant, *token));
-    let customers = effects.customers.iter().map(|row| Key::Customer(tenant, row.customer));
-    let removed = effects.removals.iter().filter_map(|removal| match removal {
-        Removal::Customer { customer } => Some(Key::Customer(tenant, *customer)),
-        _ => None,
-    });
-    let interactions = effects.journal.iter().map(|row| Key::Interaction(tenant, row.interaction));
-    heads.chain(customers).chain(removed).chain(interactions).collect()
-}
-
 fn number(effects: &mut Effects, next: &mut i64, now: Time, stamp: Stamp) {
+    effects.stamp = stamp;
     let mut last = *next;
     for row in &mut effects.journal {
         row.position = *next;
@@ -302,10 +282,9 @@ async fn insert_journal(
     Ok(Some(written))
 }
 
-/// What all operations of a batch write, table by table, and the keys that change with it.
+/// What all operations of a batch write, table by table.
 #[derive(Default)]
 struct Joined<'a> {
-    keys: Vec<Key>,
     journal: Vec<&'a JournalRow>,
     heads: FxHashSet<Token>,
     customers: Vec<&'a CustomerRow>,
@@ -319,9 +298,7 @@ struct Joined<'a> {
 }
 
 impl<'a> Joined<'a> {
-    fn add(&mut self, tenant: TenantId, effects: &'a Effects) {
-        let changed = keys(tenant, effects).into_iter();
-        self.keys.extend(changed.filter(|key| !matches!(key, Key::Interaction(..))));
+    fn add(&mut self, effects: &'a Effects) {
         self.journal.extend(&effects.journal);
         self.heads.extend(&effects.heads);
         self.customers.extend(&effects.customers);

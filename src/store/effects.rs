@@ -1,11 +1,15 @@
 //! Everything one operation writes, as rows. The writer joins those of a batch and writes each
 //! table once.
 
+use std::sync::Arc;
+
+use super::gate::Key;
 use super::rows::{
     BlockRow, CustomerRow, DataKeyRow, FactRow, InteractionRow, JournalRow, LabelRow, LinkRow,
 };
 use crate::clock::Time;
-use crate::ids::{CustomerId, Token};
+use crate::crypto::DataKey;
+use crate::ids::{CustomerId, Stamp, TenantId, Token};
 
 /// What one operation writes. The first journal row is the guard of all the rest.
 #[derive(Clone, Default)]
@@ -21,6 +25,8 @@ pub struct Effects {
     pub customers: Vec<CustomerRow>,
     /// Keys of new customers.
     pub data_keys: Vec<DataKeyRow>,
+    /// The same keys, opened, for whoever remembers these customers; never written.
+    pub keys: Vec<(CustomerId, Arc<DataKey>)>,
     /// Removals, before anything is inserted.
     pub removals: Vec<Removal>,
     /// Links made, raised or used.
@@ -33,6 +39,28 @@ pub struct Effects {
     pub blocks: Vec<BlockRow>,
     /// Dictionary entries that may be new.
     pub labels: Vec<LabelRow>,
+    /// The stamp of heads and customers that change. Set by the writer.
+    pub stamp: Stamp,
+}
+
+impl Effects {
+    /// Everything that changes with it.
+    pub fn changes(&self, tenant: TenantId) -> impl Iterator<Item = Key> {
+        let heads = self.heads.iter().map(move |token| Key::Head(tenant, *token));
+        let customers = self.customers.iter().map(move |row| Key::Customer(tenant, row.customer));
+        let removed = self.removed().map(move |customer| Key::Customer(tenant, customer));
+        let rows = self.journal.iter();
+        let interactions = rows.map(move |row| Key::Interaction(tenant, row.interaction));
+        heads.chain(customers).chain(removed).chain(interactions)
+    }
+
+    /// Customers that are no more.
+    pub fn removed(&self) -> impl Iterator<Item = CustomerId> {
+        self.removals.iter().filter_map(|removal| match removal {
+            Removal::Customer { customer } => Some(*customer),
+            _ => None,
+        })
+    }
 }
 
 /// Rows that an operation takes away.

@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rustc_hash::FxHashMap;
 
-use super::ReadSet;
-use super::rows::JournalRow;
+use super::{Effects, ReadSet};
 use crate::ids::{CustomerId, TenantId, Token};
 
 /// Entries of one generation; about 60 bytes each.
@@ -33,18 +32,19 @@ pub trait Listener: Send + Sync {
     fn changed(&self, keys: &[Key]);
     /// Anything may have changed.
     fn changed_unseen(&self);
-    /// These rows were added to the journal.
-    fn appended(&self, tenant: TenantId, added: Appended<'_>);
+    /// An operation was committed. Who does not go on with what it wrote forgets what it changed.
+    fn committed(&self, tenant: TenantId, operation: Committed<'_>) {
+        self.changed(&operation.effects.changes(tenant).collect::<Vec<_>>());
+    }
 }
 
-/// What one operation added to the journal.
+/// One committed operation.
 #[derive(Clone, Copy)]
-pub struct Appended<'a> {
-    /// The rows, in order of position; the first one tells which interaction.
-    pub rows: &'a [JournalRow],
-    /// The position of the interaction's newest row before them, 0 where there was none; `None`
-    /// when the operation did not ask.
-    pub after: Option<i64>,
+pub struct Committed<'a> {
+    /// What it rested on, and what held until it was written.
+    pub read: &'a ReadSet,
+    /// What it wrote, with positions and stamps.
+    pub effects: &'a Effects,
 }
 
 /// The order of commits, seen from this process.
@@ -76,27 +76,21 @@ impl Gate {
 
     /// A commit changed these keys: remembered, told to the listener, then numbered.
     pub fn commit(&self, keys: &[Key], listener: &dyn Listener) {
-        self.commit_appended(keys, &[], listener);
-    }
-
-    /// A commit changed these keys and added these rows to the journal. Interactions are named by
-    /// their rows: what is remembered of them goes on instead of being forgotten.
-    pub fn commit_appended(
-        &self,
-        keys: &[Key],
-        appended: &[(TenantId, Appended<'_>)],
-        listener: &dyn Listener,
-    ) {
         let mut inner = self.lock();
         let next = inner.sequence + 1;
         inner.changed.extend(keys.iter().map(|key| (*key, next)));
         listener.changed(keys);
-        for (tenant, added) in appended {
-            let rows = added.rows.iter();
-            inner
-                .changed
-                .extend(rows.map(|row| (Key::Interaction(*tenant, row.interaction), next)));
-            listener.appended(*tenant, *added);
+        inner.sequence = next;
+        inner.forget_old();
+    }
+
+    /// A batch of operations was committed: what is remembered may go on with what they wrote.
+    pub fn commit_batch(&self, operations: &[(TenantId, Committed<'_>)], listener: &dyn Listener) {
+        let mut inner = self.lock();
+        let next = inner.sequence + 1;
+        for (tenant, operation) in operations {
+            inner.changed.extend(operation.effects.changes(*tenant).map(|key| (key, next)));
+            listener.committed(*tenant, *operation);
         }
         inner.sequence = next;
         inner.forget_old();
@@ -164,7 +158,6 @@ mod tests {
     impl Listener for Nobody {
         fn changed(&self, _: &[Key]) {}
         fn changed_unseen(&self) {}
-        fn appended(&self, _: TenantId, _: Appended<'_>) {}
     }
 
     const TENANT: TenantId = TenantId(1);

@@ -134,13 +134,22 @@ impl Person {
         }
     }
 
-    /// Asks until there is an answer, now here and now there. What was not answered stays in the
-    /// history as a call of its own: it may have had its effect, or have it later.
+    /// Asks until there is an answer, now here and now there. The effect may be that of any of the
+    /// tries, the answer is that of the last.
     async fn ask(&self, client: usize, asked: &Asked, random: &mut StdRng) {
+        let mut call = None;
         for _ in 0..MOST_TRIES {
             let instance = random.random_range(0..INSTANCES);
-            let (index, request) =
-                self.recording().invoke(asked.clone(), (client, instance), self.tally.now());
+            let retried = call.is_some();
+            let (index, request) = match call {
+                Some(index) => {
+                    (index, self.recording().invoke_again(index, instance, self.tally.now()))
+                }
+                None => {
+                    self.recording().invoke(asked.clone(), (client, instance), self.tally.now())
+                }
+            };
+            call = Some(index);
             let request = request.expect("nothing else is asked of served instances");
             let asking = self.served.ask(instance, self.plan.seed as usize, request);
             let patience = match random.random_ratio(1, IMPATIENT) {
@@ -148,7 +157,7 @@ impl Person {
                 false => Duration::MAX,
             };
             if let Ok(answer) = tokio::time::timeout(patience, asking).await
-                && self.recording().answered(index, answer, self.tally.now(), false)
+                && self.recording().answered(index, answer, self.tally.now(), retried)
             {
                 self.tally.answered.fetch_add(1, Ordering::Relaxed);
                 return;

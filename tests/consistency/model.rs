@@ -278,15 +278,18 @@ impl Known {
         if self.is_gone(interaction) {
             return one_if(is(output, &Output::Ended { customer: None }), self.clone());
         }
+        let before_start = time.is_some_and(|at| interaction.begun.1 && at < interaction.begun.0);
+        if before_start && output == Some(&Output::Refused) {
+            // Also what would be ignored otherwise.
+            return vec![self.clone()];
+        }
         let amends = match (&interaction.ending, revision) {
             (None, _) => true,
             (Some(ending), Some(revision)) => ending.revision.is_none_or(|known| *revision > known),
             (Some(ending), None) if ending.plain == Some(said.content) => false,
             (Some(_), None) => return one_if(is(output, &Output::Conflict), self.clone()),
         };
-        // What would be ignored may be refused all the same.
-        let before_start = time.is_some_and(|at| interaction.begun.1 && at < interaction.begun.0);
-        if before_start && (amends || output == Some(&Output::Refused)) {
+        if amends && before_start {
             return one_if(is(output, &Output::Refused), self.clone());
         }
         if amends {

@@ -13,6 +13,8 @@ pub(crate) struct Recording {
     /// When an end said it was, by interaction and content: asked again, it says the same.
     times: HashMap<(u16, u32), i64>,
     newest: i64,
+    /// When a call was made for the last time, where it was made again.
+    again: HashMap<usize, Moment>,
     /// Whether starts and ends say when they were, because nobody else's clock is known exactly.
     says_times: bool,
 }
@@ -27,8 +29,8 @@ pub(crate) struct Moment {
 impl Recording {
     /// Of this partition; with the caller's own times where the clock is not the test's.
     pub(crate) fn of(partition: String, says_times: bool) -> Self {
-        let (calls, times) = (Vec::new(), HashMap::new());
-        Self { calls, names: Names::of(partition), times, newest: 0, says_times }
+        let (calls, times, again) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { calls, names: Names::of(partition), times, newest: 0, again, says_times }
     }
 
     /// Somebody asks; the call's index, and the request unless it is none of the API.
@@ -50,6 +52,19 @@ impl Recording {
         let input = Input { asked, now: at.clock, answered: at.clock, client, instance };
         self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
         (self.calls.len() - 1, request)
+    }
+
+    /// The same call once more, because nobody knows what has become of it.
+    pub(crate) fn invoke_again(
+        &mut self,
+        index: usize,
+        instance: usize,
+        at: Moment,
+    ) -> Option<Request> {
+        self.again.insert(index, at);
+        let input = &mut self.calls[index].input;
+        input.instance = instance;
+        self.names.request(&input.asked)
     }
 
     /// The answer is there, unless it was lost: then nobody knows what has become of the call.
@@ -79,6 +94,9 @@ impl Recording {
         call.returned = Some((at.step, Output::Accepted));
         let mut look = call.clone();
         look.input.asked = second;
+        if let Some(last) = self.again.get(&index) {
+            (look.invoked, look.input.now) = (last.step, last.clock);
+        }
         (look.returned, look.after) = (Some((at.step, output)), Some(index));
         self.calls.push(look);
     }
@@ -87,6 +105,9 @@ impl Recording {
     pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
         let call = &mut self.calls[index];
         call.input.answered = at.clock;
+        if let (Asked::Get { .. }, Some(last)) = (&call.input.asked, self.again.get(&index)) {
+            (call.invoked, call.input.now) = (last.step, last.clock);
+        }
         let Asked::Update { id, .. } = call.input.asked else {
             call.returned = Some((at.step, output));
             return;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use threadline::clock::{Clock, Time};
 use threadline::ids::{CustomerId, Entropy, KeyId, TenantId, Token};
-use threadline::store::gate::{Appended, Gate, Key, Listener};
+use threadline::store::gate::{Gate, Key, Listener};
 use threadline::store::read::{self, JournalEntry, Owners, Person};
 use threadline::store::{
     Boxed, Effects, Error, Operation, Proposal, ReadSet, Reads, Schedule, Settings, Store, Verdict,
@@ -35,8 +35,6 @@ impl Listener for Heard {
     fn changed_unseen(&self) {
         self.unseen.fetch_add(1, Ordering::SeqCst);
     }
-
-    fn appended(&self, _: TenantId, _: Appended<'_>) {}
 }
 
 impl Heard {
