@@ -38,6 +38,11 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// Whether all of the context is there.
+    pub fn is_opened(&self) -> bool {
+        self.context.is_some() && self.news.is_empty()
+    }
+
     fn weight(&self) -> u32 {
         let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
         let context = self.context.as_ref().map_or(0, |context| context.approximate_bytes());

@@ -104,7 +104,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         let tenant = self.tenant.id;
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
-        let enough = |person: &Arc<Remembered>| !with_context || person.context.is_some();
+        let enough = |person: &Arc<Remembered>| !with_context || person.is_opened();
         for id in ids {
             if let Some(person) = self.seen.get(id).filter(|person| enough(person)) {
                 found.insert(*id, Arc::clone(person));

@@ -60,6 +60,24 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+impl store::Refusal for Error {
+    fn rests_on_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Invalid(_)
+                | Self::InteractionNotFound
+                | Self::CustomerNotFound
+                | Self::StartConflict
+                | Self::UpdateConflict
+                | Self::EndConflict
+                | Self::NotSettled
+                | Self::TooManyUpdates
+                | Self::AlreadyDone
+                | Self::Sealed
+        )
+    }
+}
+
 impl From<OpenError> for Error {
     fn from(_: OpenError) -> Self {
         Self::Sealed

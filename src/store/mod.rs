@@ -30,7 +30,7 @@ pub mod writer;
 pub use effects::{Effects, Removal};
 pub use engine::Engine;
 pub use error::Error;
-pub use operation::{Boxed, Operation, Proposal, ReadSet, Verdict};
+pub use operation::{Boxed, Operation, Proposal, ReadSet, Refusal, Verdict};
 pub use reads::Reads;
 pub use schedule::Schedule;
 pub use store::{Settings, Store};

@@ -14,7 +14,7 @@ pub trait Operation: Send + Sync + 'static {
     /// What the caller gets when it is committed.
     type Answer: Send + Sync + 'static;
     /// Why it cannot be decided; never written, handed to the caller.
-    type Refusal: From<Error> + Send + 'static;
+    type Refusal: Refusal;
 
     /// Whose rows it touches.
     fn tenant(&self) -> TenantId;
@@ -25,6 +25,19 @@ pub trait Operation: Send + Sync + 'static {
         &'a self,
         reads: &'a mut Reads<'_>,
     ) -> Boxed<'a, Result<Proposal<Self::Answer>, Self::Refusal>>;
+}
+
+/// Why something cannot be decided.
+pub trait Refusal: From<Error> + Send + 'static {
+    /// Whether it rests on what was read. No commit will check that: before the caller hears of
+    /// it, it is decided once more past the cache, which may hold what another process removed.
+    fn rests_on_reads(&self) -> bool;
+}
+
+impl Refusal for Error {
+    fn rests_on_reads(&self) -> bool {
+        false
+    }
 }
 
 /// A decision that waits to be written.

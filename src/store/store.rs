@@ -13,7 +13,7 @@ use super::operation::Verdict;
 use super::reads::Load;
 use super::schedule::Point;
 use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
-use super::{Engine, Error, Operation, Reads, Schedule};
+use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
 
@@ -163,11 +163,7 @@ impl Store {
             }
             let proposal = if tries < TRIES_OUTSIDE {
                 self.schedule.at(Point::Decide).await?;
-                let sequence = self.gate.sequence();
-                let mut reads = Reads::Outside(Arc::clone(self));
-                let mut proposal = operation.decide(&mut reads).await?;
-                proposal.read.sequence = sequence;
-                Some(proposal)
+                Some(self.decide(&*operation).await?)
             } else {
                 None
             };
@@ -183,6 +179,21 @@ impl Store {
                 Finished::Stale => tries += 1,
             }
         }
+    }
+
+    async fn decide<O: Operation>(
+        self: &Arc<Self>,
+        operation: &O,
+    ) -> Result<Proposal<O::Answer>, O::Refusal> {
+        let mut sequence = self.gate.sequence();
+        let mut decided = operation.decide(&mut Reads::Outside(Arc::clone(self))).await;
+        if decided.as_ref().is_err_and(Refusal::rests_on_reads) {
+            sequence = self.gate.sequence();
+            decided = operation.decide(&mut Reads::Fresh(Arc::clone(self))).await;
+        }
+        let mut proposal = decided?;
+        proposal.read.sequence = sequence;
+        Ok(proposal)
     }
 
     /// Does housekeeping in a small transaction on the writer's connection.

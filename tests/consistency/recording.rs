@@ -101,6 +101,25 @@ impl Recording {
         self.calls.push(look);
     }
 
+    /// A start that finds the end of its interaction takes its place first, and is then answered as
+    /// the interaction stands.
+    fn halve_late_starts(&mut self) {
+        for index in 0..self.calls.len() {
+            let call = &self.calls[index];
+            let Asked::Start { id, .. } = call.input.asked else { continue };
+            let Some((at, output @ Output::Answered { .. })) = call.returned.clone() else {
+                continue;
+            };
+            let ends = |it: &ServiceCall| {
+                it.invoked < at && matches!(it.input.asked, Asked::End { id: of, .. } if of == id)
+            };
+            if call.after.is_none() && self.calls.iter().any(ends) {
+                let (asked, clock) = (call.input.asked.clone(), call.input.answered);
+                self.halve(index, asked, output, Moment { step: at, clock });
+            }
+        }
+    }
+
     /// The call returned.
     pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
         let call = &mut self.calls[index];
@@ -126,7 +145,8 @@ impl Recording {
     }
 
     /// The whole history, without reads that nobody knows the answer of.
-    pub(crate) fn history(&self) -> Vec<ServiceCall> {
+    pub(crate) fn history(&mut self) -> Vec<ServiceCall> {
+        self.halve_late_starts();
         let told = |call: &&ServiceCall| {
             call.returned.is_some() || !matches!(call.input.asked, Asked::Get { .. })
         };
