@@ -86,6 +86,36 @@ pub(crate) async fn a_start_from_the_cache_reads_nothing(database: Arc<Database>
     served.running.stop().await.expect("it stops");
 }
 
+/// The customer is new, ends, and comes back twice, amended meanwhile: their own instance reads
+/// nothing from the store, and shows what another one reads there.
+pub(crate) async fn what_was_written_is_not_read_again(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let mut served = Served::on(&database, &key).await;
+    // Whatever everybody shares is known from here on: the key, the labels.
+    served.interactions.start_interaction(start("else", hints(2))).await.expect("an answer");
+    served.interactions.end_interaction(end("else")).await.expect("an end");
+    let read = served.running.service.store().snapshots_read();
+    started(&mut served, "one").await;
+    let looked_up = served.running.service.store().snapshots_read();
+    assert_eq!(looked_up, read + 1, "whether anybody has what it shows");
+    ended(&mut served, "one").await;
+    started(&mut served, "two").await;
+    let mut amended = end("one");
+    amended.revision = Some(1);
+    amended.intents[0].reference = "INV-1".into();
+    served.interactions.end_interaction(amended).await.expect("an amendment");
+    ended(&mut served, "two").await;
+    let own = started(&mut served, "three").await;
+    assert_eq!(served.running.service.store().snapshots_read(), looked_up, "nothing is read");
+    assert_eq!(own.variables["last"].value, "of two");
+    let mut other = Served::on(&database, &key).await;
+    let loaded = started(&mut other, "three").await;
+    assert!(own.variables == loaded.variables && own.open_intents == loaded.open_intents);
+    assert!(own.recent_interactions == loaded.recent_interactions);
+    other.running.stop().await.expect("it stops");
+    served.running.stop().await.expect("it stops");
+}
+
 /// Two servers on one database, each with a cache: what one acknowledged, the other shows.
 pub(crate) async fn another_instance_is_seen(database: Arc<Database>) {
     let key = new_key(&database).await;
