@@ -6,9 +6,11 @@
 
 mod going_on;
 
+use std::hash::Hash;
 use std::sync::Arc;
 
-use moka::sync::Cache as MokaCache;
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use rustc_hash::FxBuildHasher;
 
 use crate::context::Context;
@@ -20,8 +22,49 @@ use crate::store::rows::{CustomerRow, LinkRow, Verb};
 
 pub use going_on::News;
 
-/// Keys are keyed hashes or random: there is nothing for a slow hash to protect.
-type Cache<K, V> = MokaCache<K, V, FxBuildHasher>;
+/// A key of a tenant, shared values. Keys are keyed hashes or random: there is nothing for a slow
+/// hash to protect.
+type Cache<K, V> = QuickCache<(TenantId, K), Arc<V>, Bytes, FxBuildHasher, Lifecycle<K, V>>;
+type Lifecycle<K, V> = DefaultLifecycle<(TenantId, K), Arc<V>>;
+
+/// A cache of so many bytes, whose entries have about `usual` bytes.
+fn cache_of<K: Eq + Hash, V: Weight + ?Sized>(bytes: u64, usual: u64) -> Cache<K, V> {
+    let items = usize::try_from(bytes / usual).unwrap_or(usize::MAX);
+    QuickCache::with(items, bytes, Bytes, FxBuildHasher, DefaultLifecycle::default())
+}
+
+/// What a value takes, roughly, in bytes.
+trait Weight {
+    fn weight(&self) -> u64;
+}
+
+/// Weighs entries by what their values say.
+#[derive(Clone)]
+struct Bytes;
+
+impl<K, V: Weight + ?Sized> Weighter<(TenantId, K), Arc<V>> for Bytes {
+    fn weight(&self, _: &(TenantId, K), value: &Arc<V>) -> u64 {
+        value.weight()
+    }
+}
+
+impl Weight for Owners {
+    fn weight(&self) -> u64 {
+        128 + 24 * self.customers.len() as u64
+    }
+}
+
+impl Weight for str {
+    fn weight(&self) -> u64 {
+        96 + self.len() as u64
+    }
+}
+
+impl Weight for JournalEntry {
+    fn weight(&self) -> u64 {
+        (192 + 96 * self.guards.len() + self.state.len()) as u64
+    }
+}
 
 /// A customer as remembered.
 pub struct Remembered {
@@ -42,47 +85,35 @@ impl Remembered {
     pub fn is_opened(&self) -> bool {
         self.context.is_some() && self.news.is_empty()
     }
+}
 
-    fn weight(&self) -> u32 {
+impl Weight for Remembered {
+    fn weight(&self) -> u64 {
         let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
         let context = self.context.as_ref().map_or(0, |context| context.approximate_bytes());
         let news: usize = self.news.iter().map(|news| news.weight()).sum();
-        u32::try_from(256 + links + news).unwrap_or(u32::MAX).saturating_add(context)
+        (256 + links + news) as u64 + u64::from(context)
     }
 }
 
 /// The cache of one instance.
 pub struct Memory {
     gate: Arc<Gate>,
-    owners: Cache<(TenantId, Token), Arc<Owners>>,
-    people: Cache<(TenantId, CustomerId), Arc<Remembered>>,
-    labels: Cache<(TenantId, Token), Arc<str>>,
-    interactions: Cache<(TenantId, Token), Arc<JournalEntry>>,
+    owners: Cache<Token, Owners>,
+    people: Cache<CustomerId, Remembered>,
+    labels: Cache<Token, str>,
+    interactions: Cache<Token, JournalEntry>,
 }
 
 impl Memory {
     /// An empty cache of so many bytes at most, roughly.
     pub fn new(gate: Arc<Gate>, bytes: u64) -> Self {
-        let owners = MokaCache::builder()
-            .weigher(|_, owners: &Arc<Owners>| 128 + 24 * owners.customers.len() as u32)
-            .max_capacity(bytes / 8);
-        let people = MokaCache::builder()
-            .weigher(|_, person: &Arc<Remembered>| person.weight())
-            .max_capacity(bytes / 8 * 5);
-        let labels = MokaCache::builder()
-            .weigher(|_, text: &Arc<str>| 96 + text.len() as u32)
-            .max_capacity(bytes / 8);
-        let interactions = MokaCache::builder()
-            .weigher(|_, entry: &Arc<JournalEntry>| {
-                u32::try_from(192 + 96 * entry.guards.len() + entry.state.len()).unwrap_or(u32::MAX)
-            })
-            .max_capacity(bytes / 8);
         Self {
             gate,
-            owners: owners.build_with_hasher(FxBuildHasher),
-            people: people.build_with_hasher(FxBuildHasher),
-            labels: labels.build_with_hasher(FxBuildHasher),
-            interactions: interactions.build_with_hasher(FxBuildHasher),
+            owners: cache_of(bytes / 8, 160),
+            people: cache_of(bytes / 8 * 5, 4_096),
+            labels: cache_of(bytes / 8, 128),
+            interactions: cache_of(bytes / 8, 1_024),
         }
     }
 
@@ -147,17 +178,19 @@ impl Listener for Memory {
     fn changed(&self, keys: &[Key]) {
         for key in keys {
             match key {
-                Key::Head(tenant, token) => self.owners.invalidate(&(*tenant, *token)),
-                Key::Customer(tenant, customer) => self.people.invalidate(&(*tenant, *customer)),
-                Key::Interaction(tenant, token) => self.interactions.invalidate(&(*tenant, *token)),
+                Key::Head(tenant, token) => drop(self.owners.remove(&(*tenant, *token))),
+                Key::Customer(tenant, customer) => drop(self.people.remove(&(*tenant, *customer))),
+                Key::Interaction(tenant, token) => {
+                    drop(self.interactions.remove(&(*tenant, *token)))
+                }
             }
         }
     }
 
     fn changed_unseen(&self) {
-        self.owners.invalidate_all();
-        self.people.invalidate_all();
-        self.interactions.invalidate_all();
+        self.owners.clear();
+        self.people.clear();
+        self.interactions.clear();
     }
 
     /// What is remembered goes on with what was written, where it is what the decision rested on.
@@ -167,17 +200,17 @@ impl Listener for Memory {
             let key = (tenant, *token);
             match going_on::owners(self.owners.get(&key), *token, &operation) {
                 Some(owners) => self.owners.insert(key, Arc::new(owners)),
-                None => self.owners.invalidate(&key),
+                None => drop(self.owners.remove(&key)),
             }
         }
         for row in &effects.customers {
             let key = (tenant, row.customer);
             match going_on::person(self.people.get(&key), row, &operation) {
                 Some(person) => self.people.insert(key, Arc::new(person)),
-                None => self.people.invalidate(&key),
+                None => drop(self.people.remove(&key)),
             }
         }
-        effects.removed().for_each(|customer| self.people.invalidate(&(tenant, customer)));
+        effects.removed().for_each(|customer| drop(self.people.remove(&(tenant, customer))));
         self.interaction_goes_on(tenant, operation);
     }
 }
@@ -197,7 +230,7 @@ impl Memory {
             let entry = JournalEntry::extended(before.as_deref(), rows);
             self.interactions.insert(key, Arc::new(entry));
         } else {
-            self.interactions.invalidate(&key);
+            self.interactions.remove(&key);
         }
     }
 }

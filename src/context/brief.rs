@@ -80,9 +80,18 @@ fn how_it_closed(past: &ShownInteraction<'_>, words: &Words) -> String {
     if closed.is_empty() { words.no_note.to_owned() } else { closed }
 }
 
+/// Whether it is one line of ASCII with single spaces between words, as most texts are.
+fn is_plain(text: &str) -> bool {
+    let single = !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ");
+    single && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
 /// `text` on one line of at most `limit` characters, cut at a word, else
 /// between what a reader takes for characters, with an ellipsis.
 fn one_line(text: &str, limit: usize) -> String {
+    if is_plain(text) && text.len() <= limit {
+        return text.to_owned();
+    }
     let words = text.split(breaks_a_line).filter(|word| !word.is_empty());
     let spaced = words.flat_map(|word| std::iter::once(' ').chain(word.chars())).skip(1);
     let line: String = spaced.take(limit + 1).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 use super::Error;
 use super::caller::{Caller, Role};
@@ -24,12 +24,13 @@ const TRUSTED_IN_NEED: Duration = Duration::from_secs(300);
 /// Looking again may take so long.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 /// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
-const MOST_KEYS: u64 = 10_000;
+const MOST_KEYS: usize = 10_000;
 
 /// The keys that were seen lately.
 pub(super) struct Callers {
     known: Cache<String, Arc<KnownKey>>,
-    unknown: Cache<String, ()>,
+    /// Keys that did not exist when they were looked for.
+    unknown: Cache<String, Instant>,
 }
 
 struct KnownKey {
@@ -41,9 +42,13 @@ struct KnownKey {
 
 impl Callers {
     pub fn new() -> Self {
-        let known = Cache::builder().max_capacity(MOST_KEYS).time_to_live(TRUSTED_IN_NEED);
-        let unknown = Cache::builder().max_capacity(MOST_KEYS).time_to_live(TRUSTED_FOR);
-        Self { known: known.build(), unknown: unknown.build() }
+        Self { known: Cache::new(MOST_KEYS), unknown: Cache::new(MOST_KEYS) }
+    }
+}
+
+impl Callers {
+    fn is_unknown(&self, name: &str) -> bool {
+        self.unknown.get(name).is_some_and(|looked| looked.elapsed() < TRUSTED_FOR)
     }
 }
 
@@ -56,12 +61,13 @@ impl Service {
     pub async fn authenticate(self: &Arc<Self>, text: &str) -> Result<Caller, Error> {
         let key = ApiKey::parse(text).ok_or(Error::MissingApiKey)?;
         let name = format!("{}_{}", key.tenant.0, key.id);
-        let known = match self.callers.known.get(&name) {
+        let known = self.callers.known.get(&name);
+        let known = match known.filter(|known| known.looked.elapsed() < TRUSTED_IN_NEED) {
             Some(known) if known.looked.elapsed() < TRUSTED_FOR => Some(known),
             // One request looks again, the others go on meanwhile.
             Some(known) if known.looking.swap(true, Ordering::AcqRel) => Some(known),
             Some(known) => self.look_again(&name, &key, known).await,
-            None if self.callers.unknown.contains_key(&name) => None,
+            None if self.callers.is_unknown(&name) => None,
             None => self.look(&name, &key).await?,
         };
         match known {
@@ -103,8 +109,8 @@ impl Service {
     ) -> Result<Option<Arc<KnownKey>>, Error> {
         let row = self.store.api_key(tenant, id).await?;
         let Some(row) = row.filter(|row| row.revoked.0 == 0) else {
-            self.callers.known.invalidate(name);
-            self.callers.unknown.insert(name.to_owned(), ());
+            self.callers.known.remove(name);
+            self.callers.unknown.insert(name.to_owned(), Instant::now());
             return Ok(None);
         };
         let tenant = self.tenant(row.tenant).await?;
