@@ -9,8 +9,8 @@ mod going_on;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
 use rustc_hash::FxBuildHasher;
 
 use crate::context::Context;
@@ -27,10 +27,20 @@ pub use going_on::News;
 type Cache<K, V> = QuickCache<(TenantId, K), Arc<V>, Bytes, FxBuildHasher, Lifecycle<K, V>>;
 type Lifecycle<K, V> = DefaultLifecycle<(TenantId, K), Arc<V>>;
 
+/// How much of a cache may belong to entries that were asked for again and again. What is asked for
+/// once, some minutes after it came, must not be pushed out by them.
+const OFTEN: f64 = 0.5;
+/// A contact is asked for once more: when it ends.
+const OFTEN_CONTACTS: f64 = 0.05;
+
 /// A cache of so many bytes, whose entries have about `usual` bytes.
-fn cache_of<K: Eq + Hash, V: Weight + ?Sized>(bytes: u64, usual: u64) -> Cache<K, V> {
+fn cache_of<K: Eq + Hash, V: Weight + ?Sized>(bytes: u64, usual: u64, often: f64) -> Cache<K, V> {
     let items = usize::try_from(bytes / usual).unwrap_or(usize::MAX);
-    QuickCache::with(items, bytes, Bytes, FxBuildHasher, DefaultLifecycle::default())
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(items).weight_capacity(bytes).hot_allocation(often);
+    // Both capacities are given, and nothing else is needed.
+    let options = options.build().expect("capacities that were given");
+    QuickCache::with_options(options, Bytes, FxBuildHasher, DefaultLifecycle::default())
 }
 
 /// What a value takes, roughly, in bytes.
@@ -110,10 +120,10 @@ impl Memory {
     pub fn new(gate: Arc<Gate>, bytes: u64) -> Self {
         Self {
             gate,
-            owners: cache_of(bytes / 8, 160),
-            people: cache_of(bytes / 8 * 5, 4_096),
-            labels: cache_of(bytes / 8, 128),
-            interactions: cache_of(bytes / 8, 1_024),
+            owners: cache_of(bytes / 8, 160, OFTEN),
+            people: cache_of(bytes / 8 * 5, 4_096, OFTEN),
+            labels: cache_of(bytes / 8, 128, OFTEN),
+            interactions: cache_of(bytes / 8, 1_024, OFTEN_CONTACTS),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::keys::new_key;
 
 /// People whose contacts go on at the same time.
-const AT_ONCE: usize = 48;
+const AT_ONCE: usize = 160;
 /// Answered calls in the short form.
 const CALLS: u64 = 6_000;
 /// One person in so many is asked about for some seconds, so that what expires does.
