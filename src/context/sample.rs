@@ -77,6 +77,7 @@ fn variable(name: &str, sensitivity: Sensitivity) -> VariableWrite {
         interaction_id: text("id0"),
         agent_ref: text("agent0"),
         order: 1,
+        kept: MONDAY.plus(DEFAULT_TTL_SECONDS * 1_000),
     }
 }
 

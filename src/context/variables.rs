@@ -33,9 +33,12 @@ pub struct VariableWrite {
     pub agent_ref: String,
     /// The position in the journal, which decides between writes of one moment.
     pub order: i64,
+    /// Until when the store keeps it: at least until it and whatever it hid when it was written
+    /// have expired. What comes later than that is not hidden by it.
+    pub kept: Time,
 }
 
-debug_without_text!(VariableWrite { ttl_seconds, set, expire, sensitivity, order });
+debug_without_text!(VariableWrite { ttl_seconds, set, expire, sensitivity, order, kept });
 
 /// The variables that stand at `now`, by name.
 ///
@@ -84,6 +87,7 @@ mod tests {
             interaction_id: "call-1".into(),
             agent_ref: String::new(),
             order: 0,
+            kept: Time(i64::MAX),
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) fn caught_up(
 ) -> Result<Option<Remembered>, Error> {
     let Some(context) = &person.context else { return Ok(None) };
     let mut context = Context::clone(context);
+    // As a load: what the store keeps no longer hides nothing that came later.
+    let now = service.store.now();
+    context.variables.retain(|write| write.kept > now);
     for news in &person.news {
         if !add(service, tenant, person, &mut context, news)? {
             return Ok(None);

@@ -206,12 +206,16 @@ pub(super) fn open_block(
 /// Adds the values of an opened block.
 pub(super) fn values_of(block: &BlockRecord, row: &BlockRow, context: &mut Context) {
     match row.kind {
-        BlockKind::Variables => context.variables.extend(variables(block, row.position)),
+        BlockKind::Variables => context.variables.extend(variables(block, row)),
         BlockKind::Profile => context.profile.extend(attributes(block, row.position)),
     }
 }
 
-fn variables(block: &BlockRecord, order: i64) -> impl Iterator<Item = VariableWrite> + '_ {
+fn variables<'b>(
+    block: &'b BlockRecord,
+    row: &BlockRow,
+) -> impl Iterator<Item = VariableWrite> + 'b {
+    let (order, kept) = (row.position, row.expire);
     block.values.iter().map(move |value| VariableWrite {
         name: value.name.clone(),
         value: value.value.clone(),
@@ -223,6 +227,7 @@ fn variables(block: &BlockRecord, order: i64) -> impl Iterator<Item = VariableWr
         interaction_id: block.interaction_id.clone(),
         agent_ref: block.agent_ref.clone(),
         order,
+        kept,
     })
 }
 

@@ -91,9 +91,18 @@ pub(crate) struct Input {
     pub(crate) asked: Asked,
     pub(crate) now: i64,
     pub(crate) answered: i64,
+    /// How far the service's clock and this one may be apart, in milliseconds.
+    pub(crate) clocks_apart: i64,
     /// Who asked whom, for people who read the history.
     pub(crate) client: usize,
     pub(crate) instance: usize,
+}
+
+impl Input {
+    /// The earliest and the latest that the service's clock may have shown meanwhile.
+    pub(crate) fn span(&self) -> (i64, i64) {
+        (self.now - self.clocks_apart, self.answered + self.clocks_apart)
+    }
 }
 
 /// What an answer recommends.

@@ -155,7 +155,7 @@ impl Contract {
         let person = interaction.person;
         let named = known.is_named(person, *customer);
         let context = if *recommended == Recommended::Reuse {
-            known.people[person].is_shown(shown, (input.now, input.answered))
+            known.people[person].is_shown(shown, input.span())
                 || (self.purges && *shown == Shown::default())
         } else {
             *shown == Shown::default()
@@ -337,10 +337,10 @@ impl Known {
             let standing = all[0].people[person].variables.get(&setting.name).copied();
             let hidden = standing.filter(|standing| standing.at > at);
             let mut others = match hidden {
-                Some(standing) if standing.expire <= input.answered => all.clone(),
+                Some(standing) if standing.expire <= input.span().1 => all.clone(),
                 _ => Vec::new(),
             };
-            if hidden.is_none_or(|standing| standing.expire <= input.answered) {
+            if hidden.is_none_or(|standing| standing.expire <= input.span().1) {
                 for known in &mut all {
                     known.people[person].variables.insert(setting.name, new);
                 }

@@ -6,6 +6,10 @@ use super::calls::{Asked, Input, Output, ServiceCall};
 use super::wgl::Call;
 use super::wire::{Names, Request, Response};
 
+/// One machine's clock, read by several processes and rounded by each, and store time, which lags
+/// behind by the time that an answer of the database was under way. In milliseconds.
+const CLOCKS_APART: i64 = 50;
+
 /// The history of one partition: people whom nobody else asks about.
 pub(crate) struct Recording {
     pub(crate) calls: Vec<ServiceCall>,
@@ -49,7 +53,9 @@ impl Recording {
             _ => {}
         }
         let request = self.names.request(&asked);
-        let input = Input { asked, now: at.clock, answered: at.clock, client, instance };
+        let clocks_apart = if self.says_times { CLOCKS_APART } else { 0 };
+        let (now, answered) = (at.clock, at.clock);
+        let input = Input { asked, now, answered, clocks_apart, client, instance };
         self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
         (self.calls.len() - 1, request)
     }
