@@ -22,14 +22,14 @@ pub(super) fn caught_up(
 ) -> Result<Option<Remembered>, Error> {
     let Some(context) = &person.context else { return Ok(None) };
     let mut context = Context::clone(context);
-    // As a load: what the store keeps no longer hides nothing that came later.
-    let now = service.store.now();
-    context.variables.retain(|write| write.kept > now);
     for news in &person.news {
         if !add(service, tenant, person, &mut context, news)? {
             return Ok(None);
         }
     }
+    // As a load: what the store keeps no longer hides nothing that came later.
+    let now = service.store.now();
+    context.variables.retain(|write| write.kept > now);
     Ok(within_limits(&context).then(|| Remembered {
         row: person.row.clone(),
         links: person.links.clone(),
