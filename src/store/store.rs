@@ -1,6 +1,6 @@
 //! The store itself: its connections, its clock, and the way from a decision to a durable write.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::gate::{Gate, Listener};
 use super::operation::Verdict;
 use super::reads::Load;
 use super::schedule::Point;
+use super::store_time::StoreTime;
 use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
 use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
@@ -48,8 +49,8 @@ pub struct Store {
     pub(super) pulse: Pulse,
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
-    /// Milliseconds that the database is ahead on PostgreSQL; on SQLite the newest store time.
-    mark: AtomicI64,
+    /// What is known of store time.
+    time: StoreTime,
     queue: Mutex<Option<mpsc::Sender<Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,7 +83,7 @@ impl Store {
             pulse: Pulse::new(),
             reads_counted: AtomicU64::new(0),
             budget: settings.budget,
-            mark: AtomicI64::new(0),
+            time: StoreTime::of(engine),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(None),
         });
@@ -124,21 +125,11 @@ impl Store {
 
     /// Store time: the database's clock on PostgreSQL, as far as this process has seen it.
     pub fn now(&self) -> Time {
-        let (machine, mark) = (self.clock.now(), self.mark.load(Ordering::Relaxed));
-        match self.engine {
-            // Never below what was persisted, also when the machine's clock is set back.
-            Engine::Sqlite => machine.max(Time(mark)),
-            Engine::Postgres => machine.plus(mark),
-        }
+        self.time.at(self.clock.now())
     }
 
     pub(super) fn saw_store_time(&self, now: Time) {
-        match self.engine {
-            Engine::Sqlite => drop(self.mark.fetch_max(now.0, Ordering::Relaxed)),
-            Engine::Postgres => {
-                self.mark.store(now.since(self.clock.now()), Ordering::Relaxed);
-            }
-        }
+        self.time.heard(now, self.clock.now());
     }
 
     /// Whether the writer has been busy with one batch for longer than the budget (at least 100 ms).

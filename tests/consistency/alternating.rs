@@ -74,7 +74,7 @@ impl Person {
         let input = VariableInput { value: turn.to_string(), ..VariableInput::default() };
         let variables = BTreeMap::from([(NAME.to_owned(), input)]);
         let interaction_id = self.interaction(turn - 1);
-        let writing = if turn % 3 == 0 {
+        let writing = if turn.is_multiple_of(3) {
             let update_id = "one".into();
             let rest = UpdateInteractionRequest::default();
             Request::Update(UpdateInteractionRequest {
@@ -104,7 +104,7 @@ impl Person {
             ..StartInteractionRequest::default()
         };
         match self.served.ask(instance, self.number as usize, Request::Start(request)).await {
-            Ok(Response::Context(answer)) if !answer.degraded => answer,
+            Ok(Response::Context(answer)) if !answer.degraded => *answer,
             Ok(_) => panic!("a start is decided"),
             Err(refusal) => panic!("a start is answered: {refusal:?}"),
         }

@@ -127,7 +127,7 @@ impl Person {
     async fn tell(&self, client: usize) {
         let mut random = StdRng::seed_from_u64(self.plan.seed ^ (client as u64) << 32);
         for asked in &self.plan.clients[client] {
-            if self.plan.seed % SLOW == 0 && random.random_bool(0.3) {
+            if self.plan.seed.is_multiple_of(SLOW) && random.random_bool(0.3) {
                 tokio::time::sleep(Duration::from_millis(random.random_range(0..2_000))).await;
             }
             self.ask(client, asked, &mut random).await;

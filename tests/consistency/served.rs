@@ -105,10 +105,10 @@ impl Served {
         let asking = async {
             Ok(match request {
                 Request::Start(it) => {
-                    Response::Context(client.start_interaction(it).await?.into_inner())
+                    Response::Context(Box::new(client.start_interaction(it).await?.into_inner()))
                 }
                 Request::Update(it) => {
-                    Response::Context(client.update_interaction(it).await?.into_inner())
+                    Response::Context(Box::new(client.update_interaction(it).await?.into_inner()))
                 }
                 Request::End(it) => {
                     Response::Ended(client.end_interaction(*it).await?.into_inner())

@@ -343,12 +343,12 @@ async fn send(
         request
     }
     Ok(match request {
-        Request::Start(it) => {
-            Response::Context(interactions.start_interaction(with(it, key)).await?.into_inner())
-        }
-        Request::Update(it) => {
-            Response::Context(interactions.update_interaction(with(it, key)).await?.into_inner())
-        }
+        Request::Start(it) => Response::Context(Box::new(
+            interactions.start_interaction(with(it, key)).await?.into_inner(),
+        )),
+        Request::Update(it) => Response::Context(Box::new(
+            interactions.update_interaction(with(it, key)).await?.into_inner(),
+        )),
         Request::End(it) => {
             Response::Ended(interactions.end_interaction(with(*it, key)).await?.into_inner())
         }

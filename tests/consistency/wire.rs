@@ -21,7 +21,7 @@ pub(crate) enum Request {
 
 /// An answer of the API.
 pub(crate) enum Response {
-    Context(StartInteractionResponse),
+    Context(Box<StartInteractionResponse>),
     Ended(EndInteractionResponse),
     Got(Box<GetInteractionResponse>),
 }
