@@ -1,5 +1,5 @@
-//! What this instance remembers: who owns an identifier, and each customer with what is known of
-//! them. Bounded by weight; told of every commit before anybody can read in between.
+//! What this instance remembers: who owns an identifier, each customer with what is known of them,
+//! what the journal holds of an interaction, and labels. Bounded by weight; told of every commit before anybody can read in between.
 //!
 //! "Nobody" is never remembered: the next start of an unknown number must look. An entry that was
 //! loaded while its key changed is not kept.
@@ -30,7 +30,8 @@ type Lifecycle<K, V> = DefaultLifecycle<(TenantId, K), Arc<V>>;
 /// How much of a cache may belong to entries that were asked for again and again. What is asked for
 /// once, some minutes after it came, must not be pushed out by them.
 const OFTEN: f64 = 0.5;
-/// A contact is asked for once more: when it ends.
+/// A contact is asked for once more: when it ends. (One that is larger than this part of a shard is
+/// not remembered.)
 const OFTEN_CONTACTS: f64 = 0.05;
 
 /// A cache of so many bytes, whose entries have about `usual` bytes.

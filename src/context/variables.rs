@@ -44,11 +44,12 @@ debug_without_text!(VariableWrite { ttl_seconds, set, expire, sensitivity, order
 ///
 /// The newest write of a name, by event time and then by journal position,
 /// hides all older ones, also when it cleared the value or has expired
-/// itself. A write whose expiry is `now` is gone. At most [`MAX_VARIABLES`],
+/// itself; but not once the store keeps it no longer, as then nothing that
+/// lives was hidden by it when it came. A write whose expiry is `now` is gone. At most [`MAX_VARIABLES`],
 /// the most recently set.
 pub fn current_variables(writes: &[VariableWrite], now: Time) -> BTreeMap<&str, &VariableWrite> {
     let mut newest: BTreeMap<&str, &VariableWrite> = BTreeMap::new();
-    for write in writes {
+    for write in writes.iter().filter(|write| write.kept > now) {
         let standing = newest.entry(&write.name).or_insert(write);
         if age_order(write) > age_order(standing) {
             *standing = write;

@@ -107,17 +107,19 @@ impl Service {
         tenant: crate::ids::TenantId,
         id: &str,
     ) -> Result<Option<Arc<KnownKey>>, Error> {
+        // What is read was true when the look began: trust counts from there.
+        let looked = Instant::now();
         let row = self.store.api_key(tenant, id).await?;
         let Some(row) = row.filter(|row| row.revoked.0 == 0) else {
             self.callers.known.remove(name);
-            self.callers.unknown.insert(name.to_owned(), Instant::now());
+            self.callers.unknown.insert(name.to_owned(), looked);
             return Ok(None);
         };
         let tenant = self.tenant(row.tenant).await?;
         let known = Arc::new(KnownKey {
             hash: row.hash.clone(),
             caller: caller(tenant, row),
-            looked: Instant::now(),
+            looked,
             looking: AtomicBool::new(false),
         });
         self.callers.known.insert(name.to_owned(), Arc::clone(&known));

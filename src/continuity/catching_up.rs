@@ -27,10 +27,11 @@ pub(super) fn caught_up(
             return Ok(None);
         }
     }
+    let complete = within_limits(&context);
     // As a load: what the store keeps no longer hides nothing that came later.
     let now = service.store.now();
     context.variables.retain(|write| write.kept > now);
-    Ok(within_limits(&context).then(|| Remembered {
+    Ok(complete.then(|| Remembered {
         row: person.row.clone(),
         links: person.links.clone(),
         key: Arc::clone(&person.key),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::catching_up::caught_up;
+use super::filing::Written;
 use super::record::State;
 use super::sealing::Slot;
 use super::service::Service;
@@ -30,6 +31,13 @@ pub(super) struct Known {
     pub state: State,
 }
 
+impl Known {
+    /// The position of its newest operation.
+    pub fn position(&self) -> Option<i64> {
+        self.entry.newest().map(|guard| guard.position)
+    }
+}
+
 pub(super) struct Desk<'d, 'c> {
     pub service: &'d Arc<Service>,
     pub tenant: &'d Arc<Tenant>,
@@ -38,6 +46,8 @@ pub(super) struct Desk<'d, 'c> {
     pub working: BTreeMap<CustomerId, Working>,
     /// Labels that will be in the dictionary once this is written.
     pub labels: Vec<(Token, Arc<str>)>,
+    /// Variables that this decision gives each customer.
+    pub written: Vec<(CustomerId, Written)>,
     read: ReadSet,
     /// Who was looked up already: one decision sees one state of each.
     seen: BTreeMap<CustomerId, Arc<Remembered>>,
@@ -50,8 +60,8 @@ impl<'d, 'c> Desk<'d, 'c> {
         reads: &'d mut Reads<'c>,
     ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
-        let (labels, seen) = (Vec::new(), BTreeMap::new());
-        Self { service, tenant, reads, effects, working, labels, read, seen }
+        let (labels, written, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { service, tenant, reads, effects, working, labels, written, read, seen }
     }
 
     fn gate(&self) -> &Gate {

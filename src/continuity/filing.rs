@@ -246,6 +246,21 @@ pub(super) fn drop_unwritten(desk: &mut Desk<'_, '_>, customer: CustomerId, inte
     effects.interactions.retain(|row| other(row.customer, row.interaction));
     effects.facts.retain(|row| other(row.customer, row.interaction));
     effects.blocks.retain(|row| other(row.customer, row.interaction));
+    desk.written.retain(|(of, _)| *of != customer);
+}
+
+/// A value that a customer has, as far as others may hide it or be hidden.
+#[derive(Clone)]
+pub(super) struct Written {
+    name: String,
+    set: Time,
+    expire: Time,
+}
+
+impl Written {
+    fn of(write: &VariableWrite) -> Self {
+        Self { name: write.name.clone(), set: write.set, expire: write.expire }
+    }
 }
 
 /// How long a block of variables is kept: until all in it have expired, and until whatever it
@@ -257,18 +272,25 @@ async fn outlasts(
     record: &mut BlockRecord,
 ) -> Result<i64, Error> {
     let last = |record: &BlockRecord| record.values.iter().map(|it| it.expire).max().unwrap_or(0);
-    if desk.working.get(&customer).is_some_and(Working::is_new) {
-        return Ok(last(record));
-    }
-    let person = desk.person(customer, true).await?;
-    let context = person.and_then(|person| person.context.clone());
-    let Some(context) = context else { return Ok(last(record)) };
-    for write in context.variables.iter().filter(|write| write.set > Time(record.set)) {
+    let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
+    let person = if is_new { None } else { desk.person(customer, true).await? };
+    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
+    let now = desk.service.store.now();
+    let kept = context.variables.iter().filter(|write| write.kept > now);
+    let mut known: Vec<Written> = kept.map(Written::of).collect();
+    // What this very operation has written to them is not in their context yet.
+    known.extend(desk.written.iter().filter(|(of, _)| *of == customer).map(|(_, it)| it.clone()));
+    for write in known.iter().filter(|write| write.set > Time(record.set)) {
         let late = record.values.iter_mut().filter(|value| value.name == write.name);
         late.for_each(|value| value.expire = value.expire.min(write.expire.0));
     }
-    let hidden = |write: &&VariableWrite| record.values.iter().any(|it| it.name == write.name);
-    let older = context.variables.iter().filter(hidden).map(|write| write.expire.0).max();
+    let hidden = |write: &&Written| record.values.iter().any(|it| it.name == write.name);
+    let older = known.iter().filter(hidden).map(|write| write.expire.0).max();
+    let set = Time(record.set);
+    desk.written.extend(record.values.iter().map(|value| {
+        let written = Written { name: value.name.clone(), set, expire: Time(value.expire) };
+        (customer, written)
+    }));
     Ok(last(record).max(older.unwrap_or(0)))
 }
 

@@ -48,7 +48,13 @@ impl Service {
     }
 }
 
+/// Tries until an interaction stays as it is while its customer is read.
+const LOOKS: usize = 8;
+
 /// Reads past the cache: another instance may have written, and nothing here is checked at commit.
+///
+/// Interaction and customer are read one after the other. Had the interaction moved to somebody
+/// else in between, one person would be shown under another's name: so it is looked at again.
 pub(super) async fn as_it_stands(
     service: &Arc<Service>,
     caller: &Caller,
@@ -56,9 +62,18 @@ pub(super) async fn as_it_stands(
     wish: &Wish,
     warnings: Vec<Warning>,
 ) -> Result<Answer, Error> {
-    let mut reads = Reads::Fresh(Arc::clone(&service.store));
-    let mut desk = Desk::new(service, &caller.tenant, &mut reads);
-    let known = desk.interaction(interaction).await?.ok_or(Error::InteractionNotFound)?;
-    let settled = settled(&mut desk, known.state, warnings).await?;
-    Ok(answer(settled, caller, service.store.now(), wish))
+    let mut known = service.known(caller, interaction).await?.ok_or(Error::InteractionNotFound)?;
+    for _ in 0..LOOKS {
+        let position = known.position();
+        let mut reads = Reads::Fresh(Arc::clone(&service.store));
+        let mut desk = Desk::new(service, &caller.tenant, &mut reads);
+        let settled = settled(&mut desk, known.state, warnings.clone()).await?;
+        let now = service.store.now();
+        let again = service.known(caller, interaction).await?.ok_or(Error::InteractionNotFound)?;
+        if again.position() == position {
+            return Ok(answer(settled, caller, now, wish));
+        }
+        known = again;
+    }
+    Err(Error::Store(crate::store::Error::Busy))
 }
