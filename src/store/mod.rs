@@ -23,8 +23,8 @@ pub mod schedule;
 mod statement;
 #[expect(clippy::module_inception, reason = "the module's namesake has a file of its own")]
 mod store;
-mod store_time;
 pub mod sweep;
+mod timekeeping;
 mod wake;
 pub mod writer;
 

@@ -12,7 +12,7 @@ use super::gate::{Gate, Listener};
 use super::operation::Verdict;
 use super::reads::Load;
 use super::schedule::Point;
-use super::store_time::StoreTime;
+use super::timekeeping::Timekeeper;
 use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
 use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
@@ -50,7 +50,7 @@ pub struct Store {
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
     /// What is known of store time.
-    time: StoreTime,
+    time: Timekeeper,
     queue: Mutex<Option<mpsc::Sender<Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -83,7 +83,7 @@ impl Store {
             pulse: Pulse::new(),
             reads_counted: AtomicU64::new(0),
             budget: settings.budget,
-            time: StoreTime::of(engine),
+            time: Timekeeper::of(engine),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(None),
         });

@@ -13,7 +13,7 @@ const STEP: i64 = 10_000;
 const UNKNOWN: i64 = i64::MIN;
 
 /// What is known of store time. Only the writer tells it; anybody asks.
-pub(super) struct StoreTime {
+pub(super) struct Timekeeper {
     engine: Engine,
     /// On SQLite the newest time that was persisted; on PostgreSQL how far the database's clock is
     /// ahead of the machine's.
@@ -22,7 +22,7 @@ pub(super) struct StoreTime {
     since: AtomicI64,
 }
 
-impl StoreTime {
+impl Timekeeper {
     pub(super) fn of(engine: Engine) -> Self {
         Self { engine, known: AtomicI64::new(UNKNOWN), since: AtomicI64::new(0) }
     }
@@ -68,8 +68,8 @@ mod tests {
 
     const NOON: Time = Time(1_700_000_000_000);
 
-    fn apart(by: i64) -> StoreTime {
-        let time = StoreTime::of(Engine::Postgres);
+    fn apart(by: i64) -> Timekeeper {
+        let time = Timekeeper::of(Engine::Postgres);
         time.heard(NOON.plus(by), NOON);
         time
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_was_persisted_is_not_undercut() {
-        let time = StoreTime::of(Engine::Sqlite);
+        let time = Timekeeper::of(Engine::Sqlite);
         time.heard(NOON, NOON);
         assert_eq!(time.at(NOON.plus(-5_000)), NOON);
         assert_eq!(time.at(NOON.plus(5_000)), NOON.plus(5_000));
