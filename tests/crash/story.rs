@@ -10,8 +10,9 @@ use threadline::ids::Entropy;
 
 use crate::plan::below;
 
-/// Whom the clients know.
-pub(crate) const PEOPLE: u64 = 60;
+/// Whom the clients know: so many that nobody of them has more than 500 blocks after the long form,
+/// since no more are read.
+pub(crate) const PEOPLE: u64 = 200;
 /// What contacts are about.
 pub(crate) const INTENTS: [&str; 4] = ["billing", "delivery", "repair", "contract"];
 
