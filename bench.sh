@@ -9,10 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 . tests/postgres.sh
-trap postgres_stop EXIT
-# A signal must end the cluster as well: `exit` runs the trap above.
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 cargo build --release --locked
 postgres_start

@@ -9,10 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 . tests/postgres.sh
-trap postgres_stop EXIT
-# A signal must end the cluster as well: `exit` runs the trap above.
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # The Python client's libraries, in an environment of their own under target/,
 # made again when the list of them changes.

@@ -1,5 +1,6 @@
 //! What this instance remembers: who owns an identifier, each customer with what is known of them,
-//! what the journal holds of an interaction, and labels. Bounded by weight; told of every commit before anybody can read in between.
+//! what the journal holds of an interaction, and labels. Bounded by weight; told of every commit
+//! before anybody can read in between.
 //!
 //! "Nobody" is never remembered: the next start of an unknown number must look. An entry that was
 //! loaded while its key changed is not kept.
@@ -39,7 +40,7 @@ fn cache_of<K: Eq + Hash, V: Weight + ?Sized>(bytes: u64, usual: u64, often: f64
     let items = usize::try_from(bytes / usual).unwrap_or(usize::MAX);
     let mut options = OptionsBuilder::new();
     options.estimated_items_capacity(items).weight_capacity(bytes).hot_allocation(often);
-    // Both capacities are given, and nothing else is needed.
+    // It fails only where one of the two capacities was not given.
     let options = options.build().expect("capacities that were given");
     QuickCache::with_options(options, Bytes, FxBuildHasher, DefaultLifecycle::default())
 }

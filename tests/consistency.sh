@@ -9,10 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . tests/postgres.sh
-trap postgres_stop EXIT
-# A signal must end the cluster as well: `exit` runs the trap above.
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 export THREADLINE_CHECK_CALLS="${THREADLINE_CHECK_CALLS:-1000000}"
 export THREADLINE_CHECK_ALTERNATIONS="${THREADLINE_CHECK_ALTERNATIONS:-100000}"

@@ -62,9 +62,6 @@ fi
 if [ $# -gt 0 ]; then patches=("${@/#/tests/planted/}"); patches=("${patches[@]/%/.patch}"); fi
 
 . tests/postgres.sh
-trap postgres_stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 postgres_start
 export THREADLINE_TEST_POSTGRES="$POSTGRES_URL"
 

@@ -3,7 +3,8 @@
 #   postgres_start   makes a cluster in a temporary folder and starts it on a free port of
 #                    127.0.0.1; sets POSTGRES_URL, POSTGRES_PORT, POSTGRES_VERSION
 #   postgres_serve   starts that cluster again on its port after somebody has ended its server
-#   postgres_stop    stops that one, by its own process id, and removes the folder
+#   postgres_stop    stops that one, by its own process id, and removes the folder; done by itself
+#                    when the script that sourced this ends, however it does
 #
 # The cluster is durable as in production (fsync on), so that what a test sees
 # of commits and time-outs is what an operator will see.
@@ -123,3 +124,8 @@ postgres_stop() {
   rm -rf "$POSTGRES_FOLDER"
   POSTGRES_FOLDER=""
 }
+
+trap postgres_stop EXIT
+# A signal must end the cluster as well: `exit` runs the trap above.
+trap 'exit 130' INT
+trap 'exit 143' TERM

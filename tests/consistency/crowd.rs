@@ -30,7 +30,7 @@ const SLOW: u64 = 8;
 const IMPATIENT: u32 = 40;
 /// Between two tries of what was not answered.
 const AGAIN_AFTER: Duration = Duration::from_millis(3);
-/// A test that was planted with a bug, or a service that has one, shows it by then.
+/// What was not answered by then never will be.
 const MOST_TRIES: usize = 20_000;
 
 /// Plays until enough calls were answered; panics with the first history that breaks the contract.
@@ -49,7 +49,8 @@ pub(crate) async fn served(engine: Engine) {
         while let Some(finished) = people.try_join_next() {
             finished.expect("a history that keeps the contract");
         }
-        if tally.answered.load(Ordering::Relaxed) >= wanted {
+        // However fast the machine is, something is killed.
+        if tally.answered.load(Ordering::Relaxed) >= wanted && served.kills() > 0 {
             break;
         }
         let shape =
@@ -73,7 +74,6 @@ pub(crate) async fn served(engine: Engine) {
         served.kills(),
         begun.elapsed().as_secs_f64(),
     );
-    assert!(served.kills() > 0, "so little was asked that nothing was killed");
     drop(served);
     keeper.stop().await;
 }

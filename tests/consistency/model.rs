@@ -12,8 +12,8 @@ use super::wgl::Model;
 /// The model, and where it looks away.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Contract {
-    /// Customers are purged here. A read takes two looks, at the interaction and at its customer:
-    /// one that was purged between them is answered without context.
+    /// Customers are purged here. A read takes several looks, at the interaction and at its
+    /// customer: one who was old enough, and was purged between them, is answered without context.
     pub(crate) purges: bool,
 }
 
@@ -156,7 +156,7 @@ impl Contract {
         let named = known.is_named(person, *customer);
         let context = if *recommended == Recommended::Reuse {
             known.people[person].is_shown(shown, input.span())
-                || (self.purges && *shown == Shown::default())
+                || (self.purges && known.people[person].old && *shown == Shown::default())
         } else {
             *shown == Shown::default()
         };
