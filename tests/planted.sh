@@ -26,7 +26,7 @@ fresh_tree() {
     fi
   done
   # Under another version, so that cargo does not take what it built here for what it built there.
-  sed -i '/^name = "threadline"$/{n;s/".*"/"0.0.0-planted"/}' "$tree/Cargo.toml" "$tree/Cargo.lock"
+  sed -i '/^name = "threadline"$/{n;s/^version = .*/version = "0.0.0-planted"/}' "$tree/Cargo.toml" "$tree/Cargo.lock"
 }
 
 plant() { (cd "$tree" && git apply "$1"); }

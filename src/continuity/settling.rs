@@ -29,6 +29,11 @@ pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId
 }
 
 /// The customer may resolve to another ref by now, or be gone: then nobody is known again.
+///
+/// # Errors
+/// [`Error::InteractionNotFound`] when the interaction is gone with its customer. It was opened by
+/// their key, which is removed in the same commit as they are: they were removed since then, and
+/// what was opened must not be sealed again for somebody else.
 pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<bool, Error> {
     let Some(id) = customer_of(&state.customer) else { return Ok(false) };
     if desk.working.contains_key(&id) {
@@ -38,6 +43,9 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
         Some(person) => {
             state.customer = person.row.customer.0.to_vec();
             Ok(false)
+        }
+        None if state.settled && desk.people(&[id], false).await?.is_empty() => {
+            Err(Error::InteractionNotFound)
         }
         None => {
             state.customer.clear();

@@ -127,13 +127,18 @@ async fn replay(
                         return Err(Error::StartConflict);
                     }
                 }
+                Err(Error::InteractionNotFound) => return Ok(removed(caller, operation)),
                 Err(error) => return Err(error),
             }
         }
         _ => return Err(Error::StartConflict),
     }
     let warnings = operation.warnings();
-    as_it_stands(service, caller, operation.interaction, wish, warnings).await
+    match as_it_stands(service, caller, operation.interaction, wish, warnings).await {
+        // Its customer was removed meanwhile.
+        Err(Error::InteractionNotFound) => Ok(removed(caller, operation)),
+        answer => answer,
+    }
 }
 
 pub(super) fn guard(known: &Known, verb: Verb) -> Option<&[u8]> {

@@ -141,10 +141,12 @@ impl Recording {
             // Written first, then answered as the interaction stands: two looks, one after the
             // other.
             Output::Answered { .. } => self.halve(index, Asked::Get { id }, output, at),
-            // Nothing of it is left, if it was ever written.
+            // Nothing of it is left now. It may have been written, and seen, before that.
             Output::NotFound => {
-                call.input.asked = Asked::Get { id };
-                call.returned = Some((at.step, output));
+                let mut look = call.clone();
+                look.input.asked = Asked::Get { id };
+                look.returned = Some((at.step, output));
+                self.calls.push(look);
             }
             other => call.returned = Some((at.step, other)),
         }
