@@ -31,7 +31,8 @@ pub struct News {
 }
 
 impl News {
-    fn of(customer: CustomerId, effects: &Effects) -> Self {
+    /// What these effects give that customer.
+    pub fn of(customer: CustomerId, effects: &Effects) -> Self {
         fn own<R: Clone>(rows: &[R], is_own: impl Fn(&R) -> bool) -> Vec<R> {
             rows.iter().filter(|row| is_own(row)).cloned().collect()
         }
@@ -47,6 +48,14 @@ impl News {
             facts: own(&effects.facts, |row| row.customer == customer),
             blocks: own(&effects.blocks, |row| row.customer == customer),
         }
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.unfiled.is_empty()
+            && self.interactions.is_empty()
+            && self.facts.is_empty()
+            && self.blocks.is_empty()
     }
 
     pub(super) fn weight(&self) -> usize {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
 use super::caller::Caller;
+use super::catching_up::as_left;
 use super::desk::Desk;
-use super::load;
 use super::record::{CandidateRecord, State};
 use super::settling::customer_of;
 use crate::clock::Time;
@@ -119,34 +119,34 @@ pub struct Settled {
     pub(super) state: State,
     pub(super) customer: Option<CustomerId>,
     pub(super) context: Arc<Context>,
+    /// Whether the context holds what this very decision wrote; else it must be read.
+    pub(super) complete: bool,
     pub(super) disclosure: Disclosure,
     pub(super) labels: Vec<(crate::ids::Token, Arc<str>)>,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Reads what the answer will show of the customer.
+/// What the answer will show of the customer: as they are once this decision is written.
 pub(super) async fn settled(
     desk: &mut Desk<'_, '_>,
     state: State,
     warnings: Vec<Warning>,
 ) -> Result<Settled, Error> {
     let id = customer_of(&state.customer);
-    let in_hand = id.is_some_and(|id| desk.working.get(&id).is_some_and(|one| one.is_new()));
     let labels = std::mem::take(&mut desk.labels);
-    let nobody = (id, Arc::default(), Disclosure::Normal);
-    let (customer, context, disclosure) = match id {
-        // A customer that was made just now has nothing to remember.
-        Some(id) if !in_hand => match desk.person(id, true).await? {
-            Some(person) => {
-                let context = person.context.clone();
-                let disclosure = load::disclosure(&person);
-                (Some(person.row.customer), context.unwrap_or_default(), disclosure)
-            }
-            None => nobody,
-        },
-        _ => nobody,
+    let left = match id {
+        Some(id) => as_left(desk, id, &labels).await?,
+        None => None,
     };
-    Ok(Settled { state, customer, context, disclosure, labels, warnings })
+    let (customer, context, complete, disclosure) = match left {
+        Some(left) => {
+            let complete = left.context.is_some();
+            let context = left.context.unwrap_or(left.before);
+            (Some(left.customer), context, complete, left.disclosure)
+        }
+        None => (id, Arc::default(), true, Disclosure::Normal),
+    };
+    Ok(Settled { state, customer, context, complete, disclosure, labels, warnings })
 }
 
 /// How sure it is by now: the decision, lifted by what somebody said in this interaction.

@@ -1,29 +1,41 @@
-//! A remembered customer catches up with what was written since their context was opened, without
-//! a look at the store.
+//! A remembered customer catches up with what was written since their context was opened, or is
+//! about to be written, without a look at the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Error;
-use super::load::{open_block, open_contact, open_fact, values_of};
+use super::desk::Desk;
+use super::load::{disclosure, open_block, open_contact, open_fact, values_of};
 use super::service::Service;
 use super::tenant::Tenant;
 use crate::cache::{News, Remembered};
-use crate::context::Context;
+use crate::context::{Context, Disclosure};
+use crate::ids::{CustomerId, Token};
+use crate::store::Removal;
 use crate::store::history::{MOST_BLOCKS, MOST_CONTACTS, MOST_FACTS};
 use crate::store::rows::FactRow;
 
+/// Labels and their texts.
+pub(super) type Labels = [(Token, Arc<str>)];
+
 /// The customer with a context that holds all of their news; `None` when it has to be loaded: it
-/// has grown beyond what a load would bring, or a label is not known here.
+/// has grown beyond what a load would bring, or a label is neither known here nor among `labels`.
 pub(super) fn caught_up(
     service: &Service,
     tenant: &Tenant,
     person: &Remembered,
+    labels: &Labels,
 ) -> Result<Option<Remembered>, Error> {
     let Some(context) = &person.context else { return Ok(None) };
     let mut context = Context::clone(context);
+    let text = |token| {
+        let new =
+            labels.iter().find(|(known, _)| *known == token).map(|(_, text)| Arc::clone(text));
+        new.or_else(|| service.memory.label(tenant.id, token))
+    };
     for news in &person.news {
-        if !add(service, tenant, person, &mut context, news)? {
+        if !add(tenant, person, &mut context, news, text)? {
             return Ok(None);
         }
     }
@@ -50,11 +62,11 @@ fn within_limits(context: &Context) -> bool {
 
 /// Whether all of it could be added.
 fn add(
-    service: &Service,
     tenant: &Tenant,
     person: &Remembered,
     context: &mut Context,
     news: &News,
+    label: impl Fn(Token) -> Option<Arc<str>>,
 ) -> Result<bool, Error> {
     context.history.retain(|past| !news.unfiled.contains(&past.interaction));
     for row in &news.interactions {
@@ -68,7 +80,7 @@ fn add(
         }
     }
     for row in &news.facts {
-        let Some(text) = service.memory.label(tenant.id, row.intent) else { return Ok(false) };
+        let Some(text) = label(row.intent) else { return Ok(false) };
         add_fact(tenant, person, context, row, text)?;
     }
     for row in &news.blocks {
@@ -93,4 +105,77 @@ fn add_fact(
     });
     context.facts.push(fact);
     Ok(())
+}
+
+/// A customer as a decision leaves them.
+pub(super) struct Left {
+    pub customer: CustomerId,
+    /// `None` when only the store can tell.
+    pub context: Option<Arc<Context>>,
+    /// The context as it was before.
+    pub before: Arc<Context>,
+    pub disclosure: Disclosure,
+}
+
+/// The customer of that ref as this decision leaves them; `None` when they do not exist.
+pub(super) async fn as_left(
+    desk: &mut Desk<'_, '_>,
+    id: CustomerId,
+    labels: &Labels,
+) -> Result<Option<Left>, Error> {
+    let made = desk.working.get(&id).filter(|working| working.is_new()).map(|working| Remembered {
+        row: working.row.clone(),
+        links: Vec::new(),
+        key: Arc::clone(&working.key),
+        context: Some(Arc::default()),
+        news: Vec::new(),
+    });
+    let person = match made {
+        Some(made) => Arc::new(made),
+        None => match desk.person(id, true).await? {
+            Some(person) => person,
+            None => return Ok(None),
+        },
+    };
+    let customer = person.row.customer;
+    let before = person.context.clone().unwrap_or_default();
+    let disclosure = disclosure(&person);
+    let context = match written(desk, customer) {
+        Written::Nothing => Some(Arc::clone(&before)),
+        Written::Added(news) => {
+            let person = Remembered {
+                row: person.row.clone(),
+                links: Vec::new(),
+                key: Arc::clone(&person.key),
+                context: Some(Arc::clone(&before)),
+                news: vec![Arc::new(news)],
+            };
+            caught_up(desk.service, desk.tenant, &person, labels)?.and_then(|person| person.context)
+        }
+        Written::TakenAway => None,
+    };
+    Ok(Some(Left { customer, context, before, disclosure }))
+}
+
+/// What a decision is about to write of a customer's context.
+enum Written {
+    Nothing,
+    Added(News),
+    TakenAway,
+}
+
+fn written(desk: &Desk<'_, '_>, customer: CustomerId) -> Written {
+    let effects = &desk.effects;
+    let takes =
+        |it: &Removal| matches!(it, Removal::Content { customer: of, .. } if *of == customer);
+    if effects.removals.iter().any(takes) {
+        return Written::TakenAway;
+    }
+    let mut news = News::of(customer, effects);
+    if news.is_empty() {
+        return Written::Nothing;
+    }
+    // Their place in the journal is not known yet: behind all that is known.
+    news.blocks.iter_mut().for_each(|block| block.position = i64::MAX);
+    Written::Added(news)
 }

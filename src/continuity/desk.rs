@@ -167,7 +167,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         if !with_context || person.news.is_empty() {
             return Ok(Some(person));
         }
-        let Some(person) = caught_up(self.service, tenant, &person)? else { return Ok(None) };
+        let Some(person) = caught_up(self.service, tenant, &person, &[])? else { return Ok(None) };
         let person = Arc::new(person);
         memory.keep_person(tenant.id, &person, sequence);
         Ok(Some(person))

@@ -318,6 +318,7 @@ fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
         state,
         customer: None,
         context: Arc::default(),
+        complete: true,
         disclosure: crate::context::Disclosure::Never,
         labels: Vec::new(),
         warnings: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::absorb::{Feedback, News, absorb};
-use super::answer::{Answer, Settled, Warning, Wish, settled};
+use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
 use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::ending;
@@ -89,7 +89,9 @@ impl Service {
         match verdict {
             Ok(Verdict::Committed(settled)) => {
                 self.remember_labels(caller, &settled);
-                // Read anew: the answer shows what this very update has written.
+                if settled.complete {
+                    return Ok(answer(settled, caller, self.store.now(), &wish));
+                }
                 as_it_stands(self, caller, interaction, &wish, settled.warnings).await
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {

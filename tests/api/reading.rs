@@ -1,9 +1,11 @@
 //! Reading back: get, list, customer, and who may read what.
 
+use prost::Message as _;
 use threadline::clock::{Clock, DAY, HOUR};
 use threadline::grpc::proto::{
     EndInteractionRequest, GetCustomerRequest, GetInteractionRequest, IntentStatus,
-    InteractionView, ListInteractionsRequest, StartInteractionRequest,
+    InteractionView, ListInteractionsRequest, StartInteractionRequest, StartInteractionResponse,
+    UpdateInteractionRequest,
 };
 use tonic::Code;
 
@@ -11,15 +13,17 @@ use super::remembering::MONDAY;
 use super::settling::{NUMBER, assert_silent, somebody, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    call, confirm, end, end_with, get, landline_call, number_hint, update,
+    call, confirm, end, end_with, get, intent_of, landline_call, number_hint, reject, update,
+    variable,
 };
-use crate::support::{Engine, Setup, World, each_engine};
+use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
     pages_hold_every_contact_once,
     an_agent_reads_through_an_interaction,
     a_helpdesk_reads_nothing,
     a_get_shows_what_a_start_would,
+    an_update_shows_what_a_get_would,
     history_is_as_long_as_asked_for,
 );
 
@@ -126,6 +130,52 @@ async fn a_get_shows_what_a_start_would(engine: Engine) {
     assert!(basic.identity.is_some() && basic.interaction.is_some());
     assert!(basic.open_intents.is_empty() && basic.variables.is_empty());
     assert!(basic.recent_interactions.is_empty() && basic.brief.is_empty());
+    world.close().await;
+}
+
+/// Makes an update; its answer is that of a look right after it, to the letter.
+async fn updated(client: &Client, request: UpdateInteractionRequest) -> StartInteractionResponse {
+    let look = get(&request.interaction_id);
+    let answer = client.update(request).await.expect("an update");
+    let mut looked = client.get(look).await.expect("it");
+    looked.interaction = None;
+    let looked = StartInteractionResponse::decode(looked.encode_to_vec().as_slice());
+    assert!(answer == looked.expect("the same fields"), "another answer than a look gives");
+    answer
+}
+
+async fn an_update_shows_what_a_get_would(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let known = somebody(&client, "known", "voice", number_hint(NUMBER)).await;
+    let says = |id: &str, update_id: &str, colour: &str, status| UpdateInteractionRequest {
+        variables: variable("colour", colour),
+        intents: vec![intent_of("exchange", status)],
+        ..update(id, update_id)
+    };
+    client.start(call("one", NUMBER)).await.expect("a start");
+    let first = updated(&client, says("one", "1", "red", IntentStatus::Open)).await;
+    assert_eq!(first.variables["colour"].value, "red");
+    let second = updated(&client, says("one", "2", "blue", IntentStatus::Escalated)).await;
+    assert_eq!(second.variables["colour"].value, "blue");
+    assert!(second.open_intents.iter().any(|one| one.intent == "exchange"));
+    client.end(end_with("one", "exchange", IntentStatus::Resolved)).await.expect("an end");
+    let after = updated(&client, says("one", "3", "green", IntentStatus::Open)).await;
+    assert_eq!(after.recent_interactions[0].interaction_id, "one");
+    // Of somebody who must be asked first, who is then confirmed, and rejected at last.
+    client.start(landline_call("asked", NUMBER)).await.expect("a start");
+    let silent = updated(&client, says("asked", "1", "black", IntentStatus::Open)).await;
+    assert_silent(&silent);
+    let sure = updated(&client, confirm("asked", "2")).await;
+    assert_eq!(sure.variables["colour"].value, "black");
+    let other = updated(&client, reject("asked", "3", None)).await;
+    assert_ne!(other.customer_ref, known);
+    let back = updated(&client, reject("asked", "4", Some(&known))).await;
+    assert_eq!((back.customer_ref, back.variables["colour"].value.as_str()), (known, "black"));
+    // Of somebody new.
+    client.start(call("stranger", "+14155550177")).await.expect("a start");
+    let new = updated(&client, says("stranger", "1", "white", IntentStatus::Open)).await;
+    assert!(new.new_customer);
     world.close().await;
 }
 
