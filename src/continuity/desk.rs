@@ -89,7 +89,7 @@ impl<'d, 'c> Desk<'d, 'c> {
             let sequence = self.gate().sequence();
             for (token, owners) in self
                 .reads
-                .load(Box::new(move |connection| {
+                .look(Box::new(move |connection| {
                     Box::pin(async move { read::owners(connection, tenant, &missing).await })
                 }))
                 .await?
@@ -269,7 +269,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         let tenant = self.tenant.id;
         let mut keys = self
             .reads
-            .load(Box::new(move |connection| {
+            .look(Box::new(move |connection| {
                 Box::pin(
                     async move { super::load::keys(&service, tenant, connection, &[id]).await },
                 )

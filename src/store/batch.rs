@@ -2,20 +2,17 @@
 //! write the effects of what came back, link the audit chain, commit, change the cache.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AnyConnection, Executor as _, Row as _};
 
-use super::effects::{Effects, Removal};
 use super::gate::{Committed, Key};
-use super::head::Head;
+use super::head::{self, Head, Link};
 use super::read::{self, bytes16};
-use super::rows::{
-    BlockRow, CustomerRow, DataKeyRow, FactRow, HeadRow, InteractionRow, JournalRow, LabelRow,
-    LinkRow,
-};
+use super::rows::JournalRow;
 use super::schedule::Point;
 use super::statement::{self, Arguments};
+use super::together;
 use super::writer::Queued;
-use super::{Engine, Error, ReadSet, Store};
+use super::{Effects, Engine, Error, ReadSet, Store};
 use crate::clock::Time;
 use crate::ids::{Stamp, TenantId, Token};
 
@@ -31,6 +28,14 @@ pub(super) enum Outcome {
     Failed(Error),
 }
 
+/// What became of a batch.
+pub(super) struct Written {
+    /// Of each operation.
+    pub outcomes: Vec<Outcome>,
+    /// Rows written, roughly.
+    pub rows: u64,
+}
+
 type Guard = (Token, i64, Vec<u8>);
 
 /// Commits the batch; on success every operation has its outcome, and cache and gate know.
@@ -39,9 +44,9 @@ pub(super) async fn commit(
     connection: &mut AnyConnection,
     foreign: &mut Option<i64>,
     batch: &mut [Box<dyn Queued>],
-) -> Result<Vec<Outcome>, Error> {
+) -> Result<Written, Error> {
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
-    let mut last = String::new();
+    let (mut links, mut rows) = (Vec::new(), 0);
     for (number, tenant) in tenants(batch).into_iter().enumerate() {
         let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
         let positions = upper_bound(batch, &own);
@@ -50,20 +55,21 @@ pub(super) async fn commit(
             _ => Head::advance(store, connection, tenant, positions).await?,
         };
         store.schedule.at(Point::Locked).await?;
-        let link = write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?;
-        last.push_str(&link);
+        links.extend(write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?);
     }
-    if last.is_empty() {
+    if links.is_empty() {
         connection.execute("ROLLBACK").await?;
     } else {
         store.schedule.at(Point::Written).await?;
-        last.push_str("COMMIT");
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(last))).await?;
+        head::link_and_commit(store.engine, connection, &links).await?;
         store.schedule.at(Point::Committed).await?;
-        store.gate.commit_batch(&committed(batch, &outcomes), &*store.listener);
+        let committed = committed(batch, &outcomes);
+        store.gate.commit_batch(&committed, &*store.listener);
+        rows = committed.iter().map(|(_, operation)| operation.effects.rows()).sum();
         store.schedule.at(Point::Told).await?;
     }
-    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect())
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect();
+    Ok(Written { outcomes, rows })
 }
 
 /// The operations that were written.
@@ -84,8 +90,8 @@ fn tenants(batch: &[Box<dyn Queued>]) -> Vec<TenantId> {
     batch.iter().map(|operation| operation.tenant()).filter(|tenant| seen.insert(*tenant)).collect()
 }
 
-/// Writes one tenant's part of a batch; the statements that link its audit chain, none when nothing
-/// was written.
+/// Writes one tenant's part of a batch; the next link of its audit chain, none when nothing was
+/// written.
 async fn write_tenant(
     store: &Store,
     connection: &mut AnyConnection,
@@ -93,7 +99,7 @@ async fn write_tenant(
     batch: &mut [Box<dyn Queued>],
     own: &[usize],
     outcomes: &mut [Option<Outcome>],
-) -> Result<String, Error> {
+) -> Result<Option<Link>, Error> {
     let tenant = head.tenant;
     let accepted = accept(store, connection, tenant, batch, own, outcomes).await?;
     let (mut next, stamp) = (head.first, store.entropy.stamp());
@@ -105,7 +111,7 @@ async fn write_tenant(
     let rows: Vec<&JournalRow> =
         accepted.iter().flat_map(|index| journal_of(&*batch[*index])).collect();
     let written = insert_journal(connection, tenant, &rows).await?;
-    let mut joined = Joined::default();
+    let mut operations: Vec<&Effects> = Vec::with_capacity(accepted.len());
     for index in accepted {
         let Some((_, effects)) = batch[index].proposal() else { continue };
         let is_written = |row: &JournalRow| {
@@ -118,14 +124,12 @@ async fn write_tenant(
             for interaction in &effects.strip {
                 super::sweep::strip_journal(connection, tenant, *interaction, first).await?;
             }
-            joined.add(effects);
+            operations.push(effects);
         }
     }
-    if joined.journal.is_empty() {
-        return Ok(String::new());
-    }
-    joined.write(connection, tenant, stamp).await?;
-    Ok(head.link(store.engine, &joined.journal))
+    together::write(connection, tenant, &operations, stamp).await?;
+    let rows: Vec<&JournalRow> = operations.iter().flat_map(|effects| &effects.journal).collect();
+    Ok(if rows.is_empty() { None } else { Some(head.link(&rows)) })
 }
 
 fn journal_of(operation: &dyn Queued) -> &[JournalRow] {
@@ -280,57 +284,4 @@ async fn insert_journal(
         written.insert((Token(bytes16(&row, 0, "journal")?), row.try_get(1)?, row.try_get(2)?));
     }
     Ok(Some(written))
-}
-
-/// What all operations of a batch write, table by table.
-#[derive(Default)]
-struct Joined<'a> {
-    journal: Vec<&'a JournalRow>,
-    heads: FxHashSet<Token>,
-    customers: Vec<&'a CustomerRow>,
-    data_keys: Vec<&'a DataKeyRow>,
-    removals: Vec<Removal>,
-    links: Vec<&'a LinkRow>,
-    interactions: Vec<&'a InteractionRow>,
-    facts: Vec<&'a FactRow>,
-    blocks: Vec<&'a BlockRow>,
-    labels: Vec<&'a LabelRow>,
-}
-
-impl<'a> Joined<'a> {
-    fn add(&mut self, effects: &'a Effects) {
-        self.journal.extend(&effects.journal);
-        self.heads.extend(&effects.heads);
-        self.customers.extend(&effects.customers);
-        self.data_keys.extend(&effects.data_keys);
-        self.removals.extend(&effects.removals);
-        self.links.extend(&effects.links);
-        self.interactions.extend(&effects.interactions);
-        self.facts.extend(&effects.facts);
-        self.blocks.extend(&effects.blocks);
-        self.labels.extend(&effects.labels);
-    }
-
-    /// Removals first, then every table once.
-    async fn write(
-        &self,
-        connection: &mut AnyConnection,
-        tenant: TenantId,
-        stamp: Stamp,
-    ) -> Result<(), Error> {
-        for removal in &self.removals {
-            super::sweep::remove(connection, tenant, *removal).await?;
-        }
-        let heads: Vec<HeadRow> =
-            self.heads.iter().map(|token| HeadRow { token: *token, stamp }).collect();
-        statement::insert(connection, tenant, &self.data_keys).await?;
-        statement::insert(connection, tenant, &self.customers).await?;
-        statement::insert(connection, tenant, &heads).await?;
-        statement::insert(connection, tenant, &self.links).await?;
-        statement::insert(connection, tenant, &self.interactions).await?;
-        statement::insert(connection, tenant, &self.facts).await?;
-        statement::insert(connection, tenant, &self.blocks).await?;
-        statement::insert(connection, tenant, &self.labels).await?;
-        Ok(())
-    }
 }

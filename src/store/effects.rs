@@ -29,7 +29,7 @@ pub struct Effects {
     pub keys: Vec<(CustomerId, Arc<DataKey>)>,
     /// Removals, before anything is inserted.
     pub removals: Vec<Removal>,
-    /// Links made, raised or used.
+    /// Links made, raised or used. Of the first two the token is among the heads.
     pub links: Vec<LinkRow>,
     /// History entries.
     pub interactions: Vec<InteractionRow>,
@@ -52,6 +52,13 @@ impl Effects {
         let rows = self.journal.iter();
         let interactions = rows.map(move |row| Key::Interaction(tenant, row.interaction));
         heads.chain(customers).chain(removed).chain(interactions)
+    }
+
+    /// How many rows it writes.
+    pub(super) fn rows(&self) -> u64 {
+        let people = self.heads.len() + self.customers.len() + self.data_keys.len();
+        let content = self.interactions.len() + self.facts.len() + self.blocks.len();
+        (self.journal.len() + people + content + self.links.len() + self.labels.len()) as u64
     }
 
     /// Customers that are no more.

@@ -1,10 +1,11 @@
 //! Where SQLite and PostgreSQL differ. Everything else in the store is one SQL text for both.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Executor as _, Row as _};
 
 use super::Error;
 use crate::clock::Time;
@@ -91,12 +92,34 @@ impl Engine {
             .map_err(Error::from)
     }
 
-    /// The one connection that writes.
-    pub(super) async fn writer(self, url: &str) -> Result<AnyConnection, Error> {
+    /// The one connection that writes. `synced_apart`: its commits are brought to the disk, and the
+    /// log into the file, by others.
+    pub(super) async fn writer(
+        self,
+        url: &str,
+        synced_apart: bool,
+    ) -> Result<AnyConnection, Error> {
         let options = self.options(url)?;
         let mut connection = within(AnyConnection::connect_with(&options)).await?;
         within(connection.execute(self.writer_session())).await?;
+        if synced_apart && self == Self::Sqlite {
+            let apart = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
+            within(connection.execute(apart)).await?;
+        }
         Ok(connection)
+    }
+
+    /// The file that SQLite writes; none where there is none, as on PostgreSQL.
+    pub(super) async fn file(
+        self,
+        connection: &mut AnyConnection,
+    ) -> Result<Option<PathBuf>, Error> {
+        if self == Self::Postgres {
+            return Ok(None);
+        }
+        let row = connection.fetch_one("PRAGMA database_list").await?;
+        let path: String = row.try_get(2)?;
+        Ok((!path.is_empty()).then(|| path.into()))
     }
 
     fn reader_session(self) -> &'static str {
@@ -145,14 +168,8 @@ impl Engine {
     }
 
     /// Begins the transaction of a batch and takes the first tenant's head, in one round trip.
-    /// SQLite answers first with a number that moves when another connection has written the file.
     pub(super) fn open_batch(self, tenant: TenantId, positions: i64, now: Time) -> String {
-        let first = match self {
-            Self::Sqlite => "PRAGMA data_version; ",
-            // Instances see each other by stamps.
-            Self::Postgres => "",
-        };
-        format!("{}; {first}{}", self.begin_write(), self.advance_head(tenant, positions, now))
+        format!("{}; {}", self.begin_write(), self.advance_head(tenant, positions, now))
     }
 
     /// Takes so many positions for a tenant, moves the store's clock on, and locks the tenant's

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
 
 use super::rows::JournalRow;
+use super::statement::{self, Arguments};
 use super::{Engine, Error, Store, audit};
 use crate::clock::Time;
 use crate::ids::TenantId;
@@ -14,6 +15,11 @@ use crate::ids::TenantId;
 /// PostgreSQL waits two seconds for a head and then says so. Where it says nothing, the connection is
 /// lost, and a batch must not wait until all of its time has passed.
 const OPENED_WITHIN: Duration = Duration::from_secs(3);
+
+/// SQLite answers first with a number that moves when another connection has written the file.
+const OPEN_SQLITE: &str = "BEGIN IMMEDIATE; PRAGMA data_version; \
+    UPDATE tenant_head SET position = position + ?, store_time = MAX(store_time, ?) \
+    WHERE tenant = ? RETURNING position, audit_hash, store_time";
 
 /// A tenant's head, held until commit.
 pub(super) struct Head {
@@ -35,11 +41,18 @@ impl Head {
         tenant: TenantId,
         positions: i64,
     ) -> Result<Self, Error> {
-        let text = store.engine.open_batch(tenant, positions, store.clock.now());
-        let opening = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+        let now = store.clock.now();
         let rows = match store.engine {
-            Engine::Sqlite => opening.await?,
+            Engine::Sqlite => {
+                let mut arguments = Arguments::default();
+                arguments.push(&positions);
+                arguments.push(&now);
+                arguments.push(&tenant.0);
+                statement::query(OPEN_SQLITE, arguments).fetch_all(&mut *connection).await?
+            }
             Engine::Postgres => {
+                let text = store.engine.open_batch(tenant, positions, now);
+                let opening = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
                 let opened = tokio::time::timeout(OPENED_WITHIN, opening).await;
                 opened.map_err(|_| Error::Unavailable)??
             }
@@ -80,14 +93,71 @@ impl Head {
         Ok(Self { tenant, first, now, audit_hash: row.try_get(1)? })
     }
 
-    /// The statements that link what was written to the tenant's chain.
-    pub fn link(&self, engine: Engine, rows: &[&JournalRow]) -> String {
-        let hash = engine.literal(&audit::link(&self.audit_hash, rows.iter().copied()));
-        let last = rows.last().map_or(self.first, |row| row.position);
-        let (tenant, entries) = (self.tenant.0, rows.len());
+    /// The next link of the chain, over what was written.
+    pub fn link(&self, rows: &[&JournalRow]) -> Link {
+        Link {
+            tenant: self.tenant,
+            position: rows.last().map_or(self.first, |row| row.position),
+            entries: rows.len() as i64,
+            hash: audit::link(&self.audit_hash, rows.iter().copied()),
+        }
+    }
+}
+
+/// A link of a tenant's audit chain.
+pub(super) struct Link {
+    tenant: TenantId,
+    position: i64,
+    entries: i64,
+    hash: [u8; 32],
+}
+
+/// Writes the links and commits, on SQLite the last link in one text with the commit.
+pub(super) async fn link_and_commit(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    links: &[Link],
+) -> Result<(), Error> {
+    match engine {
+        Engine::Sqlite => {
+            for (index, link) in links.iter().enumerate() {
+                let last = index + 1 == links.len();
+                let text = if last { LINK_AND_COMMIT } else { LINK };
+                statement::query(text, link.arguments()).execute(&mut *connection).await?;
+            }
+        }
+        Engine::Postgres => {
+            let mut text: String = links.iter().map(Link::as_text).collect();
+            text.push_str("COMMIT");
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+        }
+    }
+    Ok(())
+}
+
+const LINK: &str = "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
+                    UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?";
+const LINK_AND_COMMIT: &str = "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
+     UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?; COMMIT";
+
+impl Link {
+    fn arguments(&self) -> Arguments {
+        let mut arguments = Arguments::of(self.tenant);
+        arguments.push(&self.position);
+        arguments.push(&self.entries);
+        arguments.push(&self.hash.to_vec());
+        arguments.push(&self.hash.to_vec());
+        arguments.push(&self.tenant.0);
+        arguments
+    }
+
+    /// PostgreSQL takes several statements at once only without parameters.
+    fn as_text(&self) -> String {
+        let Self { tenant, position, entries, hash } = self;
+        let (tenant, hash) = (tenant.0, Engine::Postgres.literal(hash));
         format!(
             "INSERT INTO audit_link (tenant, position, entries, hash) \
-             VALUES ({tenant}, {last}, {entries}, {hash}); \
+             VALUES ({tenant}, {position}, {entries}, {hash}); \
              UPDATE tenant_head SET audit_hash = {hash} WHERE tenant = {tenant}; "
         )
     }

@@ -9,6 +9,8 @@
 pub mod admin;
 mod audit;
 mod batch;
+mod checkpoint;
+mod durability;
 pub mod effects;
 pub mod engine;
 mod error;
@@ -16,6 +18,7 @@ pub mod gate;
 mod head;
 pub mod history;
 pub mod operation;
+mod pulse;
 pub mod read;
 pub mod reads;
 pub mod rows;
@@ -25,6 +28,7 @@ mod statement;
 mod store;
 pub mod sweep;
 mod timekeeping;
+mod together;
 mod wake;
 pub mod writer;
 

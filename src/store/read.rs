@@ -45,7 +45,8 @@ pub struct Owners {
     pub customers: Vec<(CustomerId, i64)>,
 }
 
-/// The owners of each token, with the stamps they hold under. Unknown tokens are there, empty.
+/// The owners of each token, with the stamps they hold under. Unknown tokens are there, empty. One
+/// statement, so that it needs no transaction to be of one moment.
 ///
 /// # Errors
 /// As the database's.
@@ -56,16 +57,25 @@ pub async fn owners(
 ) -> Result<HashMap<Token, Owners>, Error> {
     let mut found: HashMap<Token, Owners> =
         tokens.iter().map(|token| (*token, Owners::default())).collect();
-    let sql = "SELECT token, stamp FROM head WHERE tenant = $1 AND token";
-    for row in statement::select_in(connection, tenant, sql, tokens, "").await? {
-        let token = Token(bytes16(&row, 0, "head")?);
-        found.entry(token).or_default().stamp = Some(Stamp(row.try_get(1)?));
-    }
-    let sql = "SELECT token, customer, assurance FROM link WHERE tenant = $1 AND token";
-    for row in statement::select_in(connection, tenant, sql, tokens, "").await? {
-        let owners = found.entry(Token(bytes16(&row, 0, "link")?)).or_default();
-        if owners.customers.len() < MOST_OWNERS {
-            owners.customers.push((CustomerId(bytes16(&row, 1, "link")?), row.try_get(2)?));
+    let tokens = distinct(tokens.iter().map(|token| token.0));
+    let questions = [
+        Question {
+            sql: "SELECT 1, token, token, stamp FROM head WHERE tenant = $1 AND token",
+            keys: &tokens,
+            tail: "",
+        },
+        Question {
+            sql: "SELECT 2, token, customer, assurance FROM link WHERE tenant = $1 AND token",
+            keys: &tokens,
+            tail: "",
+        },
+    ];
+    for row in statement::select_union(connection, tenant, &questions).await? {
+        let owners = found.entry(Token(bytes16(&row, 1, "head")?)).or_default();
+        if row.try_get::<i32, _>(0)? == 1 {
+            owners.stamp = Some(Stamp(row.try_get(3)?));
+        } else if owners.customers.len() < MOST_OWNERS {
+            owners.customers.push((CustomerId(bytes16(&row, 2, "link")?), row.try_get(3)?));
         }
     }
     found.values_mut().for_each(|owners| owners.customers.sort_unstable());

@@ -10,7 +10,7 @@ use sqlx::{Any, AnyConnection, Executor as _};
 
 use super::operation::Boxed;
 use super::schedule::Point;
-use super::{Error, Store};
+use super::{Engine, Error, Store};
 
 /// Where to read.
 pub enum Reads<'c> {
@@ -45,20 +45,55 @@ impl Reads<'_> {
     /// # Errors
     /// Whatever the load meets; [`Error::Unavailable`] when no connection is free in time.
     pub async fn load<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
+        self.load_as(Moment::OfTransaction, load).await
+    }
+
+    /// Runs a load that is one statement: it needs no transaction to be of one moment.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn look<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
+        self.load_as(Moment::OfStatement, load).await
+    }
+
+    async fn load_as<T: Send + 'static>(
+        &mut self,
+        moment: Moment,
+        load: Load<T>,
+    ) -> Result<T, Error> {
         match self {
             Self::Inside(connection) => load(connection).await,
-            Self::Outside(store) | Self::Fresh(store) => {
-                let store = Arc::clone(store);
-                // A request that is cancelled must not leave a connection inside a transaction:
-                // the task goes on to its end without it.
-                let own = Arc::clone(&store);
-                let task = tokio::spawn(async move { snapshot(&own, load).await });
-                let loaded = task.await.map_err(|_| Error::Unavailable)?;
-                store.schedule.at(Point::Loaded).await?;
-                loaded
+            Self::Outside(store) => outside(store, moment, load).await,
+            Self::Fresh(store) => {
+                let loaded = outside(store, moment, load).await?;
+                // No commit of its own comes after what it saw.
+                store.durability.reached().await?;
+                Ok(loaded)
             }
         }
     }
+}
+
+/// What a load is of one moment by.
+#[derive(Clone, Copy, PartialEq)]
+enum Moment {
+    OfTransaction,
+    OfStatement,
+}
+
+async fn outside<T: Send + 'static>(
+    store: &Arc<Store>,
+    moment: Moment,
+    load: Load<T>,
+) -> Result<T, Error> {
+    let store = Arc::clone(store);
+    // A request that is cancelled must not leave a connection inside a transaction:
+    // the task goes on to its end without it.
+    let own = Arc::clone(&store);
+    let task = tokio::spawn(async move { snapshot(&own, moment, load).await });
+    let loaded = task.await.map_err(|_| Error::Unavailable)?;
+    store.schedule.at(Point::Loaded).await?;
+    loaded
 }
 
 impl Store {
@@ -84,12 +119,17 @@ impl Store {
     }
 }
 
-async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
+async fn snapshot<T>(store: &Store, moment: Moment, load: Load<T>) -> Result<T, Error> {
     store.reads_counted.fetch_add(1, Ordering::Relaxed);
-    let mut connection = store.reader(store.engine.begin_read()).await?;
+    // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
+    let alone = moment == Moment::OfStatement && store.engine == Engine::Sqlite;
+    let mut connection = match alone {
+        true => store.readers.acquire().await?,
+        false => store.reader(store.engine.begin_read()).await?,
+    };
     let reading = async {
         let loaded = load(&mut connection).await;
-        (loaded, connection.execute("COMMIT").await.is_ok())
+        (loaded, alone || connection.execute("COMMIT").await.is_ok())
     };
     let (loaded, ended) = tokio::time::timeout(READ_WITHIN, reading)
         .await

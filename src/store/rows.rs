@@ -90,6 +90,21 @@ row!(
     }
 );
 
+/// A tie that was used once more and is otherwise as it was. Its assurance is not mentioned: an
+/// index holds it, and SQLite would write that anew for every use.
+pub(super) struct UsedLink<'a>(pub &'a LinkRow);
+
+impl Row for UsedLink<'_> {
+    const TABLE: &'static str = LinkRow::TABLE;
+    const COLUMNS: &'static [&'static str] = LinkRow::COLUMNS;
+    const ON_CONFLICT: &'static str = "ON CONFLICT (tenant, customer, token) DO UPDATE SET \
+        uses = excluded.uses, weight = excluded.weight, newest = excluded.newest";
+
+    fn bind(&self, arguments: &mut Arguments) {
+        self.0.bind(arguments);
+    }
+}
+
 row!(
     /// A contact in a customer's history.
     InteractionRow, "interaction",

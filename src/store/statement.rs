@@ -92,7 +92,8 @@ bind! {
     Outcome => |value| *value as i64,
 }
 
-/// Inserts all rows, in as few statements as powers of two allow; how many went in.
+/// Inserts all rows, in as few statements as the sizes allow; how many went in. On SQLite a
+/// statement may be filled up with its last row: written twice, a row is what it was.
 pub(super) async fn insert<R: Row>(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -102,10 +103,14 @@ pub(super) async fn insert<R: Row>(
     let mut inserted = 0;
     let mut rest = rows;
     while !rest.is_empty() {
-        let (chunk, tail) = rest.split_at(chunk_size(rest.len(), MOST_ROWS));
+        let (count, size) = match engine {
+            Engine::Sqlite => sizes(rest.len(), MOST_ROWS),
+            Engine::Postgres => exact_size(rest.len()),
+        };
+        let (chunk, tail) = rest.split_at(count);
         rest = tail;
-        let arguments = insert_arguments(engine, tenant, chunk);
-        let query = sqlx::query_with(insert_text::<R>(engine, chunk.len()), arguments.0);
+        let arguments = insert_arguments(engine, tenant, chunk, size);
+        let query = sqlx::query_with(insert_text::<R>(engine, size), arguments.0);
         inserted += query.execute(&mut *connection).await?.rows_affected();
     }
     Ok(inserted)
@@ -114,10 +119,16 @@ pub(super) async fn insert<R: Row>(
 /// On PostgreSQL the tenant is bound once. SQLite looks for the name of every parameter that has
 /// one, and for each walks the list of all of them: there parameters have none, and the tenant is
 /// bound with every row.
-fn insert_arguments<R: Row>(engine: Engine, tenant: TenantId, rows: &[R]) -> Arguments {
+fn insert_arguments<R: Row>(
+    engine: Engine,
+    tenant: TenantId,
+    rows: &[R],
+    size: usize,
+) -> Arguments {
     let mut arguments = Arguments::default();
-    arguments.0.reserve(rows.len() * (R::COLUMNS.len() + 1), 0);
-    for (index, row) in rows.iter().enumerate() {
+    arguments.0.reserve(size * (R::COLUMNS.len() + 1), 0);
+    let filling = rows.last().into_iter().cycle().take(size - rows.len());
+    for (index, row) in rows.iter().chain(filling).enumerate() {
         if index == 0 || engine == Engine::Sqlite {
             arguments.push(&tenant.0);
         }
@@ -126,19 +137,20 @@ fn insert_arguments<R: Row>(engine: Engine, tenant: TenantId, rows: &[R]) -> Arg
     arguments
 }
 
-/// The text that inserts so many rows, made once: there are few, since rows come in powers of two.
+/// The text that inserts so many rows, made once: there are few, since there are few sizes.
 fn insert_text<R: Row>(engine: Engine, rows: usize) -> &'static str {
-    type Texts = HashMap<(Engine, &'static str, usize), &'static str>;
+    type Texts = HashMap<(Engine, &'static str, &'static str, usize), &'static str>;
     static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
     // Only whole texts are put behind this lock: a poisoned one is still whole.
     let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
     texts
-        .entry((engine, R::TABLE, rows))
-        // Kept for good: at most seven texts for each table and engine.
+        .entry((engine, R::TABLE, R::ON_CONFLICT, rows))
+        // Kept for good: one for each size, kind of row and engine.
         .or_insert_with(|| Box::leak(write_insert::<R>(engine, rows).into_boxed_str()))
 }
 
-fn write_insert<R: Row>(engine: Engine, rows: usize) -> String {
+/// The text that inserts so many rows.
+pub(super) fn write_insert<R: Row>(engine: Engine, rows: usize) -> String {
     // What fails ends SQLite's transaction, as PostgreSQL's: a batch that fails is given up whole.
     // Could the statement alone be taken back, a copy of every page it changes would be kept.
     let insert = if engine == Engine::Sqlite { "INSERT OR ROLLBACK" } else { "INSERT" };
@@ -162,10 +174,22 @@ fn write_insert<R: Row>(engine: Engine, rows: usize) -> String {
     sql
 }
 
-/// The largest power of two that is neither more than `rest` nor more than `most`.
-fn chunk_size(rest: usize, most: usize) -> usize {
-    let floor = if rest.is_power_of_two() { rest } else { rest.next_power_of_two() / 2 };
-    floor.min(most)
+/// Rows of one text: few sizes, so that few texts exist, and none much larger than the one before.
+const SIZES: [usize; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64];
+
+/// How many of `rest` go into one text that takes at most so many, and how many it takes: the text
+/// may be a little larger, where a row may be written twice.
+pub(super) fn sizes(rest: usize, most: usize) -> (usize, usize) {
+    let largest = SIZES.into_iter().rev().find(|size| *size <= most).unwrap_or(1);
+    let count = rest.min(largest);
+    let size = SIZES.into_iter().find(|size| *size >= count).unwrap_or(count);
+    (count, size)
+}
+
+/// The largest size that is not more than `rest`, twice: PostgreSQL takes a row only once.
+fn exact_size(rest: usize) -> (usize, usize) {
+    let size = SIZES.into_iter().rev().find(|size| *size <= rest).unwrap_or(1);
+    (size, size)
 }
 
 /// Runs `sql`, whose text ends before `IN`, for all keys: `… column IN ($2, …)` + `tail`.
@@ -255,11 +279,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_powers_of_two() {
-        assert_eq!(chunk_size(1, 64), 1);
-        assert_eq!(chunk_size(3, 64), 2);
-        assert_eq!(chunk_size(64, 64), 64);
-        assert_eq!(chunk_size(200, 64), 64);
+    fn a_text_holds_all_rows_and_few_twice() {
+        assert!(SIZES.is_sorted() && SIZES[SIZES.len() - 1] == MOST_ROWS);
+        for rest in 1..=200 {
+            let (count, size) = sizes(rest, MOST_ROWS);
+            assert!(count <= rest && count <= size && size <= MOST_ROWS, "{rest}");
+            assert!(count == rest || count == MOST_ROWS, "{rest}: as many as can be");
+            assert!((size - count) * 4 <= count, "{rest}: {count} in {size}");
+            let (count, size) = exact_size(rest);
+            assert!(count == size && count <= rest, "{rest}");
+        }
+        assert_eq!(sizes(64, 21), (20, 20));
+        assert_eq!(sizes(1, 0), (1, 1));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The store itself: its connections, its clock, and the way from a decision to a durable write.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -8,12 +9,14 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::durability::{Durability, Syncer};
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
+use super::pulse::Pulse;
 use super::reads::Load;
 use super::schedule::Point;
 use super::timekeeping::Timekeeper;
-use super::writer::{self, Chore, Finished, Item, Pending, Pulse, QUEUE};
+use super::writer::{self, Chore, Finished, Item, Pending, QUEUE};
 use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
@@ -47,6 +50,7 @@ pub struct Store {
     pub(super) gate: Arc<Gate>,
     pub(super) schedule: Schedule,
     pub(super) pulse: Pulse,
+    pub(super) durability: Arc<Durability>,
     pub(super) reads_counted: AtomicU64,
     budget: Duration,
     /// What is known of store time.
@@ -81,6 +85,7 @@ impl Store {
             gate: settings.gate,
             schedule: settings.schedule,
             pulse: Pulse::new(),
+            durability: Arc::new(Durability::new()),
             reads_counted: AtomicU64::new(0),
             budget: settings.budget,
             time: Timekeeper::of(engine),
@@ -89,20 +94,29 @@ impl Store {
         });
         let mut connection = store.readers.acquire().await?;
         store.saw_store_time(engine.store_time(&mut connection).await?);
+        let file = engine.file(&mut connection).await?;
         drop(connection);
-        store.start_writer(queue)?;
+        store.start_writer(queue, file)?;
         Ok(store)
     }
 
     /// The writer has a thread of its own: it must not wait for the server's work.
-    fn start_writer(self: &Arc<Self>, queue: mpsc::Receiver<Item>) -> Result<(), Error> {
+    fn start_writer(
+        self: &Arc<Self>,
+        queue: mpsc::Receiver<Item>,
+        file: Option<PathBuf>,
+    ) -> Result<(), Error> {
         let failed = |_| Error::Configuration("the writer's thread cannot be started".into());
+        // Steered, one party moves at a time: the disk is waited for where SQLite does so itself.
+        let apart = file.filter(|_| matches!(self.schedule, Schedule::Free));
+        let syncer = apart.map(|file| Syncer::start(&self.durability, file)).transpose();
+        let syncer = syncer.map_err(failed)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let store = Arc::clone(self);
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || runtime.block_on(writer::run(store, queue)))
+            .spawn(move || runtime.block_on(writer::run(store, queue, syncer)))
             .map_err(failed)?;
         *lock(&self.thread) = Some(thread);
         Ok(())
@@ -132,9 +146,11 @@ impl Store {
         self.time.heard(now, self.clock.now());
     }
 
-    /// Whether the writer has been busy with one batch for longer than the budget (at least 100 ms).
+    /// Whether the writer has been busy with one batch, or the disk with what was committed, for longer
+    /// than the budget (at least 100 ms).
     pub fn stalled(&self) -> bool {
-        self.pulse.stalled(self.budget.max(LEAST_STALL))
+        let budget = self.budget.max(LEAST_STALL);
+        self.pulse.stalled(budget) || self.durability.stalled(budget)
     }
 
     /// Decides, writes, and gives the answer once it is durable. Stale decisions are made again,

@@ -5,16 +5,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{self, Outcome};
+use super::batch::{self, Outcome, Written};
+use super::checkpoint::Checkpoints;
+use super::durability::{Awaiting, Syncer};
 use super::operation::Boxed;
 use super::schedule::Point;
-use super::wake::{Waker, wake_all};
+use super::wake::{Results, Waker, wake_all};
 use super::{Effects, Engine, Error, Operation, Proposal, ReadSet, Reads, Store};
 use crate::ids::TenantId;
 
@@ -167,35 +169,15 @@ impl<O: Operation> Queued for Pending<O> {
     }
 }
 
-/// Since when the current batch has been committing, for requests that must not queue behind it.
-pub(super) struct Pulse {
-    born: Instant,
-    since: AtomicI64,
-}
-
-impl Pulse {
-    pub(super) fn new() -> Self {
-        Self { born: Instant::now(), since: AtomicI64::new(-1) }
-    }
-
-    fn begin(&self) {
-        self.since.store(self.born.elapsed().as_millis() as i64, Ordering::Release);
-    }
-
-    fn end(&self) {
-        self.since.store(-1, Ordering::Release);
-    }
-
-    /// Whether a batch has been committing for longer than `budget`.
-    pub(super) fn stalled(&self, budget: Duration) -> bool {
-        let since = self.since.load(Ordering::Acquire);
-        since >= 0 && self.born.elapsed().as_millis() as i64 - since > budget.as_millis() as i64
-    }
-}
-
-/// Runs until every sender is gone and the queue is empty.
-pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
-    let mut writer = Writer { store, connection: None, foreign: None };
+/// Runs until every sender is gone and the queue is empty. With a `syncer` commits become durable
+/// after they were made, else in being made.
+pub(super) async fn run(
+    store: Arc<Store>,
+    mut queue: mpsc::Receiver<Item>,
+    syncer: Option<Syncer>,
+) {
+    let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
+    let mut writer = Writer { store, connection: None, foreign: None, syncer, checkpoints };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
@@ -223,18 +205,11 @@ pub(super) async fn run(store: Arc<Store>, mut queue: mpsc::Receiver<Item>) {
         for batch in writer.split(taken) {
             writer.commit(batch).await;
         }
-        for Chore { work, done } in chores {
-            // Whoever asked may be gone; the work is done all the same.
-            writer.store.pulse.begin();
-            let finished = writer.chore(work).await;
-            writer.store.pulse.end();
-            let _ = done.send(finished);
+        for chore in chores {
+            writer.chore(chore).await;
         }
     }
-    if let Some(connection) = writer.connection.take() {
-        // The rows are durable; a connection that closes badly changes nothing.
-        let _ = connection.close().await;
-    }
+    writer.close().await;
 }
 
 type Operations = Vec<Box<dyn Queued>>;
@@ -243,6 +218,8 @@ struct Writer {
     store: Arc<Store>,
     connection: Option<AnyConnection>,
     foreign: Option<i64>,
+    syncer: Option<Syncer>,
+    checkpoints: Option<Checkpoints>,
 }
 
 impl Writer {
@@ -268,32 +245,60 @@ impl Writer {
     async fn commit(&mut self, batch: Operations) {
         let mut rest = VecDeque::from([batch]);
         while let Some(mut batch) = rest.pop_front() {
-            self.store.pulse.begin();
+            let number = self.begin();
             let result = self.try_commit(&mut batch).await;
             self.store.pulse.end();
-            match result {
-                Ok(outcomes) => wake_all(batch.into_iter().zip(outcomes)),
+            let (results, rows) = match result {
+                Ok(Written { outcomes, rows }) => (batch.into_iter().zip(outcomes).collect(), rows),
                 Err(Error::Refused { .. } | Error::Damaged { .. }) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     rest.push_front(second);
                     rest.push_front(batch);
+                    (Results::new(), 0)
                 }
                 Err(error) => {
                     tracing::error!(%error, operations = batch.len(), "a batch was not committed");
                     let failed = |operation| (operation, Outcome::Failed(error.again()));
-                    wake_all(batch.into_iter().map(failed));
+                    (batch.into_iter().map(failed).collect(), 0)
                 }
+            };
+            match (&self.syncer, number) {
+                (Some(syncer), Some(number)) => {
+                    syncer.wake_once_durable(number, Some(Awaiting::Batch(results)));
+                }
+                _ => wake_all(results.into_iter()),
+            }
+            self.wrote(rows).await;
+        }
+    }
+
+    /// A commit begins, which may be seen before it is durable: then it has a number.
+    fn begin(&self) -> Option<u64> {
+        self.store.pulse.begin();
+        self.syncer.as_ref().map(Syncer::announce)
+    }
+
+    /// Between two batches the log is kept short.
+    async fn wrote(&mut self, rows: u64) {
+        if let (Some(checkpoints), Some(connection)) = (&mut self.checkpoints, &mut self.connection)
+        {
+            self.store.pulse.begin();
+            let moving = checkpoints.wrote(rows, &self.store, connection);
+            let moved = tokio::time::timeout(BATCH_WITHIN, moving).await;
+            self.store.pulse.end();
+            if moved.is_err() {
+                self.forget_connection();
             }
         }
     }
 
-    async fn try_commit(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
+    async fn try_commit(&mut self, batch: &mut Operations) -> Result<Written, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
             let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch)).await;
             match attempt.unwrap_or(Err(Error::Unavailable)) {
-                Ok(outcomes) => return Ok(outcomes),
+                Ok(written) => return Ok(written),
                 Err(error @ (Error::Refused { .. } | Error::Damaged { .. })) => {
                     self.forget_connection();
                     return Err(error);
@@ -312,7 +317,7 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, batch: &mut Operations) -> Result<Vec<Outcome>, Error> {
+    async fn attempt(&mut self, batch: &mut Operations) -> Result<Written, Error> {
         self.store.schedule.at(Point::Taken).await?;
         self.connect().await?;
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
@@ -322,18 +327,33 @@ impl Writer {
     async fn connect(&mut self) -> Result<(), Error> {
         if self.connection.is_none() {
             self.foreign = None;
-            self.connection = Some(self.store.engine.writer(&self.store.url).await?);
+            let engine = self.store.engine;
+            let synced_apart = self.syncer.is_some();
+            self.connection = Some(engine.writer(&self.store.url, synced_apart).await?);
         }
         Ok(())
     }
 
-    async fn chore(&mut self, work: Work) -> Result<(), Error> {
-        let done = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
-        let done = done.unwrap_or(Err(Error::Unavailable));
-        if done.is_err() {
+    async fn chore(&mut self, Chore { work, done }: Chore) {
+        let number = self.begin();
+        let finished = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
+        self.store.pulse.end();
+        let finished = finished.unwrap_or(Err(Error::Unavailable));
+        if finished.is_err() {
             self.forget_connection();
         }
-        done
+        match (&self.syncer, number, finished) {
+            (Some(syncer), Some(number), Ok(())) => {
+                syncer.wake_once_durable(number, Some(Awaiting::Chore(done)));
+            }
+            (syncer, number, finished) => {
+                if let (Some(syncer), Some(number)) = (syncer, number) {
+                    syncer.wake_once_durable(number, None);
+                }
+                // Whoever asked may be gone; the work is done all the same.
+                let _ = done.send(finished);
+            }
+        }
     }
 
     async fn try_chore(&mut self, work: Work) -> Result<(), Error> {
@@ -344,6 +364,19 @@ impl Writer {
         work(connection).await?;
         connection.execute("COMMIT").await?;
         Ok(())
+    }
+
+    async fn close(self) {
+        if let Some(syncer) = self.syncer {
+            syncer.finish();
+        }
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.finish().await;
+        }
+        if let Some(connection) = self.connection {
+            // The rows are durable; a connection that closes badly changes nothing.
+            let _ = connection.close().await;
+        }
     }
 
     /// It may hang on a dead network: closing is not waited for.

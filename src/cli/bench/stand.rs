@@ -12,6 +12,8 @@ use super::workload::{Workload, World};
 use crate::cli::serve::ThrowAway;
 use crate::ids::Entropy;
 
+/// What the others give it: room for all customers, and all contacts that are started to be ended.
+const LARGE_CACHE: &str = "[server]\ncache_megabytes = 1024\n";
 /// What `start-cold` gives the service to remember with.
 const TINY_CACHE: &str = "[server]\ncache_megabytes = 1\n";
 
@@ -44,7 +46,7 @@ impl Stand {
         let folder = ThrowAway::make("bench")?;
         let url = database.url(&folder);
         let settings = folder.file("settings.toml");
-        std::fs::write(&settings, "")?;
+        std::fs::write(&settings, LARGE_CACHE)?;
         let root_key = database.needs_key().then_some(root_key);
         let place = Place { database: &url, root_key, settings: &settings };
         let key = place.make_key(&format!("bench-{:016x}", Entropy::System.positive()))?;

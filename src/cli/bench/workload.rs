@@ -129,9 +129,13 @@ impl Script {
             Workload::Mixed => match self.below(100) {
                 0..45 => self.known(),
                 45..50 => self.unknown(),
-                50..60 => match self.open.front() {
-                    Some(open) => Call::update(open.clone(), self.sent),
-                    None => self.known(),
+                // Any of the open ones: the next to end may be on its way to its end already.
+                50..60 => match self.open.len() {
+                    0 => self.known(),
+                    open => {
+                        let one = self.below(open as u64) as usize;
+                        Call::update(self.open[one].clone(), self.sent)
+                    }
                 },
                 _ => match self.open.pop_front() {
                     Some(open) => ending(open),

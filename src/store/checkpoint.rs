@@ -1,0 +1,100 @@
+//! SQLite: moving the log into the database file, beside the writer.
+//!
+//! Left to a commit, it would hold the writer for as long as ten thousand pages take to be written
+//! all over the file. Here a reader's connection moves most of them while the writer goes on, then,
+//! once more, what came meanwhile; the writer itself moves only the last few, between two batches,
+//! after which the log begins anew.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use sqlx::{AnyConnection, Executor as _};
+use tokio::task::JoinHandle;
+
+use super::Store;
+
+/// Rows after which the log is moved: about as many pages, 4 KiB each. A longer log is slower to
+/// read, and to recover after a crash.
+const MOST_ROWS: u64 = 10_000;
+/// It waits for nobody: what a reader still needs stays in the log until the next time.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// When the log is moved, and how far that has come.
+pub(super) struct Checkpoints {
+    database: PathBuf,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The log is short: rows written since it was moved.
+    Counting(u64),
+    /// A reader moves it.
+    Moving(JoinHandle<()>),
+}
+
+impl Checkpoints {
+    /// For the log of that file.
+    pub fn of(database: PathBuf) -> Self {
+        Self { database, phase: Phase::Counting(0) }
+    }
+
+    /// The writer has committed so many rows and is between two batches.
+    pub async fn wrote(&mut self, rows: u64, store: &Arc<Store>, connection: &mut AnyConnection) {
+        match &mut self.phase {
+            Phase::Counting(so_far) => {
+                *so_far += rows;
+                if *so_far >= MOST_ROWS {
+                    let moving = move_most(Arc::clone(store), self.database.clone());
+                    self.phase = Phase::Moving(tokio::spawn(moving));
+                }
+            }
+            Phase::Moving(task) if task.is_finished() => {
+                // What cannot be moved now is moved the next time.
+                let _ = connection.execute(CHECKPOINT).await;
+                self.phase = Phase::Counting(0);
+            }
+            Phase::Moving(_) => {}
+        }
+    }
+
+    /// Waits for the reader that moves the log, if one does.
+    pub async fn finish(self) {
+        if let Phase::Moving(task) = self.phase {
+            // One that panicked has nothing left to finish.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Failures are nobody's loss: what cannot be moved now is moved the next time.
+async fn move_most(store: Arc<Store>, database: PathBuf) {
+    let Ok(mut connection) = store.readers.acquire().await else { return };
+    for _ in 0..2 {
+        let _ = connection.execute(CHECKPOINT).await;
+        // SQLite asks the disk only after the last page, and would let the writer wait for all.
+        let path = database.clone();
+        let _ = tokio::task::spawn_blocking(move || kept_open(&path)?.sync_data()).await;
+    }
+}
+
+/// The database file, opened once and never closed: POSIX would drop the locks that SQLite holds on
+/// it with the first of this process's handles that is closed.
+fn kept_open(path: &Path) -> io::Result<&'static File> {
+    static OPEN: LazyLock<Mutex<HashMap<(u64, u64), &'static File>>> =
+        LazyLock::new(Mutex::default);
+    let there = std::fs::metadata(path)?;
+    // Only whole entries are put behind this lock: a poisoned one is still whole.
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = open.get(&(there.dev(), there.ino())) {
+        return Ok(file);
+    }
+    let file: &'static File = Box::leak(Box::new(File::open(path)?));
+    // Which file that path leads to may have changed in between.
+    let opened = file.metadata()?;
+    open.insert((opened.dev(), opened.ino()), file);
+    Ok(file)
+}

@@ -1,0 +1,206 @@
+//! The effects of a batch as statements: every table once, for as many operations as possible.
+//!
+//! On SQLite each statement costs two changes of thread, which for a small batch is more than its
+//! rows cost. Operations of one shape (so many rows of each table) are therefore written by one text
+//! that fills all their tables; a few shapes are most of what comes. PostgreSQL takes one statement
+//! at a time, and a row only once in it.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlx::AnyConnection;
+
+use super::rows::{HeadRow, LinkRow, UsedLink};
+use super::statement::{self, Arguments, Row, sizes};
+use super::{Effects, Engine, Error};
+use crate::ids::{Stamp, TenantId, Token};
+
+/// Tables that effects are written to, links counted twice: made or raised, and used.
+const TABLES: usize = 9;
+/// Rows of one table that an operation of a common shape has at most.
+const MOST_IN_SHAPE: usize = 4;
+/// Rows of one table in one text at most.
+const MOST_ROWS: usize = 64;
+/// Texts that are kept, for good: a shape that comes after so many is written table by table.
+const MOST_TEXTS: usize = 256;
+
+/// How many rows of each table an operation writes.
+type Shape = [u8; TABLES];
+
+/// Writes what these operations of one tenant changed, removals first.
+pub(super) async fn write(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    operations: &[&Effects],
+    stamp: Stamp,
+) -> Result<(), Error> {
+    for removal in operations.iter().flat_map(|effects| &effects.removals) {
+        super::sweep::remove(connection, tenant, *removal).await?;
+    }
+    let mut uncommon: Vec<&Effects> = Vec::new();
+    if Engine::behind(connection) == Engine::Sqlite {
+        let mut shapes: FxHashMap<Shape, Vec<&Effects>> = FxHashMap::default();
+        for effects in operations {
+            match shape_of(effects) {
+                Some(shape) => shapes.entry(shape).or_default().push(effects),
+                None => uncommon.push(effects),
+            }
+        }
+        shapes.remove(&Shape::default());
+        for (shape, alike) in shapes {
+            let left = write_alike(connection, tenant, shape, &alike, stamp).await?;
+            uncommon.extend(left);
+        }
+    } else {
+        uncommon.extend(operations);
+    }
+    by_table(connection, tenant, &uncommon, stamp).await
+}
+
+/// Every table in statements of its own.
+async fn by_table(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    operations: &[&Effects],
+    stamp: Stamp,
+) -> Result<(), Error> {
+    macro_rules! all {
+        ($rows:ident) => {
+            operations.iter().flat_map(|effects| &effects.$rows).collect::<Vec<_>>()
+        };
+    }
+    let tokens: FxHashSet<Token> = operations.iter().flat_map(|it| &it.heads).copied().collect();
+    let heads: Vec<HeadRow> = tokens.into_iter().map(|token| HeadRow { token, stamp }).collect();
+    let made: Vec<&LinkRow> = operations.iter().flat_map(|effects| made(effects)).collect();
+    let used: Vec<UsedLink> = operations.iter().flat_map(|effects| used(effects)).collect();
+    statement::insert(connection, tenant, &all!(data_keys)).await?;
+    statement::insert(connection, tenant, &all!(customers)).await?;
+    statement::insert(connection, tenant, &heads).await?;
+    statement::insert(connection, tenant, &made).await?;
+    statement::insert(connection, tenant, &used).await?;
+    statement::insert(connection, tenant, &all!(interactions)).await?;
+    statement::insert(connection, tenant, &all!(facts)).await?;
+    statement::insert(connection, tenant, &all!(blocks)).await?;
+    statement::insert(connection, tenant, &all!(labels)).await?;
+    Ok(())
+}
+
+/// Links that were made or raised: their tokens are among the heads.
+fn made(effects: &Effects) -> impl Iterator<Item = &LinkRow> {
+    effects.links.iter().filter(|link| effects.heads.contains(&link.token))
+}
+
+/// Links that were used once more.
+fn used(effects: &Effects) -> impl Iterator<Item = UsedLink<'_>> {
+    effects.links.iter().filter(|link| !effects.heads.contains(&link.token)).map(UsedLink)
+}
+
+/// Goes through the tables, in one order for texts and arguments.
+trait Visitor {
+    fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>);
+}
+
+fn visit<'e>(
+    operations: impl Iterator<Item = &'e Effects> + Clone,
+    stamp: Stamp,
+    visitor: &mut impl Visitor,
+) {
+    let of = || operations.clone();
+    visitor.table(of().flat_map(|effects| &effects.data_keys));
+    visitor.table(of().flat_map(|effects| &effects.customers));
+    let heads = of().flat_map(|effects| &effects.heads);
+    visitor.table(heads.map(|token| HeadRow { token: *token, stamp }));
+    visitor.table(of().flat_map(made));
+    visitor.table(of().flat_map(used));
+    visitor.table(of().flat_map(|effects| &effects.interactions));
+    visitor.table(of().flat_map(|effects| &effects.facts));
+    visitor.table(of().flat_map(|effects| &effects.blocks));
+    visitor.table(of().flat_map(|effects| &effects.labels));
+}
+
+/// The shape of an operation; `None` for a rare one, with many rows of one table.
+fn shape_of(effects: &Effects) -> Option<Shape> {
+    struct Counts(Vec<usize>);
+    impl Visitor for Counts {
+        fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>) {
+            self.0.push(rows.count());
+        }
+    }
+    let mut counts = Counts(Vec::with_capacity(TABLES));
+    visit(std::iter::once(effects), Stamp(0), &mut counts);
+    let mut shape = Shape::default();
+    for (place, count) in shape.iter_mut().zip(counts.0) {
+        *place = u8::try_from(count).ok().filter(|_| count <= MOST_IN_SHAPE)?;
+    }
+    Some(shape)
+}
+
+/// Writes operations of one shape; those are left for which there is no text.
+async fn write_alike<'e>(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    shape: Shape,
+    alike: &[&'e Effects],
+    stamp: Stamp,
+) -> Result<Vec<&'e Effects>, Error> {
+    let widest = shape.iter().copied().max().map_or(1, usize::from);
+    let mut rest = alike;
+    while let Some(last) = rest.last() {
+        let (count, size) = sizes(rest.len(), MOST_ROWS / widest);
+        let Some(text) = text_of(shape, size, rest[0], stamp) else { return Ok(rest.to_vec()) };
+        let (chunk, tail) = rest.split_at(count);
+        rest = tail;
+        // Filled up with the last one: written twice, a row is what it was.
+        let filled = chunk.iter().copied().chain(std::iter::repeat_n(*last, size - count));
+        let mut bound = Bound { tenant, arguments: Arguments::default() };
+        visit(filled, stamp, &mut bound);
+        statement::query(text, bound.arguments).execute(&mut *connection).await?;
+    }
+    Ok(Vec::new())
+}
+
+struct Bound {
+    tenant: TenantId,
+    arguments: Arguments,
+}
+
+impl Visitor for Bound {
+    fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>) {
+        for row in rows {
+            self.arguments.push(&self.tenant.0);
+            row.bind(&mut self.arguments);
+        }
+    }
+}
+
+/// The text that writes so many operations of the shape that `like` has.
+fn text_of(shape: Shape, size: usize, like: &Effects, stamp: Stamp) -> Option<&'static str> {
+    static TEXTS: LazyLock<Mutex<HashMap<(Shape, usize), &'static str>>> =
+        LazyLock::new(Mutex::default);
+    // Only whole texts are put behind this lock: a poisoned one is still whole.
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = texts.get(&(shape, size)) {
+        return Some(text);
+    }
+    if texts.len() >= MOST_TEXTS {
+        return None;
+    }
+    let mut text = Text(String::new());
+    visit(std::iter::repeat_n(like, size), stamp, &mut text);
+    let text: &'static str = Box::leak(text.0.into_boxed_str());
+    texts.insert((shape, size), text);
+    Some(text)
+}
+
+struct Text(String);
+
+impl Visitor for Text {
+    fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>) {
+        let count = rows.count();
+        if count > 0 {
+            self.0.push_str(&statement::write_insert::<R>(Engine::Sqlite, count));
+            self.0.push_str("; ");
+        }
+    }
+}
