@@ -26,6 +26,8 @@ mod faults;
 mod invariants;
 #[path = "store/keys.rs"]
 mod keys;
+#[path = "store/log.rs"]
+mod log;
 #[path = "store/opening.rs"]
 mod opening;
 #[path = "store/order.rs"]
@@ -83,6 +85,7 @@ contract! {
         two_commands_make_a_tenant_at_once;
     batches: the_journal_guards_all_effects, equal_operations_of_one_batch_are_one,
         two_operations_on_one_key_do_not_share_a_batch, strangers_share_a_batch,
+        many_of_one_shape_share_a_batch,
         what_repeats_in_part_is_decided_again;
     stale: a_changed_head_is_decided_again, a_changed_customer_is_decided_again,
         a_changed_interaction_is_decided_again, a_token_seen_meanwhile_is_decided_again,
@@ -96,6 +99,7 @@ contract! {
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
     time: store_time_never_goes_back;
+    log: the_log_begins_anew_while_it_is_written;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,
         another_instance_is_seen,
         stamps_change_with_links_only;

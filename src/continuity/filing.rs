@@ -1,11 +1,10 @@
-//! A customer's file: contacts, intent facts, values; put there, carried elsewhere, counted.
+//! A customer's file: contacts, intent facts, values; put there, and counted.
 
 use std::sync::Arc;
 
 use super::Error;
 use super::answer::standing;
 use super::desk::Desk;
-use super::load;
 use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord};
 use super::sealing::Slot;
 use super::settling::{customer_of, token_of};
@@ -16,7 +15,6 @@ use crate::crypto::DataKey;
 use crate::identity::{Assurance, Direction, HintKind};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
-use crate::store::history;
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow, LabelRow};
 
 /// Codes of `interaction.state`.
@@ -184,7 +182,7 @@ pub(super) async fn write_block(
     put_block(desk, customer, interaction, kind, record).await
 }
 
-async fn put_block(
+pub(super) async fn put_block(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
     interaction: Token,
@@ -292,81 +290,6 @@ async fn outlasts(
         (customer, written)
     }));
     Ok(last(record).max(older.unwrap_or(0)))
-}
-
-/// The facts and values that one interaction gave a customer, opened.
-#[derive(Default)]
-pub(super) struct Carried {
-    facts: Vec<(FactRow, String)>,
-    blocks: Vec<(BlockKind, BlockRecord)>,
-}
-
-impl Carried {
-    /// Values wait in the interaction until somebody says whose they are; its intents it holds
-    /// anyhow.
-    pub fn wait_in(self, state: &mut State) {
-        for (kind, block) in self.blocks {
-            match kind {
-                BlockKind::Variables => wait(&mut state.values, block.values),
-                BlockKind::Profile => wait(&mut state.attributes, block.values),
-            }
-        }
-    }
-}
-
-/// Opens what an interaction gave a customer, so that another can receive it.
-pub(super) async fn carry(
-    desk: &mut Desk<'_, '_>,
-    from: CustomerId,
-    interaction: Token,
-) -> Result<Carried, Error> {
-    let tenant = desk.tenant_id();
-    let key = customer_key(desk, from).await?;
-    let (facts, blocks) = desk
-        .reads
-        .load(Box::new(move |connection| {
-            Box::pin(async move {
-                let facts = history::facts(connection, tenant, from, Some(interaction)).await?;
-                let of = Some(interaction);
-                Ok((facts, history::blocks_of(connection, tenant, from, of).await?))
-            })
-        }))
-        .await?;
-    let mut carried = Carried { facts: Vec::new(), blocks: Vec::new() };
-    for row in facts {
-        let (intent, reference) = (row.intent, row.reference);
-        let slot = Slot::Fact { customer: from, interaction, intent, reference };
-        let text = slot.open_text(tenant, &key, &row.content)?;
-        carried.facts.push((row, text));
-    }
-    let mut ordered = blocks;
-    ordered.sort_by_key(|row| row.position);
-    for row in &ordered {
-        carried.blocks.push((row.kind, load::open_block(tenant, &key, row)?));
-    }
-    Ok(carried)
-}
-
-/// Gives a customer what an interaction had given another.
-pub(super) async fn receive(
-    desk: &mut Desk<'_, '_>,
-    to: CustomerId,
-    interaction: Token,
-    carried: Carried,
-) -> Result<(), Error> {
-    let key = customer_key(desk, to).await?;
-    for (row, text) in carried.facts {
-        let (intent, reference) = (row.intent, row.reference);
-        let slot = Slot::Fact { customer: to, interaction, intent, reference };
-        let content =
-            slot.seal_bytes(desk.tenant_id(), &key, text.as_bytes(), &desk.service.entropy);
-        desk.effects.facts.push(FactRow { customer: to, content, ..row });
-    }
-    for (kind, record) in carried.blocks {
-        put_block(desk, to, interaction, kind, record).await?;
-    }
-    desk.take_in_hand(to).await?.touch();
-    Ok(())
 }
 
 pub(super) async fn customer_key(

@@ -8,6 +8,7 @@ pub mod answer;
 mod attach;
 mod authenticate;
 pub mod caller;
+mod carrying;
 mod catching_up;
 mod continuation;
 mod desk;

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::{RootKeys, Wrapped};
 use crate::ids::{Entropy, KeyId, TenantId};
 use crate::store::gate::Gate;
-use crate::store::{self, Reads, Schedule, Store};
+use crate::store::{self, Durable, Reads, Schedule, Store};
 
 /// How often a new tenant is tried while others are made at the same time.
 const TENANT_TRIES: usize = 8;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// How the steps of requests and writer follow each other.
     pub schedule: Schedule,
+    /// When SQLite's commits become durable.
+    pub durable: Durable,
 }
 
 /// The service behind every transport.
@@ -66,6 +68,7 @@ impl Service {
             listener: Arc::clone(&memory) as Arc<dyn store::gate::Listener>,
             gate,
             schedule: settings.schedule,
+            durable: settings.durable,
         })
         .await?;
         let service = Arc::new(Self {

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::Error;
+use super::carrying::{self, Carried};
 use super::desk::Desk;
-use super::filing::{self, Carried};
+use super::filing;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
@@ -166,7 +167,7 @@ pub(super) async fn withdraw(
         return Ok(Carried::default());
     }
     desk.take_in_hand(from).await?;
-    let carried = filing::carry(desk, from, interaction).await?;
+    let carried = carrying::carry(desk, from, interaction).await?;
     filing::drop_unwritten(desk, from, interaction);
     if let Some(filed_at) = state.filed_at.take() {
         let ended = Time(filed_at);
@@ -255,7 +256,7 @@ pub(super) async fn move_to(
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
     settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
-    filing::receive(desk, to, interaction, carried).await?;
+    carrying::receive(desk, to, interaction, carried).await?;
     filing::flush(desk, state, interaction).await?;
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;

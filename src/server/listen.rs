@@ -21,7 +21,7 @@ use crate::grpc::proto::interaction_service_server::InteractionServiceServer;
 use crate::grpc::{self, Customers, Interactions, Logged, MAX_REQUEST_BYTES};
 use crate::identity;
 use crate::ids::Entropy;
-use crate::store::Schedule;
+use crate::store::{Durable, Schedule};
 
 /// How long open calls may go on after the stop was asked for.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -52,6 +52,10 @@ impl Serve {
     /// # Errors
     /// Root key, database or schema that cannot be used.
     pub async fn open(self) -> anyhow::Result<Arc<Service>> {
+        self.open_for(Durable::InCommit).await
+    }
+
+    async fn open_for(self, durable: Durable) -> anyhow::Result<Arc<Service>> {
         let configuration = self.configuration;
         let keys = root_keys(self.root_key.as_deref(), &configuration.database, &self.entropy)?;
         let opened = Service::open(Settings {
@@ -63,6 +67,7 @@ impl Serve {
             budget: configuration.start_budget,
             cache_bytes: configuration.cache_bytes,
             schedule: self.schedule,
+            durable,
         });
         match opened.await {
             Err(Error::Sealed) => {
@@ -139,7 +144,7 @@ impl Running {
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let listen = serve.configuration.listen.clone();
     let (workers, sweep_every) = (serve.configuration.workers, serve.configuration.sweep_every);
-    let service = serve.open().await?;
+    let service = serve.open_for(Durable::AfterCommit).await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
     let listener =

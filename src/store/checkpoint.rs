@@ -12,16 +12,23 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use sqlx::{AnyConnection, Executor as _};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Executor as _, Row as _};
 use tokio::task::JoinHandle;
 
 use super::Store;
 
-/// Rows after which the log is moved: about as many pages, 4 KiB each. A longer log is slower to
-/// read, and to recover after a crash.
+/// Rows after which the log is moved: some 40 to 60 MB of pages. A longer log is slower to read, and
+/// to recover after a crash.
 const MOST_ROWS: u64 = 10_000;
+/// Rows that a chore writes at most, roughly.
+pub(super) const ROWS_OF_A_CHORE: u64 = 250;
+/// Pages of a log that is moved even if those who read from it must be waited for: 160 MB.
+const MOST_PAGES: i64 = 40_000;
 /// It waits for nobody: what a reader still needs stays in the log until the next time.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// It waits until nobody reads from the log any more, so that the log begins anew.
+const CHECKPOINT_AND_RESTART: &str = "PRAGMA wal_checkpoint(RESTART)";
 
 /// When the log is moved, and how far that has come.
 pub(super) struct Checkpoints {
@@ -53,9 +60,9 @@ impl Checkpoints {
                 }
             }
             Phase::Moving(task) if task.is_finished() => {
-                // What cannot be moved now is moved the next time.
-                let _ = connection.execute(CHECKPOINT).await;
-                self.phase = Phase::Counting(0);
+                let left = move_rest(store, connection).await;
+                // What a reader still needs is tried again soon.
+                self.phase = Phase::Counting(if left { MOST_ROWS / 2 } else { 0 });
             }
             Phase::Moving(_) => {}
         }
@@ -70,15 +77,54 @@ impl Checkpoints {
     }
 }
 
-/// Failures are nobody's loss: what cannot be moved now is moved the next time.
 async fn move_most(store: Arc<Store>, database: PathBuf) {
     let Ok(mut connection) = store.readers.acquire().await else { return };
     for _ in 0..2 {
-        let _ = connection.execute(CHECKPOINT).await;
+        checkpoint(&store, &mut connection, CHECKPOINT).await;
         // SQLite asks the disk only after the last page, and would let the writer wait for all.
         let path = database.clone();
-        let _ = tokio::task::spawn_blocking(move || kept_open(&path)?.sync_data()).await;
+        let synced = tokio::task::spawn_blocking(move || kept_open(&path)?.sync_data()).await;
+        if !matches!(synced, Ok(Ok(()))) {
+            // What was lost is not moved again: the log must not begin anew over it.
+            store.durability.give_up("the disk refused the database file");
+        }
     }
+}
+
+/// Whether anything is left in the log.
+async fn move_rest(store: &Store, connection: &mut AnyConnection) -> bool {
+    if store.durability.is_given_up() {
+        return true;
+    }
+    let Some((pages, moved)) = checkpoint(store, connection, CHECKPOINT).await else { return true };
+    if pages > MOST_PAGES {
+        checkpoint(store, connection, CHECKPOINT_AND_RESTART).await;
+    }
+    pages != moved
+}
+
+/// Moves what can be moved: how many pages the log has, and how many of them are in the file. A
+/// failure is nobody's loss, unless it was the disk's: what is not moved stays in the log.
+async fn checkpoint(
+    store: &Store,
+    connection: &mut AnyConnection,
+    how: &'static str,
+) -> Option<(i64, i64)> {
+    match connection.fetch_one(how).await {
+        Ok(row) => Some((number(&row, 1)?, number(&row, 2)?)),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IOERR_FSYNC) => {
+            store.durability.give_up("the disk refused the database file");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// SQLite's extended code for a disk that refuses (SQLITE_IOERR_FSYNC).
+const IOERR_FSYNC: &str = "1034";
+
+fn number(row: &AnyRow, index: usize) -> Option<i64> {
+    row.try_get::<i32, _>(index).map(i64::from).or_else(|_| row.try_get(index)).ok()
 }
 
 /// The database file, opened once and never closed: POSIX would drop the locks that SQLite holds on

@@ -22,6 +22,19 @@ use super::batch::Outcome;
 use super::pulse::Pulse;
 use super::wake::{Results, wake_all};
 
+/// When commits become durable, on SQLite; on PostgreSQL they always are when they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// In the commit. For a command beside a server on the same file: the server does not know of
+    /// its commits, and may tell of them as soon as it sees them.
+    InCommit,
+    /// After it, for a server with many callers.
+    AfterCommit,
+}
+
+/// Who waits for the disk waits no longer. As PostgreSQL lets a statement run.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
 /// How far the disk has come. Without a [`Syncer`] nothing is ever announced, and all is durable.
 pub(super) struct Durability {
     /// Commits that were begun so far: each of them may be seen.
@@ -30,8 +43,8 @@ pub(super) struct Durability {
     reached: watch::Sender<u64>,
     /// Since when the disk is asked.
     pulse: Pulse,
-    /// The disk has refused. What it has lost may be read as if it were there: nothing is
-    /// acknowledged any more until the process is started again and reads what is really there.
+    /// The disk has refused, or nobody asks it any more. What it has lost may be read as if it were
+    /// there: nothing is acknowledged any more.
     given_up: AtomicBool,
 }
 
@@ -44,23 +57,37 @@ impl Durability {
     /// Waits until all that can be seen now is durable.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the disk has refused.
+    /// [`Error::Unavailable`] when the disk has refused, or does not answer within ten seconds.
     pub async fn reached(&self) -> Result<(), Error> {
         let seen = self.announced.load(Ordering::Acquire);
         let mut reached = self.reached.subscribe();
-        // The sender lives as long as this does.
-        let _ = reached.wait_for(|reached| *reached >= seen).await;
-        if self.given_up.load(Ordering::Acquire) { Err(Error::Unavailable) } else { Ok(()) }
+        let waiting = reached.wait_for(|reached| *reached >= seen);
+        let waited = tokio::time::timeout(REACHED_WITHIN, waiting).await;
+        if waited.is_err() || self.is_given_up() { Err(Error::Unavailable) } else { Ok(()) }
     }
 
     /// Whether the disk has been asked for longer than `budget`, or has refused.
     pub fn stalled(&self, budget: Duration) -> bool {
-        self.pulse.stalled(budget) || self.given_up.load(Ordering::Acquire)
+        self.pulse.stalled(budget) || self.is_given_up()
+    }
+
+    /// Nothing is acknowledged from now on.
+    pub fn give_up(&self, why: &'static str) {
+        if !self.given_up.swap(true, Ordering::AcqRel) {
+            tracing::error!(why, "nothing is acknowledged any more; mend the disk and start again");
+        }
+        self.reached.send_replace(u64::MAX);
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 }
 
 /// Who waits for the disk.
 pub(super) enum Awaiting {
+    /// Nobody.
+    None,
     /// A batch.
     Batch(Results),
     /// A chore that went well.
@@ -70,6 +97,7 @@ pub(super) enum Awaiting {
 impl Awaiting {
     fn wake(self) {
         match self {
+            Self::None => {}
             Self::Batch(results) => wake_all(results.into_iter()),
             // Whoever asked may be gone; the work is done all the same.
             Self::Chore(done) => drop(done.send(Ok(()))),
@@ -79,8 +107,9 @@ impl Awaiting {
     /// Whether it happened is not known.
     fn fail(self) {
         match self {
+            Self::None => {}
             Self::Batch(results) => wake_all(results.into_iter().map(|(operation, outcome)| {
-                let kept = matches!(outcome, Outcome::Stale | Outcome::Failed(_));
+                let kept = matches!(outcome, Outcome::Failed(_));
                 let failed = Outcome::Failed(Error::Unavailable);
                 (operation, if kept { outcome } else { failed })
             })),
@@ -89,28 +118,42 @@ impl Awaiting {
     }
 }
 
-struct Committed {
+/// A commit that was made, or not.
+struct Announced {
     number: u64,
-    waiting: Option<Awaiting>,
+    /// Whether it may have written anything.
+    wrote: bool,
+    awaiting: Awaiting,
 }
 
-/// The thread that asks the disk.
+/// The thread that asks the disk. Dropped before it was finished, it has given up: somebody
+/// panicked, and nobody will ask any more.
 pub(super) struct Syncer {
     /// The file whose log it is.
     pub database: PathBuf,
     durability: Arc<Durability>,
-    commits: mpsc::Sender<Committed>,
-    thread: JoinHandle<()>,
+    commits: Option<mpsc::Sender<Announced>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Syncer {
-    /// Starts the thread; `database` is the file whose log it is.
+    /// Brings to the disk what another process may have left in the log, and starts the thread.
+    /// `database` is the file whose log it is.
+    ///
+    /// # Errors
+    /// When the disk refuses, or there can be no thread.
     pub fn start(durability: &Arc<Durability>, database: PathBuf) -> io::Result<Self> {
+        let mut log = Log { path: log_of(&database), open: None };
+        match log.sync() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
         let (commits, receiver) = mpsc::channel();
-        let (own, log) = (Arc::clone(durability), log_of(&database));
-        let work = move || run(&own, &log, &receiver);
+        let own = Arc::clone(durability);
+        let work = move || run(&own, &mut log, &receiver);
         let thread = std::thread::Builder::new().name("syncer".into()).spawn(work)?;
-        Ok(Self { database, durability: Arc::clone(durability), commits, thread })
+        let durability = Arc::clone(durability);
+        Ok(Self { database, durability, commits: Some(commits), thread: Some(thread) })
     }
 
     /// A commit is about to be made: from now on it may be seen. Its number is to be handed in.
@@ -118,20 +161,34 @@ impl Syncer {
         self.durability.announced.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// The commit of that number was made, or will not be: wakes `waiting` once it is durable.
-    pub fn wake_once_durable(&self, number: u64, waiting: Option<Awaiting>) {
-        if let Err(mpsc::SendError(committed)) = self.commits.send(Committed { number, waiting }) {
-            // It has panicked: nobody knows what the disk has.
-            self.durability.given_up.store(true, Ordering::Release);
-            committed.waiting.into_iter().for_each(Awaiting::fail);
+    /// The commit of that number was made, or will not be: wakes who waits once it is durable.
+    pub fn wake_once_durable(&self, number: u64, wrote: bool, awaiting: Awaiting) {
+        let announced = Announced { number, wrote, awaiting };
+        let refused = match &self.commits {
+            Some(commits) => commits.send(announced).err().map(|mpsc::SendError(it)| it),
+            None => Some(announced),
+        };
+        if let Some(announced) = refused {
+            self.durability.give_up("the thread that asks the disk has ended");
+            announced.awaiting.fail();
         }
     }
 
     /// Waits until everything handed in is durable.
-    pub fn finish(self) {
-        drop(self.commits);
-        // One that panicked has nothing left to finish.
-        let _ = self.thread.join();
+    pub fn finish(mut self) {
+        drop(self.commits.take());
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has given up.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        if self.commits.is_some() {
+            self.durability.give_up("the writer has ended");
+        }
     }
 }
 
@@ -141,36 +198,57 @@ fn log_of(database: &Path) -> PathBuf {
     log.into()
 }
 
-fn run(durability: &Durability, log: &Path, commits: &mpsc::Receiver<Committed>) {
-    let mut open = None;
+fn run(durability: &Durability, log: &mut Log, commits: &mpsc::Receiver<Announced>) {
+    let guard = GivesUp(durability);
     while let Ok(first) = commits.recv() {
-        let taken: Vec<Committed> = std::iter::once(first).chain(commits.try_iter()).collect();
-        durability.pulse.begin();
-        let synced = sync(&mut open, log);
-        durability.pulse.end();
-        if let Err(error) = &synced {
-            tracing::error!(kind = ?error.kind(), "the disk refused: nothing is acknowledged until a restart");
-            durability.given_up.store(true, Ordering::Release);
+        let taken: Vec<Announced> = std::iter::once(first).chain(commits.try_iter()).collect();
+        if taken.iter().any(|commit| commit.wrote) {
+            durability.pulse.begin();
+            let synced = log.sync();
+            durability.pulse.end();
+            if synced.is_err() {
+                durability.give_up("the disk refused the log");
+            }
         }
-        let given_up = durability.given_up.load(Ordering::Acquire);
         let newest = taken.last().map_or(0, |commit| commit.number);
-        durability.reached.send_replace(if given_up { u64::MAX } else { newest });
-        let waiting = taken.into_iter().filter_map(|commit| commit.waiting);
-        waiting.for_each(if given_up { Awaiting::fail } else { Awaiting::wake });
+        let given_up = durability.is_given_up();
+        if !given_up {
+            durability.reached.send_replace(newest);
+        }
+        let awaiting = taken.into_iter().map(|commit| commit.awaiting);
+        awaiting.for_each(if given_up { Awaiting::fail } else { Awaiting::wake });
+    }
+    std::mem::forget(guard);
+}
+
+/// Gives up when the thread panics.
+struct GivesUp<'a>(&'a Durability);
+
+impl Drop for GivesUp<'_> {
+    fn drop(&mut self) {
+        self.0.give_up("the thread that asks the disk has panicked");
     }
 }
 
-/// Brings all that was written to the log to the disk. The file stays open, so that no failure to
-/// write it goes unnoticed, and is opened anew when SQLite has made another one.
-fn sync(open: &mut Option<File>, log: &Path) -> io::Result<()> {
-    let present = std::fs::metadata(log)?.ino();
-    let file = match open.take() {
-        Some(file) if file.metadata()?.ino() == present => file,
-        _ => File::open(log)?,
-    };
-    file.sync_data()?;
-    *open = Some(file);
-    Ok(())
+/// The log's file. It stays open, so that no failure to write it goes unnoticed, and is opened anew
+/// when SQLite has made another one.
+struct Log {
+    path: PathBuf,
+    open: Option<File>,
+}
+
+impl Log {
+    /// Brings all that was written to the disk.
+    fn sync(&mut self) -> io::Result<()> {
+        let present = std::fs::metadata(&self.path)?.ino();
+        let file = match self.open.take() {
+            Some(file) if file.metadata()?.ino() == present => file,
+            _ => File::open(&self.path)?,
+        };
+        file.sync_data()?;
+        self.open = Some(file);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -189,10 +267,21 @@ mod tests {
         let early = tokio::time::timeout(Duration::from_millis(5), durability.reached()).await;
         assert!(early.is_err(), "not durable yet");
         let (done, chore) = oneshot::channel();
-        syncer.wake_once_durable(number, Some(Awaiting::Chore(done)));
+        syncer.wake_once_durable(number, true, Awaiting::Chore(done));
         chore.await.unwrap().unwrap();
         durability.reached().await.unwrap();
         syncer.finish();
+        durability.reached().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_of_a_writer_that_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let durability = Arc::new(Durability::new());
+        let syncer = Syncer::start(&durability, folder.path().join("a.db")).unwrap();
+        syncer.announce();
+        drop(syncer);
+        assert!(durability.reached().await.is_err() && durability.stalled(Duration::MAX));
     }
 
     #[tokio::test]
@@ -203,7 +292,7 @@ mod tests {
         let syncer = Syncer::start(&durability, database.clone()).unwrap();
         let ask = || {
             let (done, chore) = oneshot::channel();
-            syncer.wake_once_durable(syncer.announce(), Some(Awaiting::Chore(done)));
+            syncer.wake_once_durable(syncer.announce(), true, Awaiting::Chore(done));
             chore
         };
         assert!(ask().await.unwrap().is_err(), "there is no log");

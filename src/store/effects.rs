@@ -54,11 +54,13 @@ impl Effects {
         heads.chain(customers).chain(removed).chain(interactions)
     }
 
-    /// How many rows it writes.
+    /// How many rows it writes or takes away, roughly.
     pub(super) fn rows(&self) -> u64 {
+        let away = 8 * self.removals.len() + 4 * self.strip.len();
         let people = self.heads.len() + self.customers.len() + self.data_keys.len();
         let content = self.interactions.len() + self.facts.len() + self.blocks.len();
-        (self.journal.len() + people + content + self.links.len() + self.labels.len()) as u64
+        let rows = self.journal.len() + people + content + self.links.len() + self.labels.len();
+        (rows + away) as u64
     }
 
     /// Customers that are no more.

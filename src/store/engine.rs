@@ -135,7 +135,7 @@ impl Engine {
 
     fn writer_session(self) -> &'static str {
         match self {
-            // Fewer, larger checkpoints halve the slowest commits. What a statement may have to
+            // Fewer, larger checkpoints halve the slowest commits (a server leaves them to others). What a statement may have to
             // take back is kept in memory: else every page it changes is copied to a file first.
             // 64 MiB of pages, since the journal's index is written all over.
             Self::Sqlite => {

@@ -32,6 +32,7 @@ mod together;
 mod wake;
 pub mod writer;
 
+pub use durability::Durable;
 pub use effects::{Effects, Removal};
 pub use engine::Engine;
 pub use error::Error;

@@ -48,6 +48,11 @@ impl Arguments {
         arguments
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn push(&mut self, value: &impl Bind) {
         value.bind(&mut self.0);
     }
@@ -104,7 +109,7 @@ pub(super) async fn insert<R: Row>(
     let mut rest = rows;
     while !rest.is_empty() {
         let (count, size) = match engine {
-            Engine::Sqlite => sizes(rest.len(), MOST_ROWS),
+            Engine::Sqlite => sizes(&SIZES, rest.len(), MOST_ROWS),
             Engine::Postgres => exact_size(rest.len()),
         };
         let (chunk, tail) = rest.split_at(count);
@@ -179,10 +184,10 @@ const SIZES: [usize; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 
 
 /// How many of `rest` go into one text that takes at most so many, and how many it takes: the text
 /// may be a little larger, where a row may be written twice.
-pub(super) fn sizes(rest: usize, most: usize) -> (usize, usize) {
-    let largest = SIZES.into_iter().rev().find(|size| *size <= most).unwrap_or(1);
+pub(super) fn sizes(sizes: &[usize], rest: usize, most: usize) -> (usize, usize) {
+    let largest = sizes.iter().copied().rev().find(|size| *size <= most).unwrap_or(1);
     let count = rest.min(largest);
-    let size = SIZES.into_iter().find(|size| *size >= count).unwrap_or(count);
+    let size = sizes.iter().copied().find(|size| *size >= count).unwrap_or(count);
     (count, size)
 }
 
@@ -282,15 +287,15 @@ mod tests {
     fn a_text_holds_all_rows_and_few_twice() {
         assert!(SIZES.is_sorted() && SIZES[SIZES.len() - 1] == MOST_ROWS);
         for rest in 1..=200 {
-            let (count, size) = sizes(rest, MOST_ROWS);
+            let (count, size) = sizes(&SIZES, rest, MOST_ROWS);
             assert!(count <= rest && count <= size && size <= MOST_ROWS, "{rest}");
             assert!(count == rest || count == MOST_ROWS, "{rest}: as many as can be");
             assert!((size - count) * 4 <= count, "{rest}: {count} in {size}");
             let (count, size) = exact_size(rest);
             assert!(count == size && count <= rest, "{rest}");
         }
-        assert_eq!(sizes(64, 21), (20, 20));
-        assert_eq!(sizes(1, 0), (1, 1));
+        assert_eq!(sizes(&SIZES, 64, 21), (20, 20));
+        assert_eq!(sizes(&SIZES, 1, 0), (1, 1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::durability::{Durability, Syncer};
+use super::durability::{Durability, Durable, Syncer};
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
 use super::pulse::Pulse;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub gate: Arc<Gate>,
     /// How the steps of requests and writer follow each other.
     pub schedule: Schedule,
+    /// When SQLite's commits become durable.
+    pub durable: Durable,
 }
 
 /// One database, one writer.
@@ -96,7 +98,10 @@ impl Store {
         store.saw_store_time(engine.store_time(&mut connection).await?);
         let file = engine.file(&mut connection).await?;
         drop(connection);
-        store.start_writer(queue, file)?;
+        // Steered, one party moves at a time: the disk is waited for where SQLite does so itself.
+        let free = matches!(store.schedule, Schedule::Free);
+        let apart = settings.durable == Durable::AfterCommit && free;
+        store.start_writer(queue, file.filter(|_| apart))?;
         Ok(store)
     }
 
@@ -107,10 +112,9 @@ impl Store {
         file: Option<PathBuf>,
     ) -> Result<(), Error> {
         let failed = |_| Error::Configuration("the writer's thread cannot be started".into());
-        // Steered, one party moves at a time: the disk is waited for where SQLite does so itself.
-        let apart = file.filter(|_| matches!(self.schedule, Schedule::Free));
-        let syncer = apart.map(|file| Syncer::start(&self.durability, file)).transpose();
-        let syncer = syncer.map_err(failed)?;
+        let syncer = file.map(|file| Syncer::start(&self.durability, file)).transpose();
+        let syncer = syncer
+            .map_err(|_| Error::Configuration("the log cannot be brought to the disk".into()))?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let store = Arc::clone(self);
@@ -146,8 +150,8 @@ impl Store {
         self.time.heard(now, self.clock.now());
     }
 
-    /// Whether the writer has been busy with one batch, or the disk with what was committed, for longer
-    /// than the budget (at least 100 ms).
+    /// Whether the writer has been busy with one batch, or the disk with what was committed, for
+    /// longer than the budget (at least 100 ms).
     pub fn stalled(&self) -> bool {
         let budget = self.budget.max(LEAST_STALL);
         self.pulse.stalled(budget) || self.durability.stalled(budget)

@@ -22,8 +22,11 @@ const TABLES: usize = 9;
 const MOST_IN_SHAPE: usize = 4;
 /// Rows of one table in one text at most.
 const MOST_ROWS: usize = 64;
-/// Texts that are kept, for good: a shape that comes after so many is written table by table.
-const MOST_TEXTS: usize = 256;
+/// Texts that are kept, for good: a shape that comes after so many is written table by table. The
+/// driver keeps a hundred statements prepared.
+const MOST_TEXTS: usize = 60;
+/// Operations of one text: fewer sizes than rows have, since each shape has texts of its own.
+const SIZES: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 
 /// How many rows of each table an operation writes.
 type Shape = [u8; TABLES];
@@ -147,7 +150,7 @@ async fn write_alike<'e>(
     let widest = shape.iter().copied().max().map_or(1, usize::from);
     let mut rest = alike;
     while let Some(last) = rest.last() {
-        let (count, size) = sizes(rest.len(), MOST_ROWS / widest);
+        let (count, size) = sizes(&SIZES, rest.len(), MOST_ROWS / widest);
         let Some(text) = text_of(shape, size, rest[0], stamp) else { return Ok(rest.to_vec()) };
         let (chunk, tail) = rest.split_at(count);
         rest = tail;
@@ -202,5 +205,79 @@ impl Visitor for Text {
             self.0.push_str(&statement::write_insert::<R>(Engine::Sqlite, count));
             self.0.push_str("; ");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::{BlockKind, BlockRow, FactRow, LabelRow};
+    use super::*;
+    use crate::clock::Time;
+    use crate::ids::CustomerId;
+
+    fn label(token: u8) -> LabelRow {
+        LabelRow { token: Token([token; 16]), content: vec![1] }
+    }
+
+    /// Two labels, a fact, a block, a link that is made and one that is used.
+    fn effects() -> Effects {
+        let (customer, interaction, time) = (CustomerId([1; 16]), Token([2; 16]), Time(5));
+        let link = |token| LinkRow {
+            customer,
+            token: Token([token; 16]),
+            assurance: 2,
+            uses: 1,
+            weight: 1.0,
+            newest: time,
+            identifier: vec![3],
+        };
+        let fact = FactRow {
+            customer,
+            interaction,
+            intent: Token([4; 16]),
+            reference: None,
+            status: 1,
+            counts: true,
+            time,
+            contact: interaction,
+            channel: "voice".into(),
+            sensitivity: 1,
+            content: vec![5],
+        };
+        let (kind, content) = (BlockKind::Variables, vec![6]);
+        let block =
+            BlockRow { customer, kind, interaction, part: 1, position: 0, expire: time, content };
+        Effects {
+            heads: vec![Token([7; 16])],
+            links: vec![link(7), link(8)],
+            facts: vec![fact],
+            blocks: vec![block],
+            labels: vec![label(1), label(2)],
+            ..Effects::default()
+        }
+    }
+
+    #[test]
+    fn a_text_takes_exactly_the_arguments_of_its_shape() {
+        let effects = effects();
+        let shape = shape_of(&effects).expect("a common shape");
+        assert_eq!(shape, [0, 0, 1, 1, 1, 0, 1, 1, 2]);
+        for size in [1, 2, 6, 32] {
+            let text = text_of(shape, size, &effects, Stamp(9)).expect("a text");
+            let mut bound = Bound { tenant: TenantId(1), arguments: Arguments::default() };
+            visit(std::iter::repeat_n(&effects, size), Stamp(9), &mut bound);
+            assert_eq!(text.matches('?').count(), bound.arguments.count(), "{size}");
+            let inserts: Vec<&str> = text.split_inclusive("; ").collect();
+            assert_eq!(inserts.len(), 6, "heads, links made and used, facts, blocks, labels");
+            assert!(inserts[1].contains("assurance = excluded") && inserts[2].contains("link"));
+            assert!(!inserts[2].contains("assurance = excluded"), "a use leaves its index alone");
+        }
+    }
+
+    #[test]
+    fn many_rows_of_a_table_make_a_rare_shape() {
+        let labels = (0..=MOST_IN_SHAPE as u8).map(label).collect();
+        assert_eq!(shape_of(&Effects { labels, ..Effects::default() }), None);
+        assert!(SIZES.is_sorted() && SIZES[SIZES.len() - 1] * 2 <= MOST_ROWS);
     }
 }

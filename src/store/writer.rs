@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Outcome, Written};
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, ROWS_OF_A_CHORE};
 use super::durability::{Awaiting, Syncer};
 use super::operation::Boxed;
 use super::schedule::Point;
@@ -248,23 +248,32 @@ impl Writer {
             let number = self.begin();
             let result = self.try_commit(&mut batch).await;
             self.store.pulse.end();
-            let (results, rows) = match result {
-                Ok(Written { outcomes, rows }) => (batch.into_iter().zip(outcomes).collect(), rows),
+            let (results, rows, wrote) = match result {
+                Ok(Written { outcomes, rows }) => {
+                    (batch.into_iter().zip(outcomes).collect(), rows, rows > 0)
+                }
                 Err(Error::Refused { .. } | Error::Damaged { .. }) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     rest.push_front(second);
                     rest.push_front(batch);
-                    (Results::new(), 0)
+                    (Results::new(), 0, false)
                 }
                 Err(error) => {
                     tracing::error!(%error, operations = batch.len(), "a batch was not committed");
                     let failed = |operation| (operation, Outcome::Failed(error.again()));
-                    (batch.into_iter().map(failed).collect(), 0)
+                    // It may have been committed all the same.
+                    (batch.into_iter().map(failed).collect(), 0, true)
                 }
             };
             match (&self.syncer, number) {
                 (Some(syncer), Some(number)) => {
-                    syncer.wake_once_durable(number, Some(Awaiting::Batch(results)));
+                    // Who decides again has nothing to wait for.
+                    let again = |one: &(Box<dyn Queued>, Outcome)| {
+                        matches!(one.1, Outcome::Stale) && !one.0.decides_inside()
+                    };
+                    let (stale, ended): (Results, Results) = results.into_iter().partition(again);
+                    wake_all(stale.into_iter());
+                    syncer.wake_once_durable(number, wrote, Awaiting::Batch(ended));
                 }
                 _ => wake_all(results.into_iter()),
             }
@@ -344,16 +353,17 @@ impl Writer {
         }
         match (&self.syncer, number, finished) {
             (Some(syncer), Some(number), Ok(())) => {
-                syncer.wake_once_durable(number, Some(Awaiting::Chore(done)));
+                syncer.wake_once_durable(number, true, Awaiting::Chore(done));
             }
             (syncer, number, finished) => {
                 if let (Some(syncer), Some(number)) = (syncer, number) {
-                    syncer.wake_once_durable(number, None);
+                    syncer.wake_once_durable(number, true, Awaiting::None);
                 }
                 // Whoever asked may be gone; the work is done all the same.
                 let _ = done.send(finished);
             }
         }
+        self.wrote(ROWS_OF_A_CHORE).await;
     }
 
     async fn try_chore(&mut self, work: Work) -> Result<(), Error> {

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Executor as _, Row as _};
+use threadline::ids::CustomerId;
 use threadline::store::rows::Verb;
-use threadline::store::{Effects, Engine, Error, Verdict};
+use threadline::store::{Effects, Engine, Error, Verdict, history, read};
 
 use crate::bench::{Bench, Seen, Write};
 use crate::database::Database;
-use crate::rows::{customer, customer_id, data_key, effects, journal, link, start, token};
+use crate::rows::{
+    block, contact, customer, customer_id, data_key, effects, fact, journal, label, link, start,
+    token,
+};
 
 /// The writer's lock, held from a second connection: the writer waits for it.
 pub(crate) struct Held(AnyConnection);
@@ -170,6 +174,44 @@ pub(crate) async fn strangers_share_a_batch(database: Arc<Database>) {
     assert!(operations.iter().all(|it| it.decided.load(Ordering::SeqCst) == 1));
     assert!(entries(&database).await.contains(&5), "one link for all five");
     crate::audit::verify(&mut database.connect().await, bench.tenant.0).await;
+}
+
+/// As many as no text has: the last one is written twice, and is there once.
+pub(crate) async fn many_of_one_shape_share_a_batch(database: Arc<Database>) {
+    const MANY: u64 = 29;
+    let bench = Bench::open(&database).await;
+    let operations: Vec<_> = (1..=MANY)
+        .map(|number| {
+            let own = Effects {
+                data_keys: vec![data_key(number)],
+                customers: vec![customer(number)],
+                heads: vec![token(100 + number)],
+                // One that is made, and one that is there already and only used.
+                links: vec![link(number, 100 + number), link(number, 200 + number)],
+                interactions: vec![contact(number, number)],
+                facts: vec![fact(number, number)],
+                blocks: vec![block(number, number)],
+                labels: vec![label(number)],
+                ..effects(vec![start(token(number))])
+            };
+            Arc::new(Write::of(bench.tenant, own))
+        })
+        .collect();
+    let results = in_one_batch(&database, &bench, &operations).await;
+    assert!(results.iter().all(|it| matches!(it, Ok(Verdict::Committed(_)))));
+    let (mut connection, tenant) = (database.connect().await, bench.tenant);
+    let own = &mut connection;
+    let ids: Vec<CustomerId> = (1..=MANY).map(customer_id).collect();
+    let people = read::people(own, tenant, &ids).await.expect("people");
+    assert!(people.len() == MANY as usize && people.values().all(|it| it.links.len() == 2));
+    let keys: Vec<_> = people.values().map(|it| it.row.data_key).collect();
+    assert_eq!(read::data_keys(own, tenant, &keys).await.expect("keys").len(), keys.len());
+    for id in ids {
+        assert_eq!(history::whole_file(own, tenant, id).await.expect("a file").len(), 1);
+        assert_eq!(history::facts(own, tenant, id, None).await.expect("facts").len(), 1);
+        assert_eq!(history::blocks_of(own, tenant, id, None).await.expect("blocks").len(), 1);
+    }
+    crate::audit::verify(own, tenant.0).await;
 }
 
 /// An end without a start keeps the start's place in the journal; the start itself, or an end of

@@ -11,7 +11,8 @@ use threadline::ids::{CustomerId, Entropy, KeyId, TenantId, Token};
 use threadline::store::gate::{Gate, Key, Listener};
 use threadline::store::read::{self, JournalEntry, Owners, Person};
 use threadline::store::{
-    Boxed, Effects, Error, Operation, Proposal, ReadSet, Reads, Schedule, Settings, Store, Verdict,
+    Boxed, Durable, Effects, Error, Operation, Proposal, ReadSet, Reads, Schedule, Settings, Store,
+    Verdict,
 };
 
 use crate::database::Database;
@@ -80,6 +81,7 @@ impl Bench {
             listener: Arc::clone(&heard) as Arc<dyn Listener>,
             gate: Arc::new(Gate::default()),
             schedule: Schedule::Free,
+            durable: Durable::AfterCommit,
         });
         let store = store.await.expect("a store that opens");
         Self { store, tenant: TenantId(1), clock, heard }

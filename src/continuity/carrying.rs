@@ -1,0 +1,139 @@
+//! What an interaction gave one customer, on its way to another.
+
+use super::Error;
+use super::desk::Desk;
+use super::filing::{customer_key, put_block, wait};
+use super::load;
+use super::record::{BlockRecord, State};
+use super::sealing::Slot;
+use crate::ids::{CustomerId, Token};
+use crate::store::history;
+use crate::store::rows::{BlockKind, FactRow};
+
+/// The facts and values that one interaction gave a customer, opened.
+#[derive(Default)]
+pub(super) struct Carried {
+    facts: Vec<(FactRow, String)>,
+    blocks: Vec<(BlockKind, BlockRecord)>,
+}
+
+impl Carried {
+    /// Values wait in the interaction until somebody says whose they are; its intents it holds
+    /// anyhow.
+    pub fn wait_in(self, state: &mut State) {
+        for (kind, block) in self.blocks {
+            match kind {
+                BlockKind::Variables => wait(&mut state.values, block.values),
+                BlockKind::Profile => wait(&mut state.attributes, block.values),
+            }
+        }
+    }
+}
+
+/// Opens what an interaction gave a customer, so that another can receive it.
+pub(super) async fn carry(
+    desk: &mut Desk<'_, '_>,
+    from: CustomerId,
+    interaction: Token,
+) -> Result<Carried, Error> {
+    let tenant = desk.tenant_id();
+    let key = customer_key(desk, from).await?;
+    let (facts, blocks) = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move {
+                let facts = history::facts(connection, tenant, from, Some(interaction)).await?;
+                let of = Some(interaction);
+                Ok((facts, history::blocks_of(connection, tenant, from, of).await?))
+            })
+        }))
+        .await?;
+    let mut carried = Carried { facts: Vec::new(), blocks: Vec::new() };
+    for row in facts {
+        let (intent, reference) = (row.intent, row.reference);
+        let slot = Slot::Fact { customer: from, interaction, intent, reference };
+        let text = slot.open_text(tenant, &key, &row.content)?;
+        carried.facts.push((row, text));
+    }
+    let mut ordered = blocks;
+    ordered.sort_by_key(|row| row.position);
+    for row in &ordered {
+        carried.blocks.push((row.kind, load::open_block(tenant, &key, row)?));
+    }
+    Ok(carried)
+}
+
+/// Blocks of one kind, assurance and time as one, the later value of a name before the earlier: their
+/// order was that of their places in the journal, and they will all have the same.
+fn joined(blocks: Vec<(BlockKind, BlockRecord)>) -> Vec<(BlockKind, BlockRecord)> {
+    let mut joined: Vec<(BlockKind, BlockRecord)> = Vec::with_capacity(blocks.len());
+    for (kind, mut later) in blocks {
+        let same = |(of, one): &(BlockKind, BlockRecord)| {
+            (*of, one.set, one.assurance) == (kind, later.set, later.assurance)
+        };
+        if let Some(at) = joined.iter().position(same) {
+            let (_, earlier) = joined.remove(at);
+            let named = |name: &str| later.values.iter().any(|value| value.name == name);
+            let left: Vec<_> = earlier.values.into_iter().filter(|it| !named(&it.name)).collect();
+            later.values.extend(left);
+        }
+        joined.push((kind, later));
+    }
+    joined
+}
+
+/// Gives a customer what an interaction had given another.
+pub(super) async fn receive(
+    desk: &mut Desk<'_, '_>,
+    to: CustomerId,
+    interaction: Token,
+    carried: Carried,
+) -> Result<(), Error> {
+    let key = customer_key(desk, to).await?;
+    for (row, text) in carried.facts {
+        let (intent, reference) = (row.intent, row.reference);
+        let slot = Slot::Fact { customer: to, interaction, intent, reference };
+        let content =
+            slot.seal_bytes(desk.tenant_id(), &key, text.as_bytes(), &desk.service.entropy);
+        desk.effects.facts.push(FactRow { customer: to, content, ..row });
+    }
+    for (kind, record) in joined(carried.blocks) {
+        put_block(desk, to, interaction, kind, record).await?;
+    }
+    desk.take_in_hand(to).await?.touch();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::ValueRecord;
+    use super::*;
+
+    fn block(set: i64, values: &[(&str, &str)]) -> (BlockKind, BlockRecord) {
+        let value = |(name, value): &(&str, &str)| ValueRecord {
+            name: (*name).into(),
+            value: Some((*value).into()),
+            ..ValueRecord::default()
+        };
+        let values = values.iter().map(value).collect();
+        (BlockKind::Variables, BlockRecord { set, values, ..BlockRecord::default() })
+    }
+
+    #[test]
+    fn of_one_moment_the_later_value_stays() {
+        let blocks = vec![
+            block(1, &[("size", "S"), ("colour", "red")]),
+            block(2, &[("size", "L")]),
+            block(1, &[("size", "M")]),
+        ];
+        let joined = joined(blocks);
+        let at = |set| joined.iter().find(|(_, one)| one.set == set).map(|(_, one)| one).unwrap();
+        let value = |set, name: &str| {
+            let found = at(set).values.iter().find(|one| one.name == name);
+            found.and_then(|one| one.value.clone()).unwrap()
+        };
+        assert_eq!(joined.len(), 2);
+        assert_eq!((value(1, "size"), value(1, "colour")), ("M".into(), "red".into()));
+        assert_eq!(value(2, "size"), "L");
+    }
+}
