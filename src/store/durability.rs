@@ -2,20 +2,20 @@
 //!
 //! A commit under `synchronous = NORMAL` is written to the log and can be seen, but the disk may not
 //! have it yet. One thread asks the disk for it, once for all batches that were committed meanwhile,
-//! and only then wakes who waits; the writer goes on with the next batch. What was seen of a commit
-//! and is told without a commit of its own waits as well ([`Durability::reached`]): nobody is
-//! answered from what a power failure could still take back.
+//! and only then wakes who waits; the writer goes on with the next batch. Whatever is told without a
+//! commit of its own waits for the disk as well ([`Durability::reached`]), whoever committed what was
+//! read: nobody is answered from what a power failure could still take back.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::Error;
 use super::batch::Outcome;
@@ -25,22 +25,19 @@ use super::wake::{Results, wake_all};
 /// When commits become durable, on SQLite; on PostgreSQL they always are when they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
-    /// In the commit. For a command beside a server on the same file: the server does not know of
-    /// its commits, and may tell of them as soon as it sees them.
+    /// In the commit: for a command that makes a few.
     InCommit,
-    /// After it, for a server with many callers.
+    /// After it: for a server with many callers.
     AfterCommit,
 }
 
 /// Who waits for the disk waits no longer. As PostgreSQL lets a statement run.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
-/// How far the disk has come. Without a [`Syncer`] nothing is ever announced, and all is durable.
+/// Whether the disk has what can be read. Without a [`Syncer`] it always has.
 pub(super) struct Durability {
-    /// Commits that were begun so far: each of them may be seen.
-    announced: AtomicU64,
-    /// The newest of them that is durable, with all before it; all there can be once it is given up.
-    reached: watch::Sender<u64>,
+    /// Where the thread that asks the disk takes its work.
+    work: Mutex<Option<mpsc::Sender<Work>>>,
     /// Since when the disk is asked.
     pulse: Pulse,
     /// The disk has refused, or nobody asks it any more. What it has lost may be read as if it were
@@ -50,20 +47,25 @@ pub(super) struct Durability {
 
 impl Durability {
     pub fn new() -> Self {
-        let (announced, given_up) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { announced, reached: watch::Sender::new(0), pulse: Pulse::new(), given_up }
+        let (work, given_up) = (Mutex::new(None), AtomicBool::new(false));
+        Self { work, pulse: Pulse::new(), given_up }
     }
 
-    /// Waits until all that can be seen now is durable.
+    /// Waits until all that could be seen when it was called is durable.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the disk has refused, or does not answer within ten seconds.
     pub async fn reached(&self) -> Result<(), Error> {
-        let seen = self.announced.load(Ordering::Acquire);
-        let mut reached = self.reached.subscribe();
-        let waiting = reached.wait_for(|reached| *reached >= seen);
-        let waited = tokio::time::timeout(REACHED_WITHIN, waiting).await;
-        if waited.is_err() || self.is_given_up() { Err(Error::Unavailable) } else { Ok(()) }
+        let Some(work) = self.lock().clone() else {
+            return if self.is_given_up() { Err(Error::Unavailable) } else { Ok(()) };
+        };
+        let (done, synced) = oneshot::channel();
+        self.hand(&work, Work { wrote: true, awaiting: Awaiting::One(done) });
+        drop(work);
+        match tokio::time::timeout(REACHED_WITHIN, synced).await {
+            Ok(Ok(synced)) => synced,
+            _ => Err(Error::Unavailable),
+        }
     }
 
     /// Whether the disk has been asked for longer than `budget`, or has refused.
@@ -76,63 +78,68 @@ impl Durability {
         if !self.given_up.swap(true, Ordering::AcqRel) {
             tracing::error!(why, "nothing is acknowledged any more; mend the disk and start again");
         }
-        self.reached.send_replace(u64::MAX);
     }
 
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Acquire)
     }
+
+    fn hand(&self, to: &mpsc::Sender<Work>, work: Work) {
+        if let Err(mpsc::SendError(work)) = to.send(work) {
+            self.give_up("the thread that asks the disk has ended");
+            work.awaiting.fail();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Work>>> {
+        // Only whole values are put behind this lock: a poisoned one is still whole.
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Who waits for the disk.
 pub(super) enum Awaiting {
-    /// Nobody.
-    None,
     /// A batch.
     Batch(Results),
-    /// A chore that went well.
-    Chore(oneshot::Sender<Result<(), Error>>),
+    /// A look, or a chore that went well.
+    One(oneshot::Sender<Result<(), Error>>),
 }
 
 impl Awaiting {
     fn wake(self) {
         match self {
-            Self::None => {}
             Self::Batch(results) => wake_all(results.into_iter()),
-            // Whoever asked may be gone; the work is done all the same.
-            Self::Chore(done) => drop(done.send(Ok(()))),
+            // Whoever asked may be gone.
+            Self::One(done) => drop(done.send(Ok(()))),
         }
     }
 
-    /// Whether it happened is not known.
+    /// Whether it is durable is not known.
     fn fail(self) {
         match self {
-            Self::None => {}
             Self::Batch(results) => wake_all(results.into_iter().map(|(operation, outcome)| {
                 let kept = matches!(outcome, Outcome::Failed(_));
                 let failed = Outcome::Failed(Error::Unavailable);
                 (operation, if kept { outcome } else { failed })
             })),
-            Self::Chore(done) => drop(done.send(Err(Error::Unavailable))),
+            Self::One(done) => drop(done.send(Err(Error::Unavailable))),
         }
     }
 }
 
-/// A commit that was made, or not.
-struct Announced {
-    number: u64,
-    /// Whether it may have written anything.
+struct Work {
+    /// Whether the log may have grown.
     wrote: bool,
     awaiting: Awaiting,
 }
 
 /// The thread that asks the disk. Dropped before it was finished, it has given up: somebody
-/// panicked, and nobody will ask any more.
+/// panicked.
 pub(super) struct Syncer {
     /// The file whose log it is.
     pub database: PathBuf,
     durability: Arc<Durability>,
-    commits: Option<mpsc::Sender<Announced>>,
+    work: mpsc::Sender<Work>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -148,36 +155,27 @@ impl Syncer {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             synced => synced?,
         }
-        let (commits, receiver) = mpsc::channel();
+        let (work, taken) = mpsc::channel();
         let own = Arc::clone(durability);
-        let work = move || run(&own, &mut log, &receiver);
-        let thread = std::thread::Builder::new().name("syncer".into()).spawn(work)?;
-        let durability = Arc::clone(durability);
-        Ok(Self { database, durability, commits: Some(commits), thread: Some(thread) })
+        let asks = move || run(&own, &mut log, &taken);
+        let thread = Some(std::thread::Builder::new().name("syncer".into()).spawn(asks)?);
+        *durability.lock() = Some(work.clone());
+        Ok(Self { database, durability: Arc::clone(durability), work, thread })
     }
 
-    /// A commit is about to be made: from now on it may be seen. Its number is to be handed in.
-    pub fn announce(&self) -> u64 {
-        self.durability.announced.fetch_add(1, Ordering::AcqRel) + 1
-    }
-
-    /// The commit of that number was made, or will not be: wakes who waits once it is durable.
-    pub fn wake_once_durable(&self, number: u64, wrote: bool, awaiting: Awaiting) {
-        let announced = Announced { number, wrote, awaiting };
-        let refused = match &self.commits {
-            Some(commits) => commits.send(announced).err().map(|mpsc::SendError(it)| it),
-            None => Some(announced),
-        };
-        if let Some(announced) = refused {
-            self.durability.give_up("the thread that asks the disk has ended");
-            announced.awaiting.fail();
-        }
+    /// A batch or a chore was committed, or may have been: wakes who waits once it is durable.
+    /// Nothing is asked of the disk for what wrote nothing.
+    pub fn wake_once_durable(&self, wrote: bool, awaiting: Awaiting) {
+        self.durability.hand(&self.work, Work { wrote, awaiting });
     }
 
     /// Waits until everything handed in is durable.
     pub fn finish(mut self) {
-        drop(self.commits.take());
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.take();
+        let durability = Arc::clone(&self.durability);
+        drop(durability.lock().take());
+        drop(self);
+        if let Some(thread) = thread {
             // One that panicked has given up.
             let _ = thread.join();
         }
@@ -186,8 +184,9 @@ impl Syncer {
 
 impl Drop for Syncer {
     fn drop(&mut self) {
-        if self.commits.is_some() {
+        if self.thread.is_some() {
             self.durability.give_up("the writer has ended");
+            drop(self.durability.lock().take());
         }
     }
 }
@@ -198,11 +197,11 @@ fn log_of(database: &Path) -> PathBuf {
     log.into()
 }
 
-fn run(durability: &Durability, log: &mut Log, commits: &mpsc::Receiver<Announced>) {
+fn run(durability: &Durability, log: &mut Log, work: &mpsc::Receiver<Work>) {
     let guard = GivesUp(durability);
-    while let Ok(first) = commits.recv() {
-        let taken: Vec<Announced> = std::iter::once(first).chain(commits.try_iter()).collect();
-        if taken.iter().any(|commit| commit.wrote) {
+    while let Ok(first) = work.recv() {
+        let taken: Vec<Work> = std::iter::once(first).chain(work.try_iter()).collect();
+        if taken.iter().any(|work| work.wrote) {
             durability.pulse.begin();
             let synced = log.sync();
             durability.pulse.end();
@@ -210,12 +209,8 @@ fn run(durability: &Durability, log: &mut Log, commits: &mpsc::Receiver<Announce
                 durability.give_up("the disk refused the log");
             }
         }
-        let newest = taken.last().map_or(0, |commit| commit.number);
         let given_up = durability.is_given_up();
-        if !given_up {
-            durability.reached.send_replace(newest);
-        }
-        let awaiting = taken.into_iter().map(|commit| commit.awaiting);
+        let awaiting = taken.into_iter().map(|work| work.awaiting);
         awaiting.for_each(if given_up { Awaiting::fail } else { Awaiting::wake });
     }
     std::mem::forget(guard);
@@ -255,50 +250,50 @@ impl Log {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn what_was_announced_is_awaited() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("a.db");
-        std::fs::write(log_of(&database), b"log").unwrap();
+    fn syncer(folder: &Path, log: Option<&[u8]>) -> (Arc<Durability>, Syncer) {
+        let database = folder.join("a.db");
+        if let Some(content) = log {
+            std::fs::write(log_of(&database), content).unwrap();
+        }
         let durability = Arc::new(Durability::new());
-        durability.reached().await.unwrap();
-        let syncer = Syncer::start(&durability, database.clone()).unwrap();
-        let number = syncer.announce();
-        let early = tokio::time::timeout(Duration::from_millis(5), durability.reached()).await;
-        assert!(early.is_err(), "not durable yet");
-        let (done, chore) = oneshot::channel();
-        syncer.wake_once_durable(number, true, Awaiting::Chore(done));
-        chore.await.unwrap().unwrap();
-        durability.reached().await.unwrap();
-        syncer.finish();
-        durability.reached().await.unwrap();
+        let syncer = Syncer::start(&durability, database).unwrap();
+        (durability, syncer)
+    }
+
+    async fn asked(syncer: &Syncer, wrote: bool) -> Result<(), Error> {
+        let (done, waiting) = oneshot::channel();
+        syncer.wake_once_durable(wrote, Awaiting::One(done));
+        waiting.await.unwrap()
     }
 
     #[tokio::test]
-    async fn who_waits_hears_of_a_writer_that_ended() {
+    async fn who_waits_is_woken_when_the_disk_has_answered() {
         let folder = tempfile::tempdir().unwrap();
-        let durability = Arc::new(Durability::new());
-        let syncer = Syncer::start(&durability, folder.path().join("a.db")).unwrap();
-        syncer.announce();
-        drop(syncer);
-        assert!(durability.reached().await.is_err() && durability.stalled(Duration::MAX));
+        let (durability, syncer) = syncer(folder.path(), Some(b"log"));
+        asked(&syncer, true).await.unwrap();
+        durability.reached().await.unwrap();
+        syncer.finish();
+        durability.reached().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_disk_that_refuses_is_believed_no_more() {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("a.db");
-        let durability = Arc::new(Durability::new());
-        let syncer = Syncer::start(&durability, database.clone()).unwrap();
-        let ask = || {
-            let (done, chore) = oneshot::channel();
-            syncer.wake_once_durable(syncer.announce(), true, Awaiting::Chore(done));
-            chore
-        };
-        assert!(ask().await.unwrap().is_err(), "there is no log");
+        let (durability, syncer) = syncer(folder.path(), None);
+        asked(&syncer, false).await.expect("nothing was asked of the disk");
+        assert!(asked(&syncer, true).await.is_err(), "there is no log");
+        std::fs::write(log_of(&folder.path().join("a.db")), b"log").unwrap();
+        assert!(asked(&syncer, true).await.is_err(), "what it has lost does not come back");
         assert!(durability.reached().await.is_err() && durability.stalled(Duration::MAX));
-        std::fs::write(log_of(&database), b"log").unwrap();
-        assert!(ask().await.unwrap().is_err(), "what it has lost does not come back");
         syncer.finish();
+        assert!(durability.reached().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_ended_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (durability, syncer) = syncer(folder.path(), Some(b"log"));
+        drop(syncer);
+        assert!(durability.reached().await.is_err() && durability.stalled(Duration::MAX));
     }
 }

@@ -245,7 +245,7 @@ impl Writer {
     async fn commit(&mut self, batch: Operations) {
         let mut rest = VecDeque::from([batch]);
         while let Some(mut batch) = rest.pop_front() {
-            let number = self.begin();
+            self.store.pulse.begin();
             let result = self.try_commit(&mut batch).await;
             self.store.pulse.end();
             let (results, rows, wrote) = match result {
@@ -265,26 +265,20 @@ impl Writer {
                     (batch.into_iter().map(failed).collect(), 0, true)
                 }
             };
-            match (&self.syncer, number) {
-                (Some(syncer), Some(number)) => {
+            match &self.syncer {
+                Some(syncer) => {
                     // Who decides again has nothing to wait for.
                     let again = |one: &(Box<dyn Queued>, Outcome)| {
                         matches!(one.1, Outcome::Stale) && !one.0.decides_inside()
                     };
                     let (stale, ended): (Results, Results) = results.into_iter().partition(again);
                     wake_all(stale.into_iter());
-                    syncer.wake_once_durable(number, wrote, Awaiting::Batch(ended));
+                    syncer.wake_once_durable(wrote, Awaiting::Batch(ended));
                 }
-                _ => wake_all(results.into_iter()),
+                None => wake_all(results.into_iter()),
             }
             self.wrote(rows).await;
         }
-    }
-
-    /// A commit begins, which may be seen before it is durable: then it has a number.
-    fn begin(&self) -> Option<u64> {
-        self.store.pulse.begin();
-        self.syncer.as_ref().map(Syncer::announce)
     }
 
     /// Between two batches the log is kept short.
@@ -344,24 +338,19 @@ impl Writer {
     }
 
     async fn chore(&mut self, Chore { work, done }: Chore) {
-        let number = self.begin();
+        self.store.pulse.begin();
         let finished = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
         self.store.pulse.end();
         let finished = finished.unwrap_or(Err(Error::Unavailable));
         if finished.is_err() {
             self.forget_connection();
         }
-        match (&self.syncer, number, finished) {
-            (Some(syncer), Some(number), Ok(())) => {
-                syncer.wake_once_durable(number, true, Awaiting::Chore(done));
+        match &self.syncer {
+            Some(syncer) if finished.is_ok() => {
+                syncer.wake_once_durable(true, Awaiting::One(done));
             }
-            (syncer, number, finished) => {
-                if let (Some(syncer), Some(number)) = (syncer, number) {
-                    syncer.wake_once_durable(number, true, Awaiting::None);
-                }
-                // Whoever asked may be gone; the work is done all the same.
-                let _ = done.send(finished);
-            }
+            // Whoever asked may be gone; the work is done all the same.
+            _ => drop(done.send(finished)),
         }
         self.wrote(ROWS_OF_A_CHORE).await;
     }

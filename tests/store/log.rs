@@ -28,7 +28,6 @@ pub(crate) async fn the_log_begins_anew_while_it_is_written(database: Arc<Databa
     }
     let log = format!("{}-wal", database.url.trim_start_matches("sqlite:"));
     let bytes = std::fs::metadata(&log).expect("a log").len();
-    println!("a log of {bytes} bytes after {} rows", WRITES * LABELS);
     assert!(bytes < MOST_BYTES, "a log of {bytes} bytes");
     bench.store.close().await;
 }
