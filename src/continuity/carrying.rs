@@ -63,23 +63,21 @@ pub(super) async fn carry(
     Ok(carried)
 }
 
-/// Blocks of one kind, assurance and time as one, the later value of a name before the earlier: their
-/// order was that of their places in the journal, and they will all have the same.
-fn joined(blocks: Vec<(BlockKind, BlockRecord)>) -> Vec<(BlockKind, BlockRecord)> {
-    let mut joined: Vec<(BlockKind, BlockRecord)> = Vec::with_capacity(blocks.len());
-    for (kind, mut later) in blocks {
-        let same = |(of, one): &(BlockKind, BlockRecord)| {
-            (*of, one.set, one.assurance) == (kind, later.set, later.assurance)
-        };
-        if let Some(at) = joined.iter().position(same) {
-            let (_, earlier) = joined.remove(at);
-            let named = |name: &str| later.values.iter().any(|value| value.name == name);
-            let left: Vec<_> = earlier.values.into_iter().filter(|it| !named(&it.name)).collect();
-            later.values.extend(left);
+/// Without what a later block of the same kind, assurance and time says of the same name: which of
+/// the two was later lay in their places in the journal, and they will all have the same.
+fn distinct(blocks: Vec<(BlockKind, BlockRecord)>) -> Vec<(BlockKind, BlockRecord)> {
+    let mut distinct: Vec<(BlockKind, BlockRecord)> = Vec::with_capacity(blocks.len());
+    for (kind, later) in blocks {
+        for (of, earlier) in &mut distinct {
+            if (*of, earlier.set, earlier.assurance) == (kind, later.set, later.assurance) {
+                let said = |name: &str| later.values.iter().any(|value| value.name == name);
+                earlier.values.retain(|value| !said(&value.name));
+            }
         }
-        joined.push((kind, later));
+        distinct.push((kind, later));
     }
-    joined
+    distinct.retain(|(_, block)| !block.values.is_empty());
+    distinct
 }
 
 /// Gives a customer what an interaction had given another.
@@ -97,7 +95,7 @@ pub(super) async fn receive(
             slot.seal_bytes(desk.tenant_id(), &key, text.as_bytes(), &desk.service.entropy);
         desk.effects.facts.push(FactRow { customer: to, content, ..row });
     }
-    for (kind, record) in joined(carried.blocks) {
+    for (kind, record) in distinct(carried.blocks) {
         put_block(desk, to, interaction, kind, record).await?;
     }
     desk.take_in_hand(to).await?.touch();
@@ -126,14 +124,13 @@ mod tests {
             block(2, &[("size", "L")]),
             block(1, &[("size", "M")]),
         ];
-        let joined = joined(blocks);
-        let at = |set| joined.iter().find(|(_, one)| one.set == set).map(|(_, one)| one).unwrap();
-        let value = |set, name: &str| {
-            let found = at(set).values.iter().find(|one| one.name == name);
-            found.and_then(|one| one.value.clone()).unwrap()
-        };
-        assert_eq!(joined.len(), 2);
-        assert_eq!((value(1, "size"), value(1, "colour")), ("M".into(), "red".into()));
-        assert_eq!(value(2, "size"), "L");
+        let left: Vec<(i64, String)> = distinct(blocks)
+            .into_iter()
+            .flat_map(|(_, one)| {
+                one.values.into_iter().map(move |it| (one.set, it.value.unwrap_or_default()))
+            })
+            .collect();
+        let expected = [(1, "red"), (2, "L"), (1, "M")].map(|(set, value)| (set, value.to_owned()));
+        assert_eq!(left, expected);
     }
 }

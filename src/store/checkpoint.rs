@@ -51,6 +51,10 @@ impl Checkpoints {
 
     /// The writer has committed so many rows and is between two batches.
     pub async fn wrote(&mut self, rows: u64, store: &Arc<Store>, connection: &mut AnyConnection) {
+        if store.durability.is_given_up() {
+            // What the file may have lost is still in the log, and must stay there.
+            return;
+        }
         match &mut self.phase {
             Phase::Counting(so_far) => {
                 *so_far += rows;
@@ -83,24 +87,28 @@ async fn move_most(store: Arc<Store>, database: PathBuf) {
         checkpoint(&store, &mut connection, CHECKPOINT).await;
         // SQLite asks the disk only after the last page, and would let the writer wait for all.
         let path = database.clone();
-        let synced = tokio::task::spawn_blocking(move || kept_open(&path)?.sync_data()).await;
-        if !matches!(synced, Ok(Ok(()))) {
-            // What was lost is not moved again: the log must not begin anew over it.
-            store.durability.give_up("the disk refused the database file");
+        let file = tokio::task::spawn_blocking(move || kept_open(&path).map(File::sync_data)).await;
+        match file {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(_))) => {
+                // What was lost is not moved again: the log must not begin anew over it.
+                store.durability.give_up("the disk refused the database file");
+                return;
+            }
+            // It could not be opened now: the writer will have to wait for the disk.
+            _ => return,
         }
     }
 }
 
 /// Whether anything is left in the log.
 async fn move_rest(store: &Store, connection: &mut AnyConnection) -> bool {
-    if store.durability.is_given_up() {
-        return true;
-    }
     let Some((pages, moved)) = checkpoint(store, connection, CHECKPOINT).await else { return true };
     if pages > MOST_PAGES {
         checkpoint(store, connection, CHECKPOINT_AND_RESTART).await;
     }
-    pages != moved
+    // Negative when somebody else was moving it.
+    pages < 0 || pages != moved
 }
 
 /// Moves what can be moved: how many pages the log has, and how many of them are in the file. A

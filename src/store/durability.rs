@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whether the disk has what can be read. Without a [`Syncer`] it always has.
 pub(super) struct Durability {
-    /// Where the thread that asks the disk takes its work.
-    work: Mutex<Option<mpsc::Sender<Work>>>,
+    /// Who asks the disk.
+    asks: Mutex<Asks>,
     /// Since when the disk is asked.
     pulse: Pulse,
     /// The disk has refused, or nobody asks it any more. What it has lost may be read as if it were
@@ -45,19 +45,32 @@ pub(super) struct Durability {
     given_up: AtomicBool,
 }
 
+/// Who asks the disk for what was committed.
+enum Asks {
+    /// Every commit itself.
+    Commit,
+    /// A thread, which takes its work here.
+    Thread(mpsc::Sender<Work>),
+    /// Nobody any more.
+    Nobody,
+}
+
 impl Durability {
     pub fn new() -> Self {
-        let (work, given_up) = (Mutex::new(None), AtomicBool::new(false));
-        Self { work, pulse: Pulse::new(), given_up }
+        let (asks, given_up) = (Mutex::new(Asks::Commit), AtomicBool::new(false));
+        Self { asks, pulse: Pulse::new(), given_up }
     }
 
     /// Waits until all that could be seen when it was called is durable.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the disk has refused, or does not answer within ten seconds.
+    /// [`Error::Unavailable`] when the disk has refused, does not answer within ten seconds, or the
+    /// store is closing.
     pub async fn reached(&self) -> Result<(), Error> {
-        let Some(work) = self.lock().clone() else {
-            return if self.is_given_up() { Err(Error::Unavailable) } else { Ok(()) };
+        let work = match &*self.lock() {
+            Asks::Commit => return Ok(()),
+            Asks::Thread(work) => work.clone(),
+            Asks::Nobody => return Err(Error::Unavailable),
         };
         let (done, synced) = oneshot::channel();
         self.hand(&work, Work { wrote: true, awaiting: Awaiting::One(done) });
@@ -91,9 +104,9 @@ impl Durability {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Work>>> {
+    fn lock(&self) -> MutexGuard<'_, Asks> {
         // Only whole values are put behind this lock: a poisoned one is still whole.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +172,7 @@ impl Syncer {
         let own = Arc::clone(durability);
         let asks = move || run(&own, &mut log, &taken);
         let thread = Some(std::thread::Builder::new().name("syncer".into()).spawn(asks)?);
-        *durability.lock() = Some(work.clone());
+        *durability.lock() = Asks::Thread(work.clone());
         Ok(Self { database, durability: Arc::clone(durability), work, thread })
     }
 
@@ -173,7 +186,7 @@ impl Syncer {
     pub fn finish(mut self) {
         let thread = self.thread.take();
         let durability = Arc::clone(&self.durability);
-        drop(durability.lock().take());
+        *durability.lock() = Asks::Nobody;
         drop(self);
         if let Some(thread) = thread {
             // One that panicked has given up.
@@ -186,7 +199,7 @@ impl Drop for Syncer {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.durability.give_up("the writer has ended");
-            drop(self.durability.lock().take());
+            *self.durability.lock() = Asks::Nobody;
         }
     }
 }
@@ -267,13 +280,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_commits_bring_to_the_disk_themselves_is_there() {
+        Durability::new().reached().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn who_waits_is_woken_when_the_disk_has_answered() {
         let folder = tempfile::tempdir().unwrap();
         let (durability, syncer) = syncer(folder.path(), Some(b"log"));
         asked(&syncer, true).await.unwrap();
         durability.reached().await.unwrap();
         syncer.finish();
-        durability.reached().await.unwrap();
+        assert!(durability.reached().await.is_err(), "nobody asks any more");
+        assert!(!durability.stalled(Duration::MAX), "nothing was refused");
     }
 
     #[tokio::test]

@@ -78,7 +78,12 @@ impl Engine {
             Self::Postgres => POSTGRES_READERS,
         };
         let session = self.reader_session();
-        AnyPoolOptions::new()
+        let mut options = AnyPoolOptions::new();
+        if self == Self::Sqlite {
+            // With its last connection SQLite takes the log away, and somebody may be syncing it.
+            options = options.idle_timeout(None).max_lifetime(None);
+        }
+        options
             .max_connections(size)
             .min_connections(1)
             // Asking first would double the round trips; a broken connection shows itself.

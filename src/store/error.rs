@@ -77,15 +77,24 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// SQLSTATE classes of PostgreSQL and primary result codes of SQLite.
+/// PostgreSQL's SQLSTATE has five characters; SQLite's extended result codes have fewer, and their
+/// lowest eight bits are the primary one.
 fn from_code(code: &str) -> Error {
+    let sqlite = code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
+    match sqlite {
+        // SQLITE_BUSY and LOCKED
+        Some(5 | 6) => return Error::Busy,
+        // SQLITE_IOERR, FULL and CANTOPEN
+        Some(10 | 13 | 14) => return Error::Unavailable,
+        _ => {}
+    }
     match code {
-        // serialization failure, deadlock, lock not available; SQLITE_BUSY and LOCKED with extensions
-        "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "262" | "517" | "773" => Error::Busy,
+        // serialization failure, deadlock, lock not available
+        "40001" | "40P01" | "55P03" => Error::Busy,
         // statement or idle time-out, shutdown, cannot connect now; too many connections
         "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" => Error::Unavailable,
-        // I/O error, cannot open, full disk
-        "10" | "14" | "13" | "53100" | "53200" => Error::Unavailable,
+        // full disk, out of memory
+        "53100" | "53200" => Error::Unavailable,
         other if other.starts_with("08") => Error::Unavailable,
         other => Error::Refused { code: other.to_owned() },
     }
@@ -98,5 +107,25 @@ fn kind(error: &sqlx::Error) -> &'static str {
         sqlx::Error::Encode(_) => "encode",
         sqlx::Error::TypeNotFound { .. } => "type",
         _ => "column",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_the_engines_own() {
+        for (code, busy) in [("5", true), ("517", true), ("262", true), ("55P03", true)] {
+            assert_eq!(matches!(from_code(code), Error::Busy), busy, "{code}");
+        }
+        // A write and a sync that failed, a full disk, a file that cannot be opened.
+        for code in ["10", "778", "1034", "13", "14", "53100", "08006"] {
+            assert!(matches!(from_code(code), Error::Unavailable), "{code}");
+        }
+        // A number out of range is no busy file, though its last bits say so.
+        for code in ["22003", "1555", "2067", "23505"] {
+            assert!(matches!(from_code(code), Error::Refused { .. }), "{code}");
+        }
     }
 }

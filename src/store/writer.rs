@@ -250,7 +250,9 @@ impl Writer {
             self.store.pulse.end();
             let (results, rows, wrote) = match result {
                 Ok(Written { outcomes, rows }) => {
-                    (batch.into_iter().zip(outcomes).collect(), rows, rows > 0)
+                    // What is refused inside tells of what others have written.
+                    let wrote = rows > 0 || batch.iter().any(|it| it.decides_inside());
+                    (batch.into_iter().zip(outcomes).collect(), rows, wrote)
                 }
                 Err(Error::Refused { .. } | Error::Damaged { .. }) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
