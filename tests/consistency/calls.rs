@@ -85,7 +85,8 @@ pub(crate) enum Asked {
     Sweep,
 }
 
-/// A request as it was made: the clock then, and when its answer was there.
+/// A request as it was made: the clock then, and when its answer was there; without one, the end of
+/// time.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) asked: Asked,
@@ -101,7 +102,7 @@ pub(crate) struct Input {
 impl Input {
     /// The earliest and the latest that the service's clock may have shown meanwhile.
     pub(crate) fn span(&self) -> (i64, i64) {
-        (self.now - self.clocks_apart, self.answered + self.clocks_apart)
+        (self.now - self.clocks_apart, self.answered.saturating_add(self.clocks_apart))
     }
 }
 

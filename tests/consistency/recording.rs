@@ -54,7 +54,8 @@ impl Recording {
         }
         let request = self.names.request(&asked);
         let clocks_apart = if self.says_times { CLOCKS_APART } else { 0 };
-        let (now, answered) = (at.clock, at.clock);
+        // Until it is answered, it may have its effect at any time.
+        let (now, answered) = (at.clock, i64::MAX);
         let input = Input { asked, now, answered, clocks_apart, client, instance };
         self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
         (self.calls.len() - 1, request)
