@@ -55,11 +55,13 @@ pub(super) async fn carry(
         let text = slot.open_text(tenant, &key, &row.content)?;
         carried.facts.push((row, text));
     }
-    let mut ordered = blocks;
-    ordered.sort_by_key(|row| row.position);
-    for row in &ordered {
-        carried.blocks.push((row.kind, load::open_block(tenant, &key, row)?));
+    let mut ordered = Vec::with_capacity(blocks.len());
+    for row in &blocks {
+        ordered.push((row.position, row.kind, load::open_block(tenant, &key, row)?));
     }
+    // Blocks that moved once already share a position: the newer is then the later.
+    ordered.sort_by_key(|(position, _, record)| (*position, record.set));
+    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, record)).collect();
     Ok(carried)
 }
 
