@@ -99,7 +99,8 @@ contract! {
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
     time: store_time_never_goes_back;
-    log: the_log_begins_anew_while_it_is_written;
+    log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
+        a_write_waits_for_the_disk;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,
         another_instance_is_seen,
         stamps_change_with_links_only;

@@ -139,11 +139,7 @@ pub(super) async fn settled(
         None => None,
     };
     let (customer, context, complete, disclosure) = match left {
-        Some(left) => {
-            let complete = left.context.is_some();
-            let context = left.context.unwrap_or(left.before);
-            (Some(left.customer), context, complete, left.disclosure)
-        }
+        Some(left) => (Some(left.customer), left.context, left.complete, left.disclosure),
         None => (id, Arc::default(), true, Disclosure::Normal),
     };
     Ok(Settled { state, customer, context, complete, disclosure, labels, warnings })

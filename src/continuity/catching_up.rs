@@ -110,10 +110,10 @@ fn add_fact(
 /// A customer as a decision leaves them.
 pub(super) struct Left {
     pub customer: CustomerId,
-    /// `None` when only the store can tell.
-    pub context: Option<Arc<Context>>,
-    /// The context as it was before.
-    pub before: Arc<Context>,
+    pub context: Arc<Context>,
+    /// Whether the context holds what the decision writes; else it is as it was before, and only
+    /// the store can tell.
+    pub complete: bool,
     pub disclosure: Disclosure,
 }
 
@@ -140,9 +140,9 @@ pub(super) async fn as_left(
     let customer = person.row.customer;
     let before = person.context.clone().unwrap_or_default();
     let disclosure = disclosure(&person);
-    let context = match written(desk, customer) {
-        Written::Nothing => Some(Arc::clone(&before)),
-        Written::Added(news) => {
+    let after = match change_of(desk, customer) {
+        Change::None => Some(Arc::clone(&before)),
+        Change::Adds(news) => {
             let person = Remembered {
                 row: person.row.clone(),
                 links: Vec::new(),
@@ -152,30 +152,31 @@ pub(super) async fn as_left(
             };
             caught_up(desk.service, desk.tenant, &person, labels)?.and_then(|person| person.context)
         }
-        Written::TakenAway => None,
+        Change::TakesAway => None,
     };
-    Ok(Some(Left { customer, context, before, disclosure }))
+    let complete = after.is_some();
+    Ok(Some(Left { customer, context: after.unwrap_or(before), complete, disclosure }))
 }
 
-/// What a decision is about to write of a customer's context.
-enum Written {
-    Nothing,
-    Added(News),
-    TakenAway,
+/// What a decision is about to do to a customer's context.
+enum Change {
+    None,
+    Adds(News),
+    TakesAway,
 }
 
-fn written(desk: &Desk<'_, '_>, customer: CustomerId) -> Written {
+fn change_of(desk: &Desk<'_, '_>, customer: CustomerId) -> Change {
     let effects = &desk.effects;
     let takes =
         |it: &Removal| matches!(it, Removal::Content { customer: of, .. } if *of == customer);
     if effects.removals.iter().any(takes) {
-        return Written::TakenAway;
+        return Change::TakesAway;
     }
     let mut news = News::of(customer, effects);
     if news.is_empty() {
-        return Written::Nothing;
+        return Change::None;
     }
     // Their place in the journal is not known yet: behind all that is known.
     news.blocks.iter_mut().for_each(|block| block.position = i64::MAX);
-    Written::Added(news)
+    Change::Adds(news)
 }

@@ -140,7 +140,8 @@ impl Engine {
 
     fn writer_session(self) -> &'static str {
         match self {
-            // Fewer, larger checkpoints halve the slowest commits (a server leaves them to others). What a statement may have to
+            // Fewer, larger checkpoints halve the slowest commits; a server leaves them to others
+            // (`checkpoint.rs`). What a statement may have to
             // take back is kept in memory: else every page it changes is copied to a file first.
             // 64 MiB of pages, since the journal's index is written all over.
             Self::Sqlite => {
@@ -172,37 +173,6 @@ impl Engine {
         }
     }
 
-    /// Begins the transaction of a batch and takes the first tenant's head, in one round trip.
-    pub(super) fn open_batch(self, tenant: TenantId, positions: i64, now: Time) -> String {
-        format!("{}; {}", self.begin_write(), self.advance_head(tenant, positions, now))
-    }
-
-    /// Takes so many positions for a tenant, moves the store's clock on, and locks the tenant's
-    /// batches until commit. SQLite is told the machine's time; PostgreSQL asks its own clock, so
-    /// that instances agree.
-    pub(super) fn advance_head(self, tenant: TenantId, positions: i64, now: Time) -> String {
-        let time = match self {
-            Self::Sqlite => format!("MAX(store_time, {})", now.0),
-            Self::Postgres => "GREATEST(store_time, \
-                CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT))"
-                .to_owned(),
-        };
-        format!(
-            "UPDATE tenant_head SET position = position + {positions}, store_time = {time} \
-             WHERE tenant = {} RETURNING position, audit_hash, store_time",
-            tenant.0
-        )
-    }
-
-    /// Bytes as they stand in a text: of a hash, never of anything that came from outside.
-    pub(super) fn literal(self, bytes: &[u8]) -> String {
-        let hex = data_encoding::HEXLOWER.encode(bytes);
-        match self {
-            Self::Sqlite => format!("X'{hex}'"),
-            Self::Postgres => format!("'\\x{hex}'"),
-        }
-    }
-
     /// Brings the schema up to date. Two processes may try at once: the loser of the race finds the
     /// work done on its next try.
     pub(super) async fn migrate(self, pool: &AnyPool) -> Result<(), Error> {
@@ -230,6 +200,72 @@ impl Engine {
             Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
         };
         Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
+    }
+}
+
+/// The texts around a batch on SQLite. They have parameters, so that they stay prepared, and may be
+/// several statements: each text costs two changes of thread.
+pub(super) mod on_sqlite {
+    macro_rules! advance {
+        () => {
+            "UPDATE tenant_head SET position = position + ?, store_time = MAX(store_time, ?) \
+             WHERE tenant = ? RETURNING position, audit_hash, store_time"
+        };
+    }
+    macro_rules! link {
+        () => {
+            "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
+             UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?"
+        };
+    }
+
+    /// Takes positions for a tenant and moves the store's clock on to the machine's time.
+    pub(in super::super) const ADVANCE: &str = advance!();
+    /// Begins the transaction first, and answers first with a number that moves when another
+    /// connection has written the file.
+    pub(in super::super) const OPEN: &str =
+        concat!("BEGIN IMMEDIATE; PRAGMA data_version; ", advance!());
+    /// Adds a link to a tenant's audit chain.
+    pub(in super::super) const LINK: &str = link!();
+    /// Commits after the last link.
+    pub(in super::super) const LINK_AND_COMMIT: &str = concat!(link!(), "; COMMIT");
+}
+
+/// The texts around a batch on PostgreSQL, which takes several statements in one round trip only
+/// without parameters: of numbers and hashes of our own, never of anything that came from outside.
+pub(super) mod on_postgres {
+    use super::TenantId;
+
+    /// Takes positions for a tenant, moves the store's clock on to the database's, so that
+    /// instances agree, and locks the tenant's batches until commit.
+    pub(in super::super) fn advance(tenant: TenantId, positions: i64) -> String {
+        format!(
+            "UPDATE tenant_head SET position = position + {positions}, \
+             store_time = GREATEST(store_time, \
+             CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
+             WHERE tenant = {} RETURNING position, audit_hash, store_time",
+            tenant.0
+        )
+    }
+
+    /// Begins the transaction first.
+    pub(in super::super) fn open(tenant: TenantId, positions: i64) -> String {
+        let begin = super::Engine::Postgres.begin_write();
+        format!("{begin}; {}", advance(tenant, positions))
+    }
+
+    /// Adds a link to a tenant's audit chain, and ends so that another text may follow.
+    pub(in super::super) fn link(
+        tenant: TenantId,
+        (position, entries): (i64, i64),
+        hash: &[u8],
+    ) -> String {
+        let (tenant, hash) = (tenant.0, data_encoding::HEXLOWER.encode(hash));
+        format!(
+            "INSERT INTO audit_link (tenant, position, entries, hash) \
+             VALUES ({tenant}, {position}, {entries}, '\\x{hash}'); \
+             UPDATE tenant_head SET audit_hash = '\\x{hash}' WHERE tenant = {tenant}; "
+        )
     }
 }
 

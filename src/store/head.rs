@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
 
+use super::engine::{on_postgres, on_sqlite};
 use super::rows::JournalRow;
 use super::statement::{self, Arguments};
 use super::{Engine, Error, Store, audit};
@@ -15,11 +16,6 @@ use crate::ids::TenantId;
 /// PostgreSQL waits two seconds for a head and then says so. Where it says nothing, the connection is
 /// lost, and a batch must not wait until all of its time has passed.
 const OPENED_WITHIN: Duration = Duration::from_secs(3);
-
-/// SQLite answers first with a number that moves when another connection has written the file.
-const OPEN_SQLITE: &str = "BEGIN IMMEDIATE; PRAGMA data_version; \
-    UPDATE tenant_head SET position = position + ?, store_time = MAX(store_time, ?) \
-    WHERE tenant = ? RETURNING position, audit_hash, store_time";
 
 /// A tenant's head, held until commit.
 pub(super) struct Head {
@@ -41,17 +37,13 @@ impl Head {
         tenant: TenantId,
         positions: i64,
     ) -> Result<Self, Error> {
-        let now = store.clock.now();
         let rows = match store.engine {
             Engine::Sqlite => {
-                let mut arguments = Arguments::default();
-                arguments.push(&positions);
-                arguments.push(&now);
-                arguments.push(&tenant.0);
-                statement::query(OPEN_SQLITE, arguments).fetch_all(&mut *connection).await?
+                let arguments = advance_by(store, tenant, positions);
+                statement::query(on_sqlite::OPEN, arguments).fetch_all(&mut *connection).await?
             }
             Engine::Postgres => {
-                let text = store.engine.open_batch(tenant, positions, now);
+                let text = on_postgres::open(tenant, positions);
                 let opening = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
                 let opened = tokio::time::timeout(OPENED_WITHIN, opening).await;
                 opened.map_err(|_| Error::Unavailable)??
@@ -75,8 +67,17 @@ impl Head {
         tenant: TenantId,
         positions: i64,
     ) -> Result<Self, Error> {
-        let text = store.engine.advance_head(tenant, positions, store.clock.now());
-        let row = connection.fetch_optional(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+        let row = match store.engine {
+            Engine::Sqlite => {
+                let advance =
+                    statement::query(on_sqlite::ADVANCE, advance_by(store, tenant, positions));
+                advance.fetch_optional(&mut *connection).await?
+            }
+            Engine::Postgres => {
+                let text = on_postgres::advance(tenant, positions);
+                connection.fetch_optional(sqlx::raw_sql(AssertSqlSafe(text))).await?
+            }
+        };
         Self::read(store, tenant, positions, row)
     }
 
@@ -122,12 +123,14 @@ pub(super) async fn link_and_commit(
         Engine::Sqlite => {
             for (index, link) in links.iter().enumerate() {
                 let last = index + 1 == links.len();
-                let text = if last { LINK_AND_COMMIT } else { LINK };
+                let text = if last { on_sqlite::LINK_AND_COMMIT } else { on_sqlite::LINK };
                 statement::query(text, link.arguments()).execute(&mut *connection).await?;
             }
         }
         Engine::Postgres => {
-            let mut text: String = links.iter().map(Link::as_text).collect();
+            let text =
+                |it: &Link| on_postgres::link(it.tenant, (it.position, it.entries), &it.hash);
+            let mut text: String = links.iter().map(text).collect();
             text.push_str("COMMIT");
             connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
         }
@@ -135,10 +138,14 @@ pub(super) async fn link_and_commit(
     Ok(())
 }
 
-const LINK: &str = "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
-                    UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?";
-const LINK_AND_COMMIT: &str = "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
-     UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?; COMMIT";
+/// What SQLite's texts that take positions are given.
+fn advance_by(store: &Store, tenant: TenantId, positions: i64) -> Arguments {
+    let mut arguments = Arguments::default();
+    arguments.push(&positions);
+    arguments.push(&store.clock.now());
+    arguments.push(&tenant.0);
+    arguments
+}
 
 impl Link {
     fn arguments(&self) -> Arguments {
@@ -149,16 +156,5 @@ impl Link {
         arguments.push(&self.hash.to_vec());
         arguments.push(&self.tenant.0);
         arguments
-    }
-
-    /// PostgreSQL takes several statements at once only without parameters.
-    fn as_text(&self) -> String {
-        let Self { tenant, position, entries, hash } = self;
-        let (tenant, hash) = (tenant.0, Engine::Postgres.literal(hash));
-        format!(
-            "INSERT INTO audit_link (tenant, position, entries, hash) \
-             VALUES ({tenant}, {position}, {entries}, {hash}); \
-             UPDATE tenant_head SET audit_hash = {hash} WHERE tenant = {tenant}; "
-        )
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe};
@@ -269,6 +269,14 @@ pub(super) fn query<'q>(
     arguments: Arguments,
 ) -> sqlx::query::Query<'q, sqlx::Any, AnyArguments> {
     sqlx::query_with(sql, arguments.0)
+}
+
+/// A statement whose text is put together from constants and used again, with its own arguments.
+pub(super) fn query_shared<'q>(
+    sql: Arc<str>,
+    arguments: Arguments,
+) -> sqlx::query::Query<'q, sqlx::Any, AnyArguments> {
+    sqlx::query_with(AssertSqlSafe(sql), arguments.0)
 }
 
 /// A statement whose text is put together from constants, with its own arguments.

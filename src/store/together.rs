@@ -5,9 +5,9 @@
 //! that fills all their tables; a few shapes are most of what comes. PostgreSQL takes one statement
 //! at a time, and a row only once in it.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
+use quick_cache::sync::Cache;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::AnyConnection;
 
@@ -22,9 +22,9 @@ const TABLES: usize = 9;
 const MOST_IN_SHAPE: usize = 4;
 /// Rows of one table in one text at most.
 const MOST_ROWS: usize = 64;
-/// Texts that are kept, for good: a shape that comes after so many is written table by table. The
-/// driver keeps a hundred statements prepared.
-const MOST_TEXTS: usize = 60;
+/// Texts that are remembered; the driver keeps about as many prepared. Whoever sends shapes that
+/// nobody else has makes a text for each, and pushes out nobody's for long.
+const MOST_TEXTS: usize = 100;
 /// Operations of one text: fewer sizes than rows have, since each shape has texts of its own.
 const SIZES: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 
@@ -52,8 +52,7 @@ pub(super) async fn write(
         }
         shapes.remove(&Shape::default());
         for (shape, alike) in shapes {
-            let left = write_alike(connection, tenant, shape, &alike, stamp).await?;
-            uncommon.extend(left);
+            write_alike(connection, tenant, shape, &alike, stamp).await?;
         }
     } else {
         uncommon.extend(operations);
@@ -139,28 +138,28 @@ fn shape_of(effects: &Effects) -> Option<Shape> {
     Some(shape)
 }
 
-/// Writes operations of one shape; those are left for which there is no text.
-async fn write_alike<'e>(
+/// Writes operations of one shape, which is not that of nothing.
+async fn write_alike(
     connection: &mut AnyConnection,
     tenant: TenantId,
     shape: Shape,
-    alike: &[&'e Effects],
+    alike: &[&Effects],
     stamp: Stamp,
-) -> Result<Vec<&'e Effects>, Error> {
+) -> Result<(), Error> {
     let widest = shape.iter().copied().max().map_or(1, usize::from);
     let mut rest = alike;
     while let Some(last) = rest.last() {
         let (count, size) = sizes(&SIZES, rest.len(), MOST_ROWS / widest);
-        let Some(text) = text_of(shape, size, rest[0], stamp) else { return Ok(rest.to_vec()) };
+        let text = text_of(shape, size, last, stamp);
         let (chunk, tail) = rest.split_at(count);
         rest = tail;
         // Filled up with the last one: written twice, a row is what it was.
         let filled = chunk.iter().copied().chain(std::iter::repeat_n(*last, size - count));
         let mut bound = Bound { tenant, arguments: Arguments::default() };
         visit(filled, stamp, &mut bound);
-        statement::query(text, bound.arguments).execute(&mut *connection).await?;
+        statement::query_shared(text, bound.arguments).execute(&mut *connection).await?;
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 struct Bound {
@@ -178,22 +177,17 @@ impl Visitor for Bound {
 }
 
 /// The text that writes so many operations of the shape that `like` has.
-fn text_of(shape: Shape, size: usize, like: &Effects, stamp: Stamp) -> Option<&'static str> {
-    static TEXTS: LazyLock<Mutex<HashMap<(Shape, usize), &'static str>>> =
-        LazyLock::new(Mutex::default);
-    // Only whole texts are put behind this lock: a poisoned one is still whole.
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(text) = texts.get(&(shape, size)) {
-        return Some(text);
-    }
-    if texts.len() >= MOST_TEXTS {
-        return None;
+fn text_of(shape: Shape, size: usize, like: &Effects, stamp: Stamp) -> Arc<str> {
+    static TEXTS: LazyLock<Cache<(Shape, usize), Arc<str>>> =
+        LazyLock::new(|| Cache::new(MOST_TEXTS));
+    if let Some(text) = TEXTS.get(&(shape, size)) {
+        return text;
     }
     let mut text = Text(String::new());
     visit(std::iter::repeat_n(like, size), stamp, &mut text);
-    let text: &'static str = Box::leak(text.0.into_boxed_str());
-    texts.insert((shape, size), text);
-    Some(text)
+    let text: Arc<str> = text.0.into();
+    TEXTS.insert((shape, size), Arc::clone(&text));
+    text
 }
 
 struct Text(String);
@@ -263,7 +257,7 @@ mod tests {
         let shape = shape_of(&effects).expect("a common shape");
         assert_eq!(shape, [0, 0, 1, 1, 1, 0, 1, 1, 2]);
         for size in [1, 2, 6, 32] {
-            let text = text_of(shape, size, &effects, Stamp(9)).expect("a text");
+            let text = text_of(shape, size, &effects, Stamp(9));
             let mut bound = Bound { tenant: TenantId(1), arguments: Arguments::default() };
             visit(std::iter::repeat_n(&effects, size), Stamp(9), &mut bound);
             assert_eq!(text.matches('?').count(), bound.arguments.count(), "{size}");

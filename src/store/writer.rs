@@ -275,7 +275,9 @@ impl Writer {
                     };
                     let (stale, ended): (Results, Results) = results.into_iter().partition(again);
                     wake_all(stale.into_iter());
-                    syncer.wake_once_durable(wrote, Awaiting::Batch(ended));
+                    if !ended.is_empty() {
+                        syncer.wake_once_durable(wrote, Awaiting::Batch(ended));
+                    }
                 }
                 None => wake_all(results.into_iter()),
             }

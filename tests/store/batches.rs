@@ -186,7 +186,7 @@ pub(crate) async fn many_of_one_shape_share_a_batch(database: Arc<Database>) {
                 data_keys: vec![data_key(number)],
                 customers: vec![customer(number)],
                 heads: vec![token(100 + number)],
-                // One that is made, and one that is there already and only used.
+                // One that is made (its token is among the heads), and one that is only used.
                 links: vec![link(number, 100 + number), link(number, 200 + number)],
                 interactions: vec![contact(number, number)],
                 facts: vec![fact(number, number)],

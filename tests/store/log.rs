@@ -1,12 +1,67 @@
-//! SQLite's log is moved into the file beside the writer, and begins anew.
+//! SQLite's log: nothing is told before the disk has it; it is moved into the file beside the writer,
+//! and begins anew.
 
 use std::sync::Arc;
 
-use threadline::store::{Effects, Engine};
+use threadline::store::{Effects, Engine, Error, Reads, read};
 
 use crate::bench::{Bench, Write};
 use crate::database::Database;
 use crate::rows::{effects, label, start, token};
+
+fn log_of(database: &Database) -> String {
+    format!("{}-wal", database.url.trim_start_matches("sqlite:"))
+}
+
+/// Takes the log from where it was: SQLite goes on with its own handle, but nobody can ask the disk
+/// for it any more.
+fn hide_log(database: &Database) {
+    let log = log_of(database);
+    std::fs::rename(&log, format!("{log}-away")).expect("a log");
+}
+
+fn put_log_back(database: &Database) {
+    let log = log_of(database);
+    std::fs::rename(format!("{log}-away"), &log).expect("a log that was hidden");
+}
+
+async fn look(bench: &Bench) -> Result<(), Error> {
+    let (mut reads, tenant) = (Reads::Fresh(Arc::clone(&bench.store)), bench.tenant);
+    let looked = reads.load(Box::new(move |connection| {
+        Box::pin(async move { read::owners(connection, tenant, &[token(1)]).await })
+    }));
+    looked.await.map(drop)
+}
+
+async fn write(bench: &Bench, number: u64) -> Result<(), Error> {
+    let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(number))])));
+    bench.store.run(operation).await.map(drop)
+}
+
+pub(crate) async fn a_look_waits_for_the_disk(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    look(&bench).await.expect("what the disk has is told");
+    if database.engine == Engine::Sqlite {
+        hide_log(&database);
+        assert!(matches!(look(&bench).await, Err(Error::Unavailable)));
+        put_log_back(&database);
+        assert!(look(&bench).await.is_err(), "who was refused once believes the disk no more");
+        assert!(bench.store.stalled(), "starts do not wait for it");
+    }
+    bench.store.close().await;
+}
+
+pub(crate) async fn a_write_waits_for_the_disk(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    write(&bench, 1).await.expect("what the disk has is acknowledged");
+    if database.engine == Engine::Sqlite {
+        hide_log(&database);
+        assert!(matches!(write(&bench, 2).await, Err(Error::Unavailable)));
+        put_log_back(&database);
+        assert!(matches!(write(&bench, 3).await, Err(Error::Stalled)));
+    }
+    bench.store.close().await;
+}
 
 /// Labels of one write, all over the table: each on a page of its own once there are many.
 const LABELS: u64 = 250;
@@ -26,8 +81,7 @@ pub(crate) async fn the_log_begins_anew_while_it_is_written(database: Arc<Databa
         let own = Effects { labels, ..effects(vec![start(token(number))]) };
         bench.write(Write::of(bench.tenant, own)).await;
     }
-    let log = format!("{}-wal", database.url.trim_start_matches("sqlite:"));
-    let bytes = std::fs::metadata(&log).expect("a log").len();
+    let bytes = std::fs::metadata(log_of(&database)).expect("a log").len();
     assert!(bytes < MOST_BYTES, "a log of {bytes} bytes");
     bench.store.close().await;
 }
