@@ -85,7 +85,7 @@ contract! {
         two_commands_make_a_tenant_at_once;
     batches: the_journal_guards_all_effects, equal_operations_of_one_batch_are_one,
         two_operations_on_one_key_do_not_share_a_batch, strangers_share_a_batch,
-        many_of_one_shape_share_a_batch,
+        many_of_one_shape_share_a_batch, tenants_wait_together,
         what_repeats_in_part_is_decided_again;
     stale: a_changed_head_is_decided_again, a_changed_customer_is_decided_again,
         a_changed_interaction_is_decided_again, a_token_seen_meanwhile_is_decided_again,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Executor as _, Row as _};
-use threadline::ids::CustomerId;
+use threadline::ids::{CustomerId, KeyId};
 use threadline::store::rows::Verb;
 use threadline::store::{Effects, Engine, Error, Verdict, history, read};
 
@@ -174,6 +174,31 @@ pub(crate) async fn strangers_share_a_batch(database: Arc<Database>) {
     assert!(operations.iter().all(|it| it.decided.load(Ordering::SeqCst) == 1));
     assert!(entries(&database).await.contains(&5), "one link for all five");
     crate::audit::verify(&mut database.connect().await, bench.tenant.0).await;
+}
+
+/// On SQLite in one transaction, with a head and a chain for each.
+pub(crate) async fn tenants_wait_together(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let seal = |_| ((KeyId(8), 1, vec![1; 48]), vec![2; 16]);
+    let other = bench.store.add_tenant("other", false, seal).await.expect("a tenant").tenant;
+    let operations: Vec<_> = [(bench.tenant, 1), (other, 1), (bench.tenant, 2), (other, 3)]
+        .into_iter()
+        .map(|(tenant, number)| {
+            let own =
+                Effects { labels: vec![label(number)], ..effects(vec![start(token(number))]) };
+            Arc::new(Write::of(tenant, own))
+        })
+        .collect();
+    let results = in_one_batch(&database, &bench, &operations).await;
+    assert!(results.iter().all(|it| matches!(it, Ok(Verdict::Committed(_)))));
+    let mut connection = database.connect().await;
+    for (tenant, labels) in [(bench.tenant, [1, 2]), (other, [1, 3])] {
+        let tokens = labels.map(token);
+        let found = read::labels(&mut connection, tenant, &tokens).await.expect("labels");
+        assert_eq!(found.len(), 2);
+        crate::audit::verify(&mut connection, tenant.0).await;
+    }
+    bench.store.close().await;
 }
 
 /// As many as no text has: the last one is written twice, and is there once.
