@@ -10,8 +10,11 @@ mod api {
     mod bad_reads;
     mod circumstances;
     mod idempotency;
+    mod merging;
+    mod merging_twice;
     mod moving;
     mod reading;
+    mod reassigning;
     mod remembering;
     mod replay;
     mod settling;

@@ -13,6 +13,7 @@ use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
 use super::working::{Refolded, Working};
+use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::Disclosure;
 use crate::identity::{Basis, HintKind, links, used};
@@ -71,7 +72,8 @@ pub(super) async fn settle(
     basis: Basis,
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let reasons = supports(looked, customer, basis);
+    let mut reasons = supports(looked, customer, basis);
+    reasons.retain(|(index, _)| !looked.is_held_within(*index, customer));
     if !looked.people.contains_key(&customer) {
         desk.take_in_hand(customer).await?;
     }
@@ -126,7 +128,7 @@ fn linked_with(
 }
 
 fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
-    links(&looked.shown, customer, basis)
+    links(&looked.shown, looked.set_name(customer), basis)
         .into_iter()
         .map(|link| {
             let support = SupportRecord {
@@ -273,8 +275,13 @@ pub(super) async fn move_to(
 
 /// What was looked up, without the ties that were taken back since.
 fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
-    let still = |customer: CustomerId, token: Token| {
-        desk.working.get(&customer).is_none_or(|working| working.links().contains_key(&token))
+    let has = |person: &Remembered, token: Token| match desk.working.get(&person.row.customer) {
+        Some(working) => working.links().contains_key(&token),
+        None => person.links.iter().any(|link| link.token == token),
+    };
+    let still = |set: CustomerId, token: Token| {
+        let mut members = looked.people.values().filter(|person| person.set_name() == set);
+        members.any(|person| has(person, token))
     };
     let mut shown = looked.shown.clone();
     for (shown, token) in shown.iter_mut().zip(&looked.tokens) {
@@ -302,8 +309,11 @@ pub(super) async fn retire_if_empty(
         return Ok(());
     }
     let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
-    // A protected person's ref keeps its protection.
-    if person.is_none_or(|person| load::disclosure(&person) != Disclosure::Normal) {
+    // A protected person's ref keeps its protection, and a member of a set stays one.
+    let kept = |person: &Remembered| {
+        load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
+    };
+    if person.is_none_or(|person| kept(&person)) {
         return Ok(());
     }
     if !remaining(desk, old, interaction).await?.is_empty() {

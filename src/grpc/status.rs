@@ -48,6 +48,26 @@ pub fn status(error: &Error) -> Status {
             ErrorReason::EndConflict,
             "this interaction has ended with other content; amend it with a higher revision",
         ),
+        Error::RequestConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::RequestConflict,
+            "this request_id was used with other content",
+        ),
+        Error::SameCustomer => plain(
+            Code::InvalidArgument,
+            ErrorReason::SameCustomer,
+            "both refs name the same customer",
+        ),
+        Error::SetTooLarge => plain(
+            Code::FailedPrecondition,
+            ErrorReason::SetTooLarge,
+            "more than 64 customers would be one person",
+        ),
+        Error::MergeNotFound => plain(
+            Code::NotFound,
+            ErrorReason::MergeNotFound,
+            "no merge of this id, or between these two, is in force",
+        ),
         Error::NotSettled => plain(
             Code::FailedPrecondition,
             ErrorReason::InteractionNotSettled,

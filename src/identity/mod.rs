@@ -24,6 +24,7 @@ mod phone;
 mod policy;
 mod scale;
 mod scoring;
+mod sets;
 mod usage;
 mod vocabulary;
 mod weights;
@@ -42,6 +43,7 @@ pub use normalise::normalise;
 pub use phone::warm_up;
 pub use policy::{ConfirmDiscloses, NamespacePolicy, Policy};
 pub use scale::{confidence, level, probability};
+pub use sets::{MOST_MEMBERS, gathered, sets};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
