@@ -9,6 +9,7 @@ mod api {
     mod bad_input;
     mod bad_reads;
     mod circumstances;
+    mod duplicates;
     mod idempotency;
     mod merging;
     mod merging_twice;

@@ -1,6 +1,7 @@
 //! All that is remembered of one customer, or of a merged set, in the form in
 //! which the cache keeps it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::history::PastInteraction;
@@ -38,7 +39,7 @@ impl Context {
             whole.profile.extend(context.profile.iter().cloned());
             whole.history.extend(context.history.iter().cloned());
         }
-        whole.history.sort_by(|a, b| (b.end, b.interaction).cmp(&(a.end, a.interaction)));
+        whole.history.sort_by_key(|past| Reverse((past.end, past.interaction)));
         Arc::new(whole)
     }
 }

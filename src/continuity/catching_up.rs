@@ -135,7 +135,8 @@ pub(super) async fn as_left(
         },
     };
     let mut contexts = Vec::with_capacity(members.len());
-    let mut complete = true;
+    // Who is one person with whom changes with this decision: only the store will tell.
+    let mut complete = desk.effects.merges.is_empty();
     for member in &members {
         let after = context_as_left(desk, member, labels)?;
         complete &= after.is_some();

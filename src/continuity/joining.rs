@@ -75,25 +75,29 @@ pub struct Merge {
 
 /// Everybody whom a change of edges may concern, and every merge they ever took part in.
 pub(super) struct Around {
-    pub people: BTreeMap<CustomerId, Arc<Remembered>>,
+    everybody: BTreeSet<CustomerId>,
     pub merges: Vec<MergeRow>,
 }
 
-/// Reads the sets of these customers, who exist.
+/// Reads the sets of these customers, who exist or are about to.
 pub(super) async fn around(
     desk: &mut Desk<'_, '_>,
     customers: &[CustomerId],
 ) -> Result<Around, Error> {
-    let people: BTreeMap<_, _> = desk.sets(customers, false).await?.into_iter().collect();
+    let is_new = |id: &CustomerId| desk.working.get(id).is_some_and(|working| working.is_new());
+    let (new, known): (Vec<CustomerId>, Vec<CustomerId>) =
+        customers.iter().partition(|id| is_new(id));
+    let mut everybody: BTreeSet<CustomerId> = desk.sets(&known, false).await?.into_keys().collect();
     let tenant = desk.tenant_id();
-    let ids: Vec<CustomerId> = people.keys().copied().collect();
+    let ids: Vec<CustomerId> = everybody.iter().copied().collect();
+    everybody.extend(new);
     let merges = desk
         .reads
         .load(Box::new(move |connection| {
             Box::pin(async move { merges::merges(connection, tenant, &ids).await })
         }))
         .await?;
-    Ok(Around { people, merges })
+    Ok(Around { everybody, merges })
 }
 
 /// Writes these edges, new or changed, and everybody's set as it then is. Each set that results:
@@ -106,7 +110,7 @@ pub(super) async fn rejoin(
     around: &Around,
     changed: Vec<MergeRow>,
 ) -> Result<BTreeMap<CustomerId, Vec<CustomerId>>, Error> {
-    let everybody: Vec<CustomerId> = around.people.keys().copied().collect();
+    let everybody: Vec<CustomerId> = around.everybody.iter().copied().collect();
     let kept =
         around.merges.iter().filter(|row| changed.iter().all(|new| new.merge_id != row.merge_id));
     let edges: Vec<(CustomerId, CustomerId)> = kept

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use super::Error;
 use super::caller::{Caller, Role};
 use super::desk::Desk;
-use super::joining::{self, MergeRecord, around, rejoin};
+use super::joining::{self, Around, MergeRecord, around, rejoin};
 use super::journaling::{self, Request};
 use super::naming::resolve;
 use super::service::Service;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
-use crate::store::rows::{MergeState, Verb};
+use crate::store::rows::{MergeRow, MergeState, Verb};
 use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
 
 /// A merge, parsed.
@@ -164,7 +164,9 @@ impl Operation for MergeOperation {
             let around = around(&mut desk, &[one, other]).await?;
             let edge =
                 joining::edge(&desk, self.request, (one, other), MergeState::InForce, &record);
-            let (customer, members) = set_of(one, rejoin(&mut desk, &around, vec![edge]).await?);
+            let mut changed = self.accepted(&desk, &around, (one, other))?;
+            changed.push(edge);
+            let (customer, members) = set_of(one, rejoin(&mut desk, &around, changed).await?);
             let request = Request {
                 token: self.request,
                 verb: Verb::Merge,
@@ -176,6 +178,32 @@ impl Operation for MergeOperation {
             let merge_id = self.request;
             Ok(desk.propose(Merged { merge_id, in_force: true, customer, members }))
         })
+    }
+}
+
+impl MergeOperation {
+    /// The service's own proposals of the same: they are decided now.
+    fn accepted(
+        &self,
+        desk: &Desk<'_, '_>,
+        around: &Around,
+        (one, other): (CustomerId, CustomerId),
+    ) -> Result<Vec<MergeRow>, Error> {
+        let between = (one.min(other), one.max(other));
+        let proposals = around
+            .merges
+            .iter()
+            .filter(|row| row.state == MergeState::Proposed && (row.one, row.other) == between);
+        let decide = |row: &MergeRow| {
+            let record = MergeRecord {
+                undone_by: self.caller.key_id.to_string(),
+                undone_reason: "accepted".to_owned(),
+                ..joining::open(desk, row)?
+            };
+            let content = joining::seal(desk, row.merge_id, &record);
+            Ok(MergeRow { state: MergeState::Undone, content, ..row.clone() })
+        };
+        proposals.map(decide).collect()
     }
 }
 

@@ -12,6 +12,7 @@ mod carrying;
 mod catching_up;
 mod continuation;
 mod desk;
+mod duplicates;
 pub mod end_interaction;
 mod end_without_start;
 mod ending;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Error;
 use super::carrying::{self, Carried};
 use super::desk::Desk;
+use super::duplicates;
 use super::filing;
 use super::load;
 use super::recognise::{Looked, hint_record};
@@ -99,6 +100,7 @@ pub(super) async fn settle(
             desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
         }
     }
+    duplicates::notice(desk, looked, customer).await?;
     // A customer without any link is held by this contact alone.
     let linked = match desk.working.get(&customer) {
         Some(working) => working.has_changed_links() || working.links().is_empty(),

@@ -96,6 +96,12 @@ async fn decide_and_write(
     match verdict {
         Verdict::Committed(settled) => {
             service.remember_labels(caller, &settled);
+            if !settled.complete {
+                let interaction = operation.interaction;
+                let warnings = settled.warnings;
+                let looking = as_it_stands(service, caller, interaction, wish, warnings);
+                return Box::pin(looking).await;
+            }
             Ok(answer(settled, caller, service.store.now(), wish))
         }
         // Boxed: it is rare, and would make every start carry room for it.

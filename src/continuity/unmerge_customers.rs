@@ -161,10 +161,10 @@ impl Operation for UnmergeOperation {
             // Read again under the stamps of all concerned: what was found may have changed.
             let around = around(&mut desk, &[one, other]).await?;
             let meant = |row: &&MergeRow| found.iter().any(|it| it.merge_id == row.merge_id);
-            let in_force =
-                around.merges.iter().filter(meant).filter(|it| it.state == MergeState::InForce);
             let mut undone = Vec::new();
-            for row in in_force {
+            // A proposal that is taken back is declined.
+            let standing = |row: &&MergeRow| row.state != MergeState::Undone;
+            for row in around.merges.iter().filter(meant).filter(standing) {
                 let record = MergeRecord {
                     undone_by: self.caller.key_id.to_string(),
                     undone_reason: self.unmerging.reason.clone(),

@@ -41,7 +41,7 @@ pub use model::{
 };
 pub use normalise::normalise;
 pub use phone::warm_up;
-pub use policy::{ConfirmDiscloses, NamespacePolicy, Policy};
+pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, Policy};
 pub use scale::{confidence, level, probability};
 pub use sets::{MOST_MEMBERS, gathered, sets};
 pub use usage::{decayed, used};

@@ -60,6 +60,12 @@ pub(super) async fn bare(client: &Client, customer_ref: &str) -> GetCustomerResp
     GetCustomerResponse { merges, ..client.person(customer_ref).await }
 }
 
+/// Somebody's word that it is this customer.
+pub(super) fn confirmed_as(customer_ref: &str) -> Option<IdentityFeedback> {
+    let named = IdentityConfirmed { customer_ref: customer_ref.into() };
+    Some(IdentityFeedback::IdentityConfirmed(named))
+}
+
 /// One attribute of a customer.
 pub(super) fn attribute(name: &str, value: &str) -> BTreeMap<String, ProfileAttributeInput> {
     let input = ProfileAttributeInput { value: value.into(), ..Default::default() };
@@ -214,8 +220,7 @@ async fn a_confirmation_may_name_any_member(engine: Engine) {
     let answer = client.start(asked).await.expect("a start");
     assert_eq!((said(&answer), answer.customer_ref.as_str()), (Said::Confirm, &*caller));
     let mut confirmed = confirm("chat", "u");
-    let named = IdentityConfirmed { customer_ref: caller.clone() };
-    confirmed.identity_feedback = Some(IdentityFeedback::IdentityConfirmed(named));
+    confirmed.identity_feedback = confirmed_as(&caller);
     let answer = client.update(confirmed).await.expect("a confirmation");
     assert_eq!(intents(&answer), ["billing", "returns"]);
     client.end(end("chat")).await.expect("an end");
