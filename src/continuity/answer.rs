@@ -157,6 +157,9 @@ async fn set_names(
     let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
     let ids: Vec<CustomerId> =
         candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let people = desk.people(&ids, false).await?;
     let joined = people.values().filter(|person| !person.members.is_empty());
     Ok(joined.map(|person| (person.row.customer, person.set_name())).collect())
