@@ -10,7 +10,9 @@ use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
 use crate::clock::Time;
-use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
+use crate::identity::{
+    Assurance, Basis, Decision, Hint, Proof, Recommendation, Verification, Violation,
+};
 use crate::ids::{CustomerId, Token};
 
 /// Somebody's word on who it is.
@@ -195,7 +197,9 @@ async fn decide_again(
 ) -> Result<(), Error> {
     let own = own_customer(desk, state).await?;
     let (looked, decision) = weigh(desk, state, own).await?;
-    if state.feedback != 0 || (state.settled && own.is_none()) {
+    // Somebody's word stands, even before a token; nothing else does.
+    let proven = matches!(looked.proof, Proof::Decides(_));
+    if state.feedback != 0 || (state.settled && own.is_none() && !proven) {
         keep(desk, state, interaction, &looked, &decision).await
     } else {
         take_up(desk, state, interaction, &looked, &decision).await
@@ -283,9 +287,10 @@ async fn take_up(
             settle(desk, state, interaction, own, looked, Basis::NewCustomer, |_| true).await?;
         }
         _ => {
-            let new = new_customer(desk, Time(state.start_time));
+            let visitor = looked.first_sign_in();
+            let new = visitor.unwrap_or_else(|| new_customer(desk, Time(state.start_time)));
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
-            state.made_customer = true;
+            state.made_customer = visitor.is_none();
         }
     }
     Ok(())

@@ -8,12 +8,13 @@ use super::desk::Desk;
 use super::load;
 use super::record::{CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord};
 use super::sealing::Slot;
+use super::signing_in;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
-    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Question, Recommendation,
-    Shown, Weights, decide, effective_owners, masked_label,
+    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Proof, Question,
+    Recommendation, Shown, Weights, decide, effective_owners, evidence, masked_label,
 };
 use crate::ids::{CustomerId, Token};
 
@@ -28,6 +29,10 @@ pub(super) struct Looked {
     /// Tokens that nobody has ever shown.
     pub unseen: Vec<Token>,
     pub people: HashMap<CustomerId, Arc<Remembered>>,
+    /// What a signed-in customer proves.
+    pub proof: Proof,
+    /// Owners of the visitor ids shown that are known by nothing else.
+    pub anonymous: BTreeSet<CustomerId>,
 }
 
 impl Looked {
@@ -67,6 +72,7 @@ pub(super) async fn look(
     let ids: Vec<CustomerId> = everyone.into_iter().collect();
     // One candidate will most likely be the answer: the context comes with the same look.
     let people = desk.people(&ids, ids.len() == 1).await?;
+    let anonymous = signing_in::anonymous(desk, &hints, &tokens, &people)?;
     let mut shown = Vec::with_capacity(hints.len());
     let mut unseen = Vec::new();
     for (hint, token) in hints.iter().zip(&tokens) {
@@ -78,9 +84,14 @@ pub(super) async fn look(
         }
         let customers = known.map_or(&[][..], |owners| &owners.customers);
         let ties = customers.iter().filter_map(|(id, _)| owner(people.get(id)?, *token));
-        shown.push(Shown::new(hint, index, seen, ties.collect()));
+        let mut ties: Vec<Owner> = ties.collect();
+        if hint.is_visitor() {
+            signing_in::weaken(&mut ties, &anonymous);
+        }
+        shown.push(Shown::new(hint, index, seen, ties));
     }
-    Ok(Looked { hints, tokens, shown, unseen, people })
+    let proof = Proof::of(&shown);
+    Ok(Looked { hints, tokens, shown, unseen, people, proof, anonymous })
 }
 
 fn owner(person: &Remembered, token: Token) -> Option<Owner> {
@@ -109,8 +120,15 @@ pub(super) fn judge(
             (*id, Person { last_contact, created: person.row.created })
         })
         .collect();
-    let question = Question { now, shown: &looked.shown, people: &people, named };
-    decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT)
+    let shown = evidence(&looked.shown, looked.proof);
+    let question = Question { now, shown: &shown, people: &people, named };
+    let mut decision = decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT);
+    if let Proof::Decides(customer) = looked.proof {
+        // Listed, though it was no evidence: another customer used this browser.
+        let elsewhere = |index: &usize| looked.visitor_of_another(*index, customer);
+        decision.conflicts.extend((0..looked.shown.len()).filter(elsewhere));
+    }
+    decision
 }
 
 /// The decision as it is stored, with masked labels where somebody will have to ask: the policy,

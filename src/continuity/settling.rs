@@ -71,13 +71,13 @@ pub(super) async fn settle(
     basis: Basis,
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let reasons = supports(looked, customer, basis);
+    let reasons = supports(looked, customer, looked.basis_of_sign_in(customer, basis));
     if !looked.people.contains_key(&customer) {
         desk.take_in_hand(customer).await?;
     }
     let before = state.supports.len();
     for (index, support) in reasons {
-        if !linkable(index) {
+        if !linkable(index) || looked.disagrees(index, customer) {
             continue;
         }
         let token = looked.tokens[index];
@@ -286,6 +286,8 @@ fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
         shown,
         unseen: Vec::new(),
         people: looked.people.clone(),
+        proof: looked.proof,
+        anonymous: looked.anonymous.clone(),
     }
 }
 

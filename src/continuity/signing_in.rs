@@ -1,0 +1,93 @@
+//! What becomes of an anonymous visitor's history when the visitor signs in.
+//!
+//! A visitor id names a browser. As long as its customer is known by nothing else, that customer is
+//! anonymous, and whoever signs in there takes the history along: a first sign-in makes the
+//! anonymous customer the signed-in one. Once it is known by anything else, the browser alone
+//! leads to no more than a question.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Error;
+use super::desk::Desk;
+use super::recognise::Looked;
+use super::record::HintRecord;
+use super::sealing::Slot;
+use crate::cache::Remembered;
+use crate::identity::{Assurance, Basis, Hint, Owner, Proof, VISITOR};
+use crate::ids::{CustomerId, Token};
+
+/// The owners of the visitor ids among `hints` whose every identifier is a visitor id.
+pub(super) fn anonymous(
+    desk: &Desk<'_, '_>,
+    hints: &[Hint],
+    tokens: &[Token],
+    people: &HashMap<CustomerId, Arc<Remembered>>,
+) -> Result<BTreeSet<CustomerId>, Error> {
+    let mut anonymous = BTreeSet::new();
+    let visitors = hints.iter().zip(tokens).filter(|(hint, _)| hint.is_visitor());
+    let visitors: Vec<Token> = visitors.map(|(_, token)| *token).collect();
+    if visitors.is_empty() {
+        return Ok(anonymous);
+    }
+    for (customer, person) in people {
+        let owns = person.links.iter().any(|link| visitors.contains(&link.token));
+        if owns && is_anonymous(desk, person)? {
+            anonymous.insert(*customer);
+        }
+    }
+    Ok(anonymous)
+}
+
+fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {
+    for link in &person.links {
+        let slot = Slot::Link { customer: person.row.customer, token: link.token };
+        let opened: HintRecord = slot.open(desk.tenant_id(), &person.key, &link.identifier)?;
+        if opened.scheme != VISITOR {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A browser's tie to somebody who is known by more than it is worth no more than their word.
+pub(super) fn weaken(ties: &mut [Owner], anonymous: &BTreeSet<CustomerId>) {
+    for tie in ties.iter_mut().filter(|tie| !anonymous.contains(&tie.customer)) {
+        tie.assurance = Assurance::Asserted;
+    }
+}
+
+impl Looked {
+    /// Whether a hint is the visitor id of customers who are known, and this is none of them.
+    pub fn visitor_of_another(&self, index: usize, customer: CustomerId) -> bool {
+        let mut owners = self.shown[index].owners.iter().map(|owner| owner.customer);
+        self.hints[index].is_visitor()
+            && self.points_elsewhere(index, customer)
+            && !owners.any(|owner| self.anonymous.contains(&owner))
+    }
+
+    /// The anonymous customer that signs in for the first time: the subject is unknown, and the
+    /// browser names nobody else.
+    pub fn first_sign_in(&self) -> Option<CustomerId> {
+        let mut anonymous = self.anonymous.iter();
+        match (self.proof, anonymous.next(), anonymous.next()) {
+            (Proof::UnknownSubject, Some(visitor), None) => Some(*visitor),
+            _ => None,
+        }
+    }
+
+    /// An anonymous customer who signs in is as new as what is shown of them: a browser's
+    /// assurance is none of the token's.
+    pub fn basis_of_sign_in(&self, customer: CustomerId, basis: Basis) -> Basis {
+        let first = self.first_sign_in() == Some(customer);
+        if first { Basis::NewCustomer } else { basis }
+    }
+
+    /// Whether a hint must not be linked, since a token decided alone and it points elsewhere; a
+    /// visitor id of another customer is linked to nobody who signs in.
+    pub fn disagrees(&self, index: usize, customer: CustomerId) -> bool {
+        let decided = self.proof == Proof::Decides(customer);
+        let of_browser = self.proof.signed_in() && self.hints[index].is_visitor();
+        (decided || of_browser) && self.points_elsewhere(index, customer)
+    }
+}
