@@ -17,4 +17,6 @@ mod api {
     mod settling;
     mod sweeping;
     mod transport;
+    mod visitors;
+    mod web_tokens;
 }

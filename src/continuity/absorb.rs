@@ -9,10 +9,9 @@ use super::filing;
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
+use super::signing_in;
 use crate::clock::Time;
-use crate::identity::{
-    Assurance, Basis, Decision, Hint, Proof, Recommendation, Verification, Violation,
-};
+use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
 use crate::ids::{CustomerId, Token};
 
 /// Somebody's word on who it is.
@@ -77,6 +76,7 @@ pub(super) async fn absorb(
             None => warnings.push(Warning::unknown_customer_ref("identity_hints.customer_ref")),
         }
     }
+    let signs_in = signing_in::is_news(state, &news.hints);
     let added = add_hints(state, &news.hints)? || known_named != state.named;
     let anew = added || state.decision.is_none() || gone;
     match &news.feedback {
@@ -91,7 +91,7 @@ pub(super) async fn absorb(
             }
             follow(desk, state, interaction, feedback, &looked).await?;
         }
-        None if anew => decide_again(desk, state, interaction).await?,
+        None if anew => decide_again(desk, state, interaction, signs_in).await?,
         None => {}
     }
     Ok(warnings)
@@ -194,12 +194,12 @@ async fn decide_again(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
+    signs_in: bool,
 ) -> Result<(), Error> {
     let own = own_customer(desk, state).await?;
     let (looked, decision) = weigh(desk, state, own).await?;
-    // Somebody's word stands, even before a token; nothing else does.
-    let proven = matches!(looked.proof, Proof::Decides(_));
-    if state.feedback != 0 || (state.settled && own.is_none() && !proven) {
+    let overruled = signing_in::overrule(state, &looked, signs_in);
+    if !overruled && (state.feedback != 0 || (state.settled && own.is_none())) {
         keep(desk, state, interaction, &looked, &decision).await
     } else {
         take_up(desk, state, interaction, &looked, &decision).await

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::recognise::Looked;
-use super::record::HintRecord;
+use super::record::{HintRecord, State};
 use super::sealing::Slot;
+use super::settling::customer_of;
 use crate::cache::Remembered;
-use crate::identity::{Assurance, Basis, Hint, Owner, Proof, VISITOR};
+use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR};
 use crate::ids::{CustomerId, Token};
 
 /// The owners of the visitor ids among `hints` whose every identifier is a visitor id.
@@ -55,6 +56,36 @@ pub(super) fn weaken(ties: &mut [Owner], anonymous: &BTreeSet<CustomerId>) {
     for tie in ties.iter_mut().filter(|tie| !anonymous.contains(&tie.customer)) {
         tie.assurance = Assurance::Asserted;
     }
+}
+
+/// Whether a VERIFIED token is among what became known.
+pub(super) fn is_news(state: &State, hints: &[Hint]) -> bool {
+    let mut tokens = hints.iter().filter(|hint| {
+        hint.kind == HintKind::WebToken && hint.assurance == Assurance::Verified
+    });
+    tokens.any(|hint| {
+        let known = |record: &HintRecord| {
+            record.kind == hint.kind.code()
+                && record.assurance == hint.assurance.code()
+                && record.namespace == hint.identifier.namespace
+                && record.value == hint.identifier.value
+        };
+        !state.hints.iter().any(known)
+    })
+}
+
+/// Whether a token decides anew whose the interaction is, settled or not. Somebody's word stands
+/// against a token that they knew of; a later one takes it back.
+pub(super) fn overrule(state: &mut State, looked: &Looked, signs_in: bool) -> bool {
+    let Proof::Decides(customer) = looked.proof else { return false };
+    if state.feedback == 0 {
+        return true;
+    }
+    let moves = signs_in && customer_of(&state.customer) != Some(customer);
+    if moves {
+        state.feedback = 0;
+    }
+    moves
 }
 
 impl Looked {

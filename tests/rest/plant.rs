@@ -208,5 +208,5 @@ impl Planter {
 
 /// Fields of later versions: in a valid request they are left out, a hostile one has them.
 fn later(field: &FieldDescriptor) -> bool {
-    matches!(field.name(), "visitor_id" | "web_token" | "last_inbound")
+    matches!(field.name(), "web_token" | "last_inbound")
 }

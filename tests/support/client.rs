@@ -1,5 +1,6 @@
 //! Typed clients that send an API key with every call, and refusals taken apart.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
@@ -158,6 +159,8 @@ pub struct Refusal {
     pub reason: String,
     /// The domain of the reason.
     pub domain: String,
+    /// What the reason says beside its name.
+    pub metadata: BTreeMap<String, String>,
     /// Every bad field, with its description.
     pub fields: Vec<(String, String)>,
     /// The text.
@@ -174,7 +177,8 @@ impl Refusal {
         Self {
             code: status.code(),
             reason: reason.as_ref().map(|it| it.reason.clone()).unwrap_or_default(),
-            domain: reason.map(|it| it.domain).unwrap_or_default(),
+            domain: reason.as_ref().map(|it| it.domain.clone()).unwrap_or_default(),
+            metadata: reason.map(|it| it.metadata.into_iter().collect()).unwrap_or_default(),
             fields: fields
                 .map(|it| it.field_violations)
                 .unwrap_or_default()
