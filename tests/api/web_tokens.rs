@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use threadline::clock::{Clock, MINUTE, SECOND, Time};
 use threadline::grpc::proto::{
     Assurance, EndInteractionRequest, IdentityHints, IntentStatus, StartInteractionRequest,
-    StartInteractionResponse, UpdateInteractionRequest,
+    StartInteractionResponse, UpdateInteractionRequest, Verification,
 };
 use tonic::Code;
 
@@ -57,9 +57,10 @@ fn served(server: &KeyServer) -> String {
     )
 }
 
-/// A clock that stands at the machine's hour.
+/// A clock that stands at the machine's hour, at a whole second as tokens have them.
 fn standing() -> Clock {
-    Clock::manual(Clock::System.now())
+    let now = Clock::System.now().0;
+    Clock::manual(Time(now - now % SECOND))
 }
 
 pub(super) fn claims(subject: &str, now: Time) -> Value {
@@ -172,16 +173,17 @@ async fn a_subject_of_two_customers_is_asked(engine: Engine) {
     let token = token_hint(&key.token(&claims("user-17", Clock::System.now())));
     client.start(start_with("1", "web_chat", token.clone())).await.expect("a start");
     client.end(end("1")).await.expect("an end");
-    // Somebody checked a one-time password, and says that it is somebody else.
-    client.start(start_with("2", "web_chat", token.clone())).await.expect("a start");
-    let rejected = UpdateInteractionRequest {
-        verification: threadline::grpc::proto::Verification::Otp as i32,
-        ..reject("2", "u", None)
-    };
-    let other = client.update(rejected).await.expect("an update");
+    let other = client.start(call("2", "+14155550101")).await.expect("a start").customer_ref;
     client.end(end("2")).await.expect("an end");
-    assert!(other.new_customer);
-    let answer = client.start(start_with("3", "web_chat", token)).await.expect("a start");
+    // Somebody checked a one-time password, and says that it is somebody else.
+    client.start(start_with("3", "web_chat", token.clone())).await.expect("a start");
+    let rejected = UpdateInteractionRequest {
+        verification: Verification::Otp as i32,
+        ..reject("3", "u", Some(&other))
+    };
+    client.update(rejected).await.expect("an update");
+    client.end(end("3")).await.expect("an end");
+    let answer = client.start(start_with("4", "web_chat", token)).await.expect("a start");
     assert_ne!(said(&answer), Said::Reuse, "two have this subject");
     assert!(answer.open_intents.is_empty() && answer.recent_interactions.is_empty());
     world.close().await;
