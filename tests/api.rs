@@ -10,6 +10,7 @@ mod api {
     mod bad_reads;
     mod circumstances;
     mod idempotency;
+    mod key_sets;
     mod moving;
     mod reading;
     mod remembering;

@@ -76,9 +76,11 @@ impl KeySets {
         token: &WebToken<'_>,
         within: Duration,
     ) -> Result<bool, Refused> {
-        let set = Arc::clone(locked(&self.sets).entry(url.clone()).or_insert_with(|| {
-            Arc::new(KeySet { url: url.clone(), state: Mutex::default() })
-        }));
+        let set = Arc::clone(
+            locked(&self.sets)
+                .entry(url.clone())
+                .or_insert_with(|| Arc::new(KeySet { url: url.clone(), state: Mutex::default() })),
+        );
         let now = self.clock.now();
         if let Some(keys) = set.keys(now) {
             match token.verify(&keys) {

@@ -60,9 +60,9 @@ pub(super) fn weaken(ties: &mut [Owner], anonymous: &BTreeSet<CustomerId>) {
 
 /// Whether a VERIFIED token is among what became known.
 pub(super) fn is_news(state: &State, hints: &[Hint]) -> bool {
-    let mut tokens = hints.iter().filter(|hint| {
-        hint.kind == HintKind::WebToken && hint.assurance == Assurance::Verified
-    });
+    let mut tokens = hints
+        .iter()
+        .filter(|hint| hint.kind == HintKind::WebToken && hint.assurance == Assurance::Verified);
     tokens.any(|hint| {
         let known = |record: &HintRecord| {
             record.kind == hint.kind.code()

@@ -47,8 +47,7 @@ impl Service {
         let token = WebToken::read(token)?;
         let TrustedIssuer { issuer, audience, keys } = &**trusted;
         // Before the signature: a token of somebody else's must not make us fetch anything.
-        let freshness =
-            token.check(&Expected { issuer, audience, now: self.clock().now() })?;
+        let freshness = token.check(&Expected { issuer, audience, now: self.clock().now() })?;
         let proven = match keys {
             IssuerKeys::Listed(keys) => token.verify(keys).map(|()| true)?,
             IssuerKeys::Served(url) => self.key_sets.verify(url, &token, within).await?,

@@ -138,8 +138,8 @@ impl<'a> WebToken<'a> {
             return Err(Refused::NotYetValid);
         }
         match expected.now.since(claims.expires) {
-            ..=SKEW => Ok(Freshness::Fresh),
-            ..=REPLAYED_WITHIN => Ok(Freshness::Late),
+            past if past <= SKEW => Ok(Freshness::Fresh),
+            past if past <= REPLAYED_WITHIN => Ok(Freshness::Late),
             _ => Err(Refused::Expired),
         }
     }

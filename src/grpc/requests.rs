@@ -6,9 +6,9 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::fields::{
-    Token as WebToken, audience, check_about, check_feedback, check_hints, check_voice, cleared, conversion,
-    direction, hints, history_limit, intents, profile, sensitivity, telco, time, variables,
-    verification, without_token,
+    Token as WebToken, audience, check_about, check_feedback, check_hints, check_voice, cleared,
+    conversion, direction, hints, history_limit, intents, profile, sensitivity, telco, time,
+    variables, verification, without_token,
 };
 use super::limits::{self, Check};
 use super::proto::{self, ErrorReason};

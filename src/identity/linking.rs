@@ -62,9 +62,8 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
 
 /// Whether it is a web token's subject that another customer holds, VERIFIED.
 fn is_anothers(hint: &Shown, customer: CustomerId) -> bool {
-    let holds = |owner: &Owner| {
-        owner.customer != customer && owner.assurance == Assurance::Verified
-    };
+    let holds =
+        |owner: &Owner| owner.customer != customer && owner.assurance == Assurance::Verified;
     hint.kind == HintKind::WebToken && hint.owners.iter().any(holds)
 }
 

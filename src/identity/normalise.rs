@@ -18,9 +18,7 @@ use super::hints::{
 };
 use super::phone::{self, Bare, Reading};
 use super::policy::Policy;
-use super::vocabulary::{
-    Assurance, Attestation, Direction, Hint, HintKind, Identifier, VISITOR,
-};
+use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier, VISITOR};
 
 /// Channels whose platform vouches for nobody: a kind of the same name proves nothing there.
 const UNVOUCHED_CHANNELS: [&str; 9] =

@@ -71,9 +71,7 @@ pub fn to_join(
     anonymous: &BTreeSet<CustomerId>,
     customer: CustomerId,
 ) -> Vec<CustomerId> {
-    let held = |owner: &Owner| {
-        owner.customer == customer && owner.assurance == Assurance::Verified
-    };
+    let held = |owner: &Owner| owner.customer == customer && owner.assurance == Assurance::Verified;
     let holds = shown.iter().any(|hint| is_token(hint) && hint.owners.iter().any(held));
     if !holds || Proof::of(shown) == Proof::Disputed {
         return Vec::new();

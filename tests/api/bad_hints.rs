@@ -189,12 +189,11 @@ async fn fields_of_later_versions_are_refused(engine: Engine) {
     let world = World::on(engine).await;
     let client = world.role("telephony").await;
     client.start(start("known", "voice")).await.expect("a start");
-    let updating = UpdateInteractionRequest {
-        last_inbound: Some(Default::default()),
-        ..update("known", "u")
-    };
+    let updating =
+        UpdateInteractionRequest { last_inbound: Some(Default::default()), ..update("known", "u") };
     let code = Code::InvalidArgument;
-    let refusal = assert_refused(client.update(updating.clone()).await, code, "UNIMPLEMENTED_FIELD");
+    let refusal =
+        assert_refused(client.update(updating.clone()).await, code, "UNIMPLEMENTED_FIELD");
     assert_eq!(refusal.names(), ["last_inbound"]);
     // What is wrong beside it is said with it.
     let worse = UpdateInteractionRequest { update_id: String::new(), ..updating };

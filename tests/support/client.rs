@@ -1,6 +1,5 @@
 //! Typed clients that send an API key with every call, and refusals taken apart.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
@@ -159,8 +158,8 @@ pub struct Refusal {
     pub reason: String,
     /// The domain of the reason.
     pub domain: String,
-    /// What the reason says beside its name.
-    pub metadata: BTreeMap<String, String>,
+    /// What the reason says of its cause, empty when it says nothing.
+    pub cause: Box<str>,
     /// Every bad field, with its description.
     pub fields: Vec<(String, String)>,
     /// The text.
@@ -178,7 +177,7 @@ impl Refusal {
             code: status.code(),
             reason: reason.as_ref().map(|it| it.reason.clone()).unwrap_or_default(),
             domain: reason.as_ref().map(|it| it.domain.clone()).unwrap_or_default(),
-            metadata: reason.map(|it| it.metadata.into_iter().collect()).unwrap_or_default(),
+            cause: reason.and_then(|mut it| it.metadata.remove("cause")).unwrap_or_default().into(),
             fields: fields
                 .map(|it| it.field_violations)
                 .unwrap_or_default()

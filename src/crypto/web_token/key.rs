@@ -149,9 +149,8 @@ pub fn read_key_set(bytes: &[u8]) -> Result<Vec<TrustedKey>, KeyRefused> {
 
 fn serves_signatures(jwk: &Map<String, Value>) -> bool {
     let used = jwk.get("use").is_none_or(|used| used == "sig");
-    let verifies = |listed: &Value| {
-        listed.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))
-    };
+    let verifies =
+        |listed: &Value| listed.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"));
     used && jwk.get("key_ops").is_none_or(verifies)
 }
 

@@ -279,7 +279,11 @@ fn forms(world: &World) -> Vec<Case> {
         ("NUL after it", format!("{good}\u{0}"), MALFORMED),
         ("Bearer before it", format!("Bearer {good}"), MALFORMED),
         ("quoted", format!("\"{good}\""), MALFORMED),
-        ("letters of base64, not of base64url", format!("{header}.{payload}.+/{signature}"), MALFORMED),
+        (
+            "letters of base64, not of base64url",
+            format!("{header}.{payload}.+/{signature}"),
+            MALFORMED,
+        ),
         ("letters beyond ASCII", format!("{header}.{payload}.é{signature}"), MALFORMED),
         ("JSON instead of the compact form", json!({"payload": payload}).to_string(), MALFORMED),
         ("1 MB", "A".repeat(1_000_000), &[Refused::TooLong]),
@@ -306,8 +310,7 @@ fn signatures(world: &World) -> Vec<Case> {
         let other = issuer.token(&with("sub", json!("user-18")));
         let (_, others) = other.rsplit_once('.').unwrap();
         let bytes = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
-        let resigned =
-            |bytes: &[u8]| format!("{message}.{}", BASE64URL_NOPAD.encode(bytes));
+        let resigned = |bytes: &[u8]| format!("{message}.{}", BASE64URL_NOPAD.encode(bytes));
         cases.push(("no signature", format!("{message}."), BAD));
         cases.push(("another token's signature", format!("{message}.{others}"), BAD));
         cases.push(("a cut signature", resigned(&bytes[..bytes.len() - 1]), BAD));
@@ -353,7 +356,8 @@ fn as_der(fixed: &[u8]) -> Vec<u8> {
 fn no_hostile_token_is_accepted() {
     let world = World::new();
     let keys = world.keys();
-    let tables = [algorithms(&world), headers(&world), claimed(&world), forms(&world), signatures(&world)];
+    let tables =
+        [algorithms(&world), headers(&world), claimed(&world), forms(&world), signatures(&world)];
     let cases = tables.concat();
     for (what, token, reasons) in &cases {
         let refused = judged(token, &keys).expect_err(what);

@@ -11,11 +11,9 @@ fn usable(jwk: &Value) -> bool {
 
 #[test]
 fn a_pem_says_itself_what_it_is_for() {
-    for (name, algorithm) in [
-        ("RS256", Algorithm::Rs256),
-        ("ES256", Algorithm::Es256),
-        ("EdDSA", Algorithm::EdDsa),
-    ] {
+    for (name, algorithm) in
+        [("RS256", Algorithm::Rs256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)]
+    {
         let key = TrustedKey::from_pem(&Issuer::new(name, "k").pem(), None).unwrap();
         assert_eq!((key.algorithm(), key.key_id()), (algorithm, None));
     }
