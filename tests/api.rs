@@ -11,6 +11,7 @@ mod api {
     mod circumstances;
     mod duplicates;
     mod idempotency;
+    mod key_sets;
     mod merging;
     mod merging_twice;
     mod moving;
@@ -21,4 +22,6 @@ mod api {
     mod settling;
     mod sweeping;
     mod transport;
+    mod visitors;
+    mod web_tokens;
 }

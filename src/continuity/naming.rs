@@ -3,7 +3,7 @@
 use super::Error;
 use super::desk::Desk;
 use super::recognise::Looked;
-use super::record::State;
+use super::record::{DecisionRecord, State};
 use super::settling::customer_of;
 use crate::ids::CustomerId;
 
@@ -29,4 +29,15 @@ pub(super) async fn member_meant(
     let Some(person) = desk.person(target, false).await? else { return Ok(target) };
     let has_it = customer_of(&state.customer).filter(|own| person.members.contains(own));
     Ok(has_it.unwrap_or_else(|| looked.member(target)))
+}
+
+/// Whichever member's link matched, the candidate is the customer that it is settled on.
+pub(super) fn name_as(record: &mut DecisionRecord, looked: &Looked, customer: CustomerId) {
+    for candidate in &mut record.candidates {
+        let of_set = customer_of(&candidate.customer)
+            .is_some_and(|id| looked.set_name(id) == looked.set_name(customer));
+        if of_set {
+            candidate.customer = customer.0.to_vec();
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::filing;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
+use super::signing_in;
 use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -73,14 +74,14 @@ pub(super) async fn settle(
     basis: Basis,
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let mut reasons = supports(looked, customer, basis);
+    let mut reasons = supports(looked, customer, looked.basis_of_sign_in(customer, basis));
     reasons.retain(|(index, _)| !looked.is_held_within(*index, customer));
     if !looked.people.contains_key(&customer) {
         desk.take_in_hand(customer).await?;
     }
     let before = state.supports.len();
     for (index, support) in reasons {
-        if !linkable(index) {
+        if !linkable(index) || looked.disagrees(index, customer) {
             continue;
         }
         let token = looked.tokens[index];
@@ -101,6 +102,7 @@ pub(super) async fn settle(
         }
     }
     duplicates::notice(desk, looked, customer).await?;
+    Box::pin(signing_in::join(desk, looked, customer)).await?;
     // A customer without any link is held by this contact alone.
     let linked = match desk.working.get(&customer) {
         Some(working) => working.has_changed_links() || working.links().is_empty(),
@@ -116,7 +118,7 @@ pub(super) async fn settle(
 }
 
 /// The assurance of a customer's link as it is in this decision; `None` without a link.
-fn linked_with(
+pub(super) fn linked_with(
     desk: &Desk<'_, '_>,
     looked: &Looked,
     customer: CustomerId,
@@ -295,6 +297,8 @@ fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
         shown,
         unseen: Vec::new(),
         people: looked.people.clone(),
+        proof: looked.proof,
+        anonymous: looked.anonymous.clone(),
     }
 }
 
@@ -315,7 +319,8 @@ pub(super) async fn retire_if_empty(
     let kept = |person: &Remembered| {
         load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
     };
-    if person.is_none_or(|person| kept(&person)) {
+    let joined = desk.working.get(&old).is_some_and(|working| working.row.set_name.is_some());
+    if joined || person.is_none_or(|person| kept(&person)) {
         return Ok(());
     }
     if !remaining(desk, old, interaction).await?.is_empty() {

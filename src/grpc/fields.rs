@@ -10,9 +10,10 @@ use crate::clock::{DAY, HOUR, MINUTE, Time};
 use crate::context::{self, Audience, Disclosure, IntentStatus, Sensitivity};
 use crate::continuity::record::{About, ConversionRecord, IntentRecord, ValueRecord};
 use crate::continuity::{Caller, Feedback};
+use crate::crypto::web_token::Refused;
 use crate::identity::{
     Assurance, Attestation, Circumstances, Direction, LineType, RawHints, RawIdentifier,
-    Verification, normalise,
+    ShownToken, Verification, normalise,
 };
 
 /// Clocks of callers may run ahead of ours by so much.
@@ -66,9 +67,23 @@ pub(super) fn check_hints(check: &mut Check, raw: &RawHints, caller: &Caller) {
     check.violations.extend(normalised.violations);
 }
 
-pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints) -> RawHints {
-    check.not_yet(!hints.visitor_id.is_empty(), "identity_hints.visitor_id");
-    check.not_yet(!hints.web_token.is_empty(), "identity_hints.web_token");
+/// What was looked at of a request's web token before the request itself.
+pub(super) type Token = Result<ShownToken, Refused>;
+
+/// Instead of the token, whom it names: a fresh token of the same person makes no other request.
+pub(super) fn without_token(hints: &mut Option<proto::IdentityHints>, token: &Token) {
+    if let Some(hints) = hints {
+        let named = token.as_ref().ok().and_then(ShownToken::named);
+        hints.web_token =
+            named.map_or_else(String::new, |who| format!("{}\n{}", who.issuer, who.subject));
+    }
+}
+
+pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints, token: Token) -> RawHints {
+    let web_token = token.unwrap_or_else(|refused| {
+        check.token = Some(refused);
+        ShownToken::None
+    });
     let mut identifiers = Vec::with_capacity(hints.identifiers.len());
     for (index, one) in hints.identifiers.into_iter().enumerate() {
         let field = format!("identity_hints.identifiers[{index}].assurance");
@@ -90,6 +105,8 @@ pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints) -> RawHints 
         whatsapp_id: hints.whatsapp_id,
         telegram_user_id: hints.telegram_user_id,
         discord_user_id: hints.discord_user_id,
+        visitor_id: hints.visitor_id,
+        web_token,
         identifiers,
     }
 }

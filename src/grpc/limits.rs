@@ -1,5 +1,6 @@
 //! The limits of every field, in one table, and what checks them. `docs/limits.md` says the same.
 
+use crate::crypto::web_token::Refused;
 use crate::identity::Violation;
 
 /// A request as a whole.
@@ -36,6 +37,8 @@ pub(super) const DEFAULT_PAGE: i32 = 50;
 pub(super) struct Check {
     pub violations: Vec<Violation>,
     pub unimplemented: Vec<Violation>,
+    /// Why the web token is not to be trusted.
+    pub token: Option<Refused>,
 }
 
 impl Check {

@@ -3,7 +3,7 @@
 
 use crate::ids::CustomerId;
 
-use super::model::{MAX_OWNERS, Shown};
+use super::model::{MAX_OWNERS, Owner, Shown};
 use super::vocabulary::{Assurance, HintKind};
 
 /// Why the interaction is this customer's.
@@ -30,7 +30,8 @@ pub struct LinkToMake {
 ///
 /// All hints are linked, but not what a customer only asserted and somebody else already has,
 /// not identifiers of more than [`MAX_OWNERS`], and not our own references. A link is as strong
-/// as the weaker of its hint and its basis. Those that the customer has already are among them: each
+/// as the weaker of its hint and its basis; a new customer's as its hint, but for the subject of a
+/// web token that somebody else holds VERIFIED. Those that the customer has already are among them: each
 /// is a reason for the link, and is kept as one.
 pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToMake> {
     let mut made: Vec<LinkToMake> = Vec::with_capacity(shown.len());
@@ -39,6 +40,10 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
             continue;
         }
         let assurance = match basis {
+            // Whoever says that it is somebody else does not make them the account's owner too.
+            Basis::NewCustomer if is_anothers(hint, customer) => {
+                hint.assurance.min(Assurance::Authenticated)
+            }
             Basis::NewCustomer => hint.assurance,
             Basis::Decided(basis) | Basis::Confirmed(basis) => hint.assurance.min(basis),
         };
@@ -53,6 +58,13 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
         }
     }
     made
+}
+
+/// Whether it is a web token's subject that another customer holds, VERIFIED.
+fn is_anothers(hint: &Shown, customer: CustomerId) -> bool {
+    let holds =
+        |owner: &Owner| owner.customer != customer && owner.assurance == Assurance::Verified;
+    hint.kind == HintKind::WebToken && hint.owners.iter().any(holds)
 }
 
 fn may_link(hint: &Shown, customer: CustomerId) -> bool {

@@ -22,6 +22,7 @@ mod model;
 mod normalise;
 mod phone;
 mod policy;
+mod proof;
 mod scale;
 mod scoring;
 mod sets;
@@ -33,7 +34,9 @@ mod weights;
 mod tests;
 
 pub use decision::decide;
-pub use hints::{Circumstances, Normalised, Notice, RawHints, RawIdentifier, Violation};
+pub use hints::{
+    Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
+};
 pub use label::masked_label;
 pub use linking::{Basis, LinkToMake, links};
 pub use model::{
@@ -42,11 +45,12 @@ pub use model::{
 pub use normalise::normalise;
 pub use phone::warm_up;
 pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, Policy};
+pub use proof::{Proof, evidence, to_join};
 pub use scale::{confidence, level, probability};
 pub use sets::{MOST_MEMBERS, gathered, sets};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
-    PrimaryIdentifier, Recommendation, Verification,
+    PrimaryIdentifier, Recommendation, VISITOR, Verification,
 };
 pub use weights::Weights;

@@ -4,6 +4,8 @@
 //! numbers) is dropped with a notice, for networks and CRMs send such things
 //! all day. Only what no system can have meant is a violation.
 
+mod signing_in;
+
 use rlibphonenumber::Region;
 
 use super::email::{self, MAX_EMAIL};
@@ -16,14 +18,14 @@ use super::hints::{
 };
 use super::phone::{self, Bare, Reading};
 use super::policy::Policy;
-use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier};
+use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier, VISITOR};
 
 /// Channels whose platform vouches for nobody: a kind of the same name proves nothing there.
 const UNVOUCHED_CHANNELS: [&str; 9] =
     ["voice", "phone", "sms", "email", "web_chat", "webchat", "chat", "in_app", "web"];
 
 /// Kinds that have a field of their own, where they are checked.
-const RESERVED_KINDS: [&str; 3] = ["customer_ref", "visitor_id", "web_token"];
+const RESERVED_KINDS: [&str; 4] = ["customer_ref", VISITOR, "visitor_id", "web_token"];
 
 /// Normalises the hints of a request under a tenant's policy. Normalising the values of the
 /// answer again changes nothing.
@@ -37,6 +39,8 @@ pub fn normalise(raw: &RawHints, at: &Circumstances<'_>, policy: &Policy) -> Nor
         reader.external_entry(namespace, value);
     }
     reader.customer_ref(&raw.customer_ref);
+    reader.visitor(&raw.visitor_id);
+    reader.web_token(&raw.web_token);
     reader.platform("identity_hints.whatsapp_id", "whatsapp", "", &raw.whatsapp_id, None, None);
     let (telegram, discord) = (&raw.telegram_user_id, &raw.discord_user_id);
     reader.platform("identity_hints.telegram_user_id", "telegram", "", telegram, None, None);
@@ -64,8 +68,10 @@ impl Reader<'_> {
             &raw.whatsapp_id,
             &raw.telegram_user_id,
             &raw.discord_user_id,
+            &raw.visitor_id,
         ];
-        let single = shorthand.iter().filter(|value| !value.is_empty()).count();
+        let single = shorthand.iter().filter(|value| !value.is_empty()).count()
+            + usize::from(raw.web_token.named().is_some());
         let (external, more) = (raw.external_ids.len(), raw.identifiers.len());
         for (field, count, most) in [
             ("identity_hints.external_ids", external, MAX_EXTERNAL_IDS),

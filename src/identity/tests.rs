@@ -5,6 +5,7 @@ mod hints;
 mod inputs;
 mod linking;
 mod policy;
+mod proof;
 mod properties;
 mod worked_starts;
 mod world;

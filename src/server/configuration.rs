@@ -1,5 +1,7 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
+mod web_token;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
 use serde::Deserialize;
+use web_token::WebTokenFile;
 
 use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
@@ -84,6 +87,7 @@ struct PolicyFile {
     locale: Option<String>,
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
+    web_token: Option<WebTokenFile>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
 
@@ -259,7 +263,13 @@ fn policy(
     if !(1..=max_ttl_seconds).contains(&default_ttl_seconds) {
         wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
     }
-    TenantPolicy { identity, time_zone, locale, default_ttl_seconds, max_ttl_seconds }
+    let web_token = file.web_token.as_ref();
+    if web_token.is_some() && place == "policy" {
+        wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
+    }
+    let web_token =
+        web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
+    TenantPolicy { identity, time_zone, locale, default_ttl_seconds, max_ttl_seconds, web_token }
 }
 
 fn namespace(

@@ -10,9 +10,8 @@ use crate::calls::send;
 use crate::plant::{Manner, Planted, Planter};
 
 /// Sends everything; what was planted.
-pub(crate) async fn tell(url: &str, key: &str) -> Vec<Planted> {
+pub(crate) async fn tell(url: &str, key: &str, mut planter: Planter) -> Vec<Planted> {
     let connection = connect(url, Some(key)).await.expect("it answers");
-    let mut planter = Planter::new();
     for variant in 0..2 {
         planter.variant = variant;
         accepted(&connection, &mut planter).await;

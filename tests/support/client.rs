@@ -188,6 +188,8 @@ pub struct Refusal {
     pub reason: String,
     /// The domain of the reason.
     pub domain: String,
+    /// What the reason says of its cause, empty when it says nothing.
+    pub cause: Box<str>,
     /// Every bad field, with its description.
     pub fields: Vec<(String, String)>,
     /// The text.
@@ -204,7 +206,8 @@ impl Refusal {
         Self {
             code: status.code(),
             reason: reason.as_ref().map(|it| it.reason.clone()).unwrap_or_default(),
-            domain: reason.map(|it| it.domain).unwrap_or_default(),
+            domain: reason.as_ref().map(|it| it.domain.clone()).unwrap_or_default(),
+            cause: reason.and_then(|mut it| it.metadata.remove("cause")).unwrap_or_default().into(),
             fields: fields
                 .map(|it| it.field_violations)
                 .unwrap_or_default()
