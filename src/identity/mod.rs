@@ -16,9 +16,11 @@ mod decision;
 mod email;
 mod external;
 mod hints;
+mod junk;
 mod label;
 mod linking;
 mod model;
+mod namespaces;
 mod normalise;
 mod phone;
 mod policy;
@@ -40,7 +42,7 @@ pub use model::{
 };
 pub use normalise::normalise;
 pub use phone::warm_up;
-pub use policy::{ConfirmDiscloses, NamespacePolicy, Policy};
+pub use policy::{ConfirmDiscloses, NamespacePolicy, NamespaceUse, Policy};
 pub use scale::{confidence, level, probability};
 pub use usage::{decayed, used};
 pub use vocabulary::{

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::external::{MAX_NAMESPACE, namespace_mistake};
+use super::namespaces;
 use super::phone;
 use super::vocabulary::{Assurance, HintKind, PrimaryIdentifier};
 
@@ -20,11 +21,24 @@ pub enum ConfirmDiscloses {
     Context,
 }
 
+/// What external ids of one namespace are good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NamespaceUse {
+    /// They name a person.
+    #[default]
+    Identifying,
+    /// They name no person: a campaign's id is dropped with a notice.
+    Ignored,
+    /// They name a person, and were looked up from another hint, such as a CRM's id from the
+    /// caller number: they repeat that hint and are no second witness beside it.
+    Derived,
+}
+
 /// How external ids of one namespace count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NamespacePolicy {
-    /// Whether its values name a person at all; a campaign's id does not.
-    pub identifies: bool,
+    /// What its values are good for.
+    pub policy: NamespaceUse,
     /// How far its values are trusted unless the caller says otherwise.
     pub assurance: Assurance,
     /// Which weights it takes: [`HintKind::Crm`] or [`HintKind::AccountNumber`].
@@ -64,31 +78,6 @@ impl Default for Policy {
     }
 }
 
-/// Namespaces of ids that callers' own systems give to customers.
-const CUSTOMER_NAMESPACES: [&str; 4] = ["contact_id", "crm_id", "customer_id", "user_id"];
-
-/// Namespaces that name a campaign, an agent or a session and never a person.
-const IMPERSONAL_NAMESPACES: [&str; 18] = [
-    "agent_id",
-    "call_id",
-    "call_sid",
-    "campaign_id",
-    "channel_id",
-    "contact_flow_id",
-    "conversation_id",
-    "interaction_id",
-    "organization_id",
-    "page_id",
-    "queue",
-    "queue_id",
-    "session_id",
-    "skill_id",
-    "team_id",
-    "tenant_id",
-    "thread_id",
-    "trunk_id",
-];
-
 impl Policy {
     /// How external ids of `namespace` (lower case) count: the tenant's setting, else the
     /// built-in one, else as an account number that the customer said.
@@ -96,15 +85,16 @@ impl Policy {
         if let Some(set) = self.namespaces.get(namespace) {
             return *set;
         }
-        if CUSTOMER_NAMESPACES.contains(&namespace) {
+        if namespaces::is_customers(namespace) {
             return NamespacePolicy {
-                identifies: true,
+                policy: NamespaceUse::Identifying,
                 assurance: Assurance::Carried,
                 kind: HintKind::Crm,
             };
         }
+        let impersonal = namespaces::is_impersonal(namespace);
         NamespacePolicy {
-            identifies: !IMPERSONAL_NAMESPACES.contains(&namespace),
+            policy: if impersonal { NamespaceUse::Ignored } else { NamespaceUse::Identifying },
             assurance: Assurance::Asserted,
             kind: HintKind::AccountNumber,
         }
@@ -231,7 +221,7 @@ mod tests {
             namespaces: BTreeMap::from([(
                 "CRM".into(),
                 NamespacePolicy {
-                    identifies: true,
+                    policy: NamespaceUse::Identifying,
                     assurance: Assurance::Carried,
                     kind: HintKind::Mobile,
                 },
@@ -257,7 +247,7 @@ mod tests {
         assert_eq!(policy.namespace("crm_id").assurance, Assurance::Carried);
         assert_eq!(policy.namespace("crm_id").kind, HintKind::Crm);
         assert_eq!(policy.namespace("account_no").kind, HintKind::AccountNumber);
-        assert!(policy.namespace("loyalty_card").identifies);
-        assert!(!policy.namespace("campaign_id").identifies);
+        assert_eq!(policy.namespace("loyalty_card").policy, NamespaceUse::Identifying);
+        assert_eq!(policy.namespace("campaign_id").policy, NamespaceUse::Ignored);
     }
 }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
-use crate::identity::{Assurance, ConfirmDiscloses, NamespacePolicy, Policy, PrimaryIdentifier};
+use crate::identity::{
+    Assurance, ConfirmDiscloses, NamespacePolicy, NamespaceUse, Policy, PrimaryIdentifier,
+};
 
 /// What the command line and the environment say; each wins over the file.
 #[derive(Clone, Default)]
@@ -87,16 +89,12 @@ struct PolicyFile {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NamespaceFile {
-    #[serde(default = "yes")]
-    identifies: bool,
+    #[serde(default)]
+    policy: Option<String>,
     #[serde(default)]
     assurance: Option<String>,
     #[serde(default)]
     kind: Option<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Configuration {
@@ -259,7 +257,16 @@ fn namespace(
     place: &str,
     wrong: &mut Vec<String>,
 ) -> NamespacePolicy {
-    let mut chosen = NamespacePolicy { identifies: file.identifies, ..known };
+    let mut chosen = known;
+    match file.policy.as_deref() {
+        // Who says anything of a namespace takes it for one that identifies.
+        None | Some("identifying") => chosen.policy = NamespaceUse::Identifying,
+        Some("ignored") => chosen.policy = NamespaceUse::Ignored,
+        Some("derived") => chosen.policy = NamespaceUse::Derived,
+        Some(_) => {
+            wrong.push(format!("{place}.policy: must be identifying, ignored or derived"));
+        }
+    }
     match file.assurance.as_deref() {
         None => {}
         Some("asserted") => chosen.assurance = Assurance::Asserted,
@@ -296,14 +303,18 @@ mod tests {
             time_zone = "Europe/London"
             confirm_discloses = "context"
             [tenants.acme.namespaces.ticket]
-            identifies = false
+            policy = "ignored"
+            [tenants.acme.namespaces.crm_id]
+            policy = "derived"
         "#;
         let read = Configuration::parse(text, &Layers::default()).unwrap();
         let acme = read.policies.of("acme");
         assert_eq!(acme.identity.default_region, "GB");
         assert_eq!(acme.identity.reuse_confidence, 0.6);
         assert_eq!(acme.time_zone, "Europe/London");
-        assert!(!acme.identity.namespace("ticket").identifies);
+        assert_eq!(acme.identity.namespace("ticket").policy, NamespaceUse::Ignored);
+        assert_eq!(acme.identity.namespace("crm_id").policy, NamespaceUse::Derived);
+        assert_eq!(acme.identity.namespace("crm_id").assurance, Assurance::Carried);
         assert_eq!(read.policies.of("other").time_zone, "UTC");
     }
 
