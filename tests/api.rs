@@ -10,6 +10,7 @@ mod api {
     mod bad_reads;
     mod circumstances;
     mod idempotency;
+    mod identifiers;
     mod moving;
     mod reading;
     mod remembering;

@@ -10,9 +10,10 @@ use super::load;
 use super::record::HintRecord;
 use super::sealing::Slot;
 use super::service::Service;
+use super::sharing;
 use crate::clock::Time;
 use crate::context::{Audience, Context, Disclosure, Viewpoint};
-use crate::identity::{Assurance, Identifier, Level, Recommendation};
+use crate::identity::{Assurance, Identifier, Level, Recommendation, Sharing};
 use crate::ids::CustomerId;
 use crate::store::Reads;
 
@@ -26,6 +27,10 @@ pub struct KnownIdentifier {
     pub uses: i64,
     /// When it was last used; zero when never.
     pub newest: Time,
+    /// How it is used.
+    pub sharing: Sharing,
+    /// How many use it, this customer among them.
+    pub owners: usize,
 }
 
 /// What is known of one customer.
@@ -77,6 +82,8 @@ impl Service {
                 assurance: Assurance::from_code(link.assurance),
                 uses: link.uses,
                 newest: link.newest,
+                sharing: Sharing::NotShared,
+                owners: 0,
             });
         }
         identifiers.sort_by(|a, b| {
@@ -86,6 +93,7 @@ impl Service {
             };
             key(a).cmp(&key(b))
         });
+        sharing::tell(&mut desk, &mut identifiers).await?;
         let context = person.context.clone();
         Ok(Profile {
             customer,

@@ -26,6 +26,7 @@ mod phone;
 mod policy;
 mod scale;
 mod scoring;
+mod sharing;
 mod usage;
 mod vocabulary;
 mod weights;
@@ -36,7 +37,7 @@ mod tests;
 pub use decision::decide;
 pub use hints::{Circumstances, Normalised, Notice, RawHints, RawIdentifier, Violation};
 pub use label::masked_label;
-pub use linking::{Basis, LinkToMake, links};
+pub use linking::{Basis, Held, LinkToMake, Room, links, room};
 pub use model::{
     Candidate, Decision, MAX_OWNERS, Owner, Person, Question, Shown, Signal, effective_owners,
 };
@@ -44,6 +45,7 @@ pub use normalise::normalise;
 pub use phone::warm_up;
 pub use policy::{ConfirmDiscloses, NamespacePolicy, NamespaceUse, Policy};
 pub use scale::{confidence, level, probability};
+pub use sharing::{Sharing, sharing};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,

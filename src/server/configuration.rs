@@ -83,6 +83,7 @@ struct PolicyFile {
     locale: Option<String>,
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
+    limits: BTreeMap<String, usize>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
 
@@ -223,6 +224,7 @@ fn policy(
             wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id"))
         }
     }
+    identity.limits.extend(file.limits.iter().map(|(kind, most)| (kind.clone(), *most)));
     for (name, own) in &file.namespaces {
         let known = identity.namespace(name);
         let chosen = namespace(own, known, &format!("{place}.namespaces.{name}"), wrong);
@@ -302,6 +304,8 @@ mod tests {
             [tenants.acme]
             time_zone = "Europe/London"
             confirm_discloses = "context"
+            [tenants.acme.limits]
+            phone = 3
             [tenants.acme.namespaces.ticket]
             policy = "ignored"
             [tenants.acme.namespaces.crm_id]
@@ -315,6 +319,7 @@ mod tests {
         assert_eq!(acme.identity.namespace("ticket").policy, NamespaceUse::Ignored);
         assert_eq!(acme.identity.namespace("crm_id").policy, NamespaceUse::Derived);
         assert_eq!(acme.identity.namespace("crm_id").assurance, Assurance::Carried);
+        assert_eq!((acme.identity.limit("phone"), acme.identity.limit("email")), (3, 5));
         assert_eq!(read.policies.of("other").time_zone, "UTC");
     }
 
