@@ -11,6 +11,7 @@ mod api {
     mod circumstances;
     mod duplicates;
     mod idempotency;
+    mod identifiers;
     mod key_sets;
     mod merging;
     mod merging_twice;

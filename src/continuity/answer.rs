@@ -133,8 +133,9 @@ pub struct Settled {
 pub(super) async fn settled(
     desk: &mut Desk<'_, '_>,
     state: State,
-    warnings: Vec<Warning>,
+    mut warnings: Vec<Warning>,
 ) -> Result<Settled, Error> {
+    warnings.append(&mut desk.warnings);
     let id = customer_of(&state.customer);
     let labels = std::mem::take(&mut desk.labels);
     let left = match id {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::Warning;
 use super::catching_up::caught_up;
 use super::filing::Written;
 use super::record::State;
@@ -49,6 +50,8 @@ pub(super) struct Desk<'d, 'c> {
     pub labels: Vec<(Token, Arc<str>)>,
     /// Variables that this decision gives each customer.
     pub written: Vec<(CustomerId, Written)>,
+    /// What the answer says of links that were not made.
+    pub warnings: Vec<Warning>,
     read: ReadSet,
     /// Who was looked up already: one decision sees one state of each.
     seen: BTreeMap<CustomerId, Arc<Remembered>>,
@@ -62,7 +65,8 @@ impl<'d, 'c> Desk<'d, 'c> {
     ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
         let (labels, written, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { service, tenant, reads, effects, working, labels, written, read, seen }
+        let warnings = Vec::new();
+        Self { service, tenant, reads, effects, working, labels, written, warnings, read, seen }
     }
 
     fn gate(&self) -> &Gate {

@@ -134,7 +134,8 @@ pub(super) async fn look(
     Ok(Looked { hints, tokens, shown, unseen, people, proof, anonymous })
 }
 
-fn owner(person: &Remembered, token: Token) -> Option<Owner> {
+/// A customer as one of an identifier's owners; `None` without a link.
+pub(super) fn owner(person: &Remembered, token: Token) -> Option<Owner> {
     let link = person.links.iter().find(|link| link.token == token)?;
     Some(Owner {
         customer: person.row.customer,

@@ -10,6 +10,7 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
+use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
@@ -18,7 +19,7 @@ use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::Disclosure;
-use crate::identity::{Basis, HintKind, links, used};
+use crate::identity::{Assurance, Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
@@ -54,6 +55,7 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
         None => {
             state.customer.clear();
             state.supports.clear();
+            state.displaced.clear();
             (state.settled, state.made_customer, state.counted) = (false, false, false);
             (state.filed_at, state.feedback) = (None, 0);
             Ok(true)
@@ -86,8 +88,17 @@ pub(super) async fn settle(
         }
         let token = looked.tokens[index];
         // Most returning customers have all their links: they need not be taken in hand for it.
-        if linked_with(desk, looked, customer, token).is_none_or(|known| known < support.assurance)
-        {
+        let known = linked_with(desk, looked, customer, token);
+        if known.is_none() {
+            let strength = Assurance::from_code(support.assurance).unwrap_or(Assurance::Asserted);
+            let new = &looked.hints[index];
+            if !limits::make_room(desk, state, customer, new, strength).await? {
+                // It has been seen, though it is nobody's by this.
+                desk.effects.heads.extend(looked.unseen.iter().filter(|unseen| **unseen == token));
+                continue;
+            }
+        }
+        if known.is_none_or(|known| known < support.assurance) {
             let (service, tenant) = (desk.service, desk.tenant);
             let hint = hint_record(&looked.hints[index]);
             let working = desk.take_in_hand(customer).await?;
@@ -184,10 +195,13 @@ pub(super) async fn withdraw(
     if state.settled {
         let others = remaining(desk, from, interaction).await?;
         let working = desk.take_in_hand(from).await?;
-        refold(working, &others, &state.supports);
+        let folded = refold(working, &others, &state.supports);
+        let still = |token: Token| folded.get(&token).cloned();
+        limits::give_back(desk, from, &state.displaced, still);
     }
     desk.take_in_hand(from).await?.touch();
     state.supports.clear();
+    state.displaced.clear();
     state.settled = false;
     state.counted = false;
     Ok(carried)
@@ -215,12 +229,13 @@ async fn remaining(
     Ok(contacts)
 }
 
-/// Folds links and counters anew from the contacts that stay, in order of time.
+/// Folds links and counters anew from the contacts that stay, in order of time; what they support
+/// by now is the answer.
 fn refold(
     working: &mut Working,
     contacts: &[(Time, bool, ContactRecord)],
     withdrawn: &[SupportRecord],
-) {
+) -> BTreeMap<Token, Refolded> {
     let mut folded: BTreeMap<Token, Refolded> = BTreeMap::new();
     for (ended, counted, record) in contacts {
         for support in &record.supports {
@@ -244,6 +259,7 @@ fn refold(
     let row = working.touch();
     row.contacts = counted.clone().count() as i64;
     row.last_contact = counted.map(|(ended, ..)| *ended).max().unwrap_or_default();
+    folded
 }
 
 /// Moves an interaction, with all it gave, to another customer. The old one keeps nothing of it;

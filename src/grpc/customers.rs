@@ -9,6 +9,7 @@ use super::proto::customer_service_server::CustomerService;
 use super::{answers, caller, deadline, merges, proto, requests, status};
 use crate::continuity::Service;
 use crate::continuity::get_customer::KnownIdentifier;
+use crate::identity::Sharing;
 
 /// The service behind the protocol.
 pub struct Customers {
@@ -95,5 +96,13 @@ pub(super) fn identifier(one: &KnownIdentifier, whole: bool) -> proto::CustomerI
         assurance: one.assurance.map_or(0, |assurance| assurance as i32),
         contact_count: i32::try_from(one.uses).unwrap_or(i32::MAX),
         last_time: answers::timestamp(one.newest),
+        shared: one.sharing != Sharing::NotShared,
+        sharing: match one.sharing {
+            Sharing::NotShared => proto::Sharing::None,
+            Sharing::Household => proto::Sharing::Household,
+            Sharing::Switchboard => proto::Sharing::Switchboard,
+        }
+        .into(),
+        owner_count: i32::try_from(one.owners).unwrap_or(i32::MAX),
     }
 }
