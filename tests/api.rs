@@ -9,12 +9,16 @@ mod api {
     mod bad_input;
     mod bad_reads;
     mod circumstances;
+    mod conflicts;
+    mod customers;
     mod idempotency;
+    mod importing;
     mod moving;
     mod reading;
     mod remembering;
     mod replay;
     mod settling;
     mod sweeping;
+    mod ties;
     mod transport;
 }

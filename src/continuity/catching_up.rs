@@ -46,6 +46,7 @@ pub(super) fn caught_up(
     Ok(complete.then(|| Remembered {
         row: person.row.clone(),
         links: person.links.clone(),
+        ties: person.ties.clone(),
         key: Arc::clone(&person.key),
         context: Some(Arc::new(context)),
         news: Vec::new(),
@@ -126,6 +127,7 @@ pub(super) async fn as_left(
     let made = desk.working.get(&id).filter(|working| working.is_new()).map(|working| Remembered {
         row: working.row.clone(),
         links: Vec::new(),
+        ties: Vec::new(),
         key: Arc::clone(&working.key),
         context: Some(Arc::default()),
         news: Vec::new(),
@@ -146,6 +148,7 @@ pub(super) async fn as_left(
             let person = Remembered {
                 row: person.row.clone(),
                 links: Vec::new(),
+                ties: Vec::new(),
                 key: Arc::clone(&person.key),
                 context: Some(Arc::clone(&before)),
                 news: vec![Arc::new(news)],

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Error;
 use super::catching_up::caught_up;
 use super::filing::Written;
-use super::record::State;
+use super::record::{RequestRecord, State};
 use super::sealing::Slot;
 use super::service::Service;
 use super::tenant::Tenant;
@@ -216,6 +216,28 @@ impl<'d, 'c> Desk<'d, 'c> {
         };
         let state = slot.open(self.tenant.id, &key, &entry.state)?;
         Ok(Some(Known { entry, state }))
+    }
+
+    /// A request that changed a customer, and what was answered, unless that is gone with the
+    /// customer; `None` when it was never heard of.
+    pub async fn request(
+        &mut self,
+        token: Token,
+    ) -> Result<Option<(Arc<JournalEntry>, Option<RequestRecord>)>, Error> {
+        let entry = self.entry(token).await?;
+        let newest = entry.as_ref().and_then(|entry| entry.newest()).cloned();
+        self.read.interactions.push((token, newest.as_ref().map_or(0, |it| it.position)));
+        let (Some(entry), Some(newest)) = (entry, newest) else { return Ok(None) };
+        if entry.state.is_empty() {
+            return Ok(Some((entry, None)));
+        }
+        let id = key_id(&entry.state).ok_or(Error::Sealed)?;
+        let Some(key) = self.key(id, entry.customer).await? else {
+            return Ok(Some((entry, None)));
+        };
+        let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
+        let record = slot.open(self.tenant.id, &key, &entry.state)?;
+        Ok(Some((entry, Some(record))))
     }
 
     /// Whether the journal holds anything of an interaction that was asked for, were it only that

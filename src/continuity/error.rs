@@ -40,6 +40,18 @@ pub enum Error {
     /// A time in the past without the backfill role.
     #[error("the backfill role is required")]
     BackfillRequired,
+    /// This request id was used with other content.
+    #[error("requested with other content")]
+    RequestConflict,
+    /// Identifiers that point to more than one customer, or each to another.
+    #[error("more than one customer")]
+    CustomerAmbiguous(Vec<Violation>),
+    /// An identifier of more customers than one may have.
+    #[error("an identifier of too many")]
+    IdentifierShared,
+    /// No such open conflict.
+    #[error("no such conflict")]
+    ConflictNotFound,
     /// One interaction has been updated too often.
     #[error("too many updates")]
     TooManyUpdates,
@@ -71,6 +83,10 @@ impl store::Refusal for Error {
                 | Self::UpdateConflict
                 | Self::EndConflict
                 | Self::NotSettled
+                | Self::RequestConflict
+                | Self::CustomerAmbiguous(_)
+                | Self::IdentifierShared
+                | Self::ConflictNotFound
                 | Self::TooManyUpdates
                 | Self::AlreadyDone
                 | Self::Sealed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::filing::customer_key;
-use super::record::State;
+use super::record::{RequestRecord, State};
 use super::sealing::Slot;
 use super::settling::customer_of;
 use crate::clock::Time;
@@ -59,10 +59,42 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// Adds the journal row of a request that changed a customer, who is in hand.
+pub(super) async fn write_request(
+    desk: &mut Desk<'_, '_>,
+    record: &RequestRecord,
+    entry: Entry<'_>,
+) -> Result<(), Error> {
+    let customer = customer_of(&record.customer).ok_or(Error::CustomerNotFound)?;
+    let key = known_key(desk, customer).await?;
+    let Entry { interaction, verb, part, fingerprint, time, caller } = entry;
+    let slot = Slot::Journal { interaction, verb, part: part.clone() };
+    let row = JournalRow {
+        interaction,
+        verb,
+        part,
+        position: 0,
+        fingerprint,
+        received: Time(0),
+        time,
+        channel: String::new(),
+        customer: Some(customer),
+        caller: caller.to_owned(),
+        outcome: if record.created { Outcome::New } else { Outcome::Known },
+        state: slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy),
+        digest: Vec::new(),
+    };
+    desk.effects.journal.push(row);
+    Ok(())
+}
+
 async fn known_key(
     desk: &mut Desk<'_, '_>,
     customer: crate::ids::CustomerId,
 ) -> Result<Arc<DataKey>, Error> {
+    if let Some(working) = desk.working.get(&customer) {
+        return Ok(Arc::clone(&working.key));
+    }
     match desk.people(&[customer], false).await?.remove(&customer) {
         Some(person) => Ok(Arc::clone(&person.key)),
         None => customer_key(desk, customer).await,

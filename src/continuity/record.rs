@@ -22,6 +22,10 @@ macro_rules! record {
     };
 }
 
+mod changes;
+
+pub use changes::RequestRecord;
+
 record! {
     /// What an interaction says of itself.
     pub struct About {
@@ -254,6 +258,9 @@ record! {
         /// Code of the audience.
         #[prost(int64, tag = "5")]
         pub audience: i64,
+        /// What it showed that points to somebody else.
+        #[prost(message, repeated, tag = "6")]
+        pub conflicts: Vec<ConflictRecord>,
     }
 
     /// An interaction as it stands: what the newest journal row holds.
@@ -390,5 +397,12 @@ record! {
         /// Code of the assurance of the write.
         #[prost(int64, tag = "6")]
         pub assurance: i64,
+        /// Whether it says which of two values stands: what was said of its names before no longer
+        /// counts.
+        #[prost(bool, tag = "7")]
+        pub resolves: bool,
+        /// Contacts that showed an identifier of somebody else, and may.
+        #[prost(bytes = "vec", repeated, tag = "8")]
+        pub acknowledged: Vec<Vec<u8>>,
     }
 }

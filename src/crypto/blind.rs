@@ -63,6 +63,12 @@ impl TenantSecrets {
         self.token(&["interaction", source, interaction_id])
     }
 
+    /// The token of a request that changes a customer, by the caller's own id, which is unique per
+    /// source and verb.
+    pub fn request(&self, verb: &str, source: &str, request_id: &str) -> Token {
+        self.token(&["request", verb, source, request_id])
+    }
+
     /// The token of a label, of whatever class: agent, queue, intent, …
     pub fn label(&self, class: &str, text: &str) -> Token {
         self.token(&["label", class, text])
@@ -143,6 +149,7 @@ mod tests {
             secrets.identifier("a", "", "bc"),
             secrets.identifier("b", "a", "c"),
             secrets.interaction("a", "b"),
+            secrets.request("a", "b", ""),
             secrets.label("a", "b"),
             secrets.text("a", "b"),
             secrets.label("b", "a"),
@@ -150,7 +157,7 @@ mod tests {
             TenantSecrets::generate(&Entropy::seeded(2)).label("a", "b"),
             Token(secrets.fingerprint(&[b"label", b"a", b"b"])),
         ]);
-        assert_eq!(tokens.len(), 10);
+        assert_eq!(tokens.len(), 11);
     }
 
     #[test]

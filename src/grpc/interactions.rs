@@ -35,7 +35,7 @@ impl Interactions {
 }
 
 /// The result of a write within the client's deadline, if it has one.
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Option<Duration>,
     write: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Status> {

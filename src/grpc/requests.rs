@@ -26,12 +26,12 @@ use crate::ids::Token;
 /// A start's time may lie back by so much without the backfill role.
 const BEHIND: i64 = 5 * MINUTE;
 /// An end's times may lie back by so much without the backfill role: web-hooks come late.
-const END_BEHIND: i64 = 7 * DAY;
+pub(super) const END_BEHIND: i64 = 7 * DAY;
 
 /// A parsed request, or the status that names all that is wrong with it.
-type Parsed<T> = Result<T, Status>;
+pub(super) type Parsed<T> = Result<T, Status>;
 
-fn finish<T>(check: Check, value: T) -> Parsed<T> {
+pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
     if !check.violations.is_empty() {
         let mut all = check.violations;
         all.extend(check.unimplemented);
@@ -220,7 +220,7 @@ fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Fee
 }
 
 /// Named or not, the key's own source is the same: a retry may do either.
-fn own_source(source: &mut String, caller: &Caller) {
+pub(super) fn own_source(source: &mut String, caller: &Caller) {
     if **source == *caller.source {
         source.clear();
     }
@@ -302,7 +302,7 @@ fn read_page_token(text: &str) -> Option<(Time, Token)> {
     Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
 }
 
-fn needs_backfill(caller: &Caller) -> Parsed<()> {
+pub(super) fn needs_backfill(caller: &Caller) -> Parsed<()> {
     let allowed = caller.has(Role::Backfill);
     if allowed { Ok(()) } else { Err(super::status(&Error::BackfillRequired)) }
 }

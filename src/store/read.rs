@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::gate::Key;
-use super::rows::{CustomerRow, InteractionRow, JournalRow, LinkRow, Verb};
+use super::rows::{CustomerRow, InteractionRow, JournalRow, LinkRow, TieRow, Verb};
 use super::statement::{self, Arguments, Question};
 use super::{Error, ReadSet};
 use crate::clock::Time;
@@ -89,6 +89,8 @@ pub struct Person {
     pub row: CustomerRow,
     /// Their identifiers.
     pub links: Vec<LinkRow>,
+    /// What was said of ties beside any contact.
+    pub ties: Vec<TieRow>,
 }
 
 /// The customers that exist among `ids`, with their links.
@@ -115,25 +117,57 @@ pub async fn people(
             disclosure: row.try_get(7)?,
             moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
         };
-        found.insert(customer.customer, Person { row: customer, links: Vec::new() });
+        found.insert(
+            customer.customer,
+            Person { row: customer, links: Vec::new(), ties: Vec::new() },
+        );
     }
-    let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier FROM link \
-               WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
-        let link = LinkRow {
-            customer: CustomerId(bytes16(&row, 0, "link")?),
-            token: Token(bytes16(&row, 1, "link")?),
-            assurance: row.try_get(2)?,
-            uses: row.try_get(3)?,
-            weight: f64::from_bits(row.try_get::<i64, _>(4)? as u64),
-            newest: time(&row, 5)?,
-            identifier: row.try_get(6)?,
-        };
-        if let Some(person) = found.get_mut(&link.customer) {
-            person.links.push(link);
-        }
-    }
+    let ids = distinct(ids.iter().map(|id| id.0));
+    links_and_ties(connection, tenant, &ids, &mut found).await?;
     Ok(found)
+}
+
+/// Links, and what was said of ties beside them, in one statement: most customers have no such ties.
+async fn links_and_ties(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: &[[u8; 16]],
+    found: &mut HashMap<CustomerId, Person>,
+) -> Result<(), Error> {
+    let questions = [
+        Question {
+            sql: "SELECT 1, customer, token, assurance, uses, weight, newest, identifier FROM link \
+                  WHERE tenant = $1 AND customer",
+            keys: ids,
+            tail: "",
+        },
+        Question {
+            sql: "SELECT 2, customer, token, assurance, assurance, assurance, untied, token FROM tie \
+                  WHERE tenant = $1 AND customer",
+            keys: ids,
+            tail: "",
+        },
+    ];
+    for row in statement::select_union(connection, tenant, &questions).await? {
+        let customer = CustomerId(bytes16(&row, 1, "link")?);
+        let token = Token(bytes16(&row, 2, "link")?);
+        let Some(person) = found.get_mut(&customer) else { continue };
+        let (assurance, newest) = (row.try_get(3)?, time(&row, 6)?);
+        if row.try_get::<i32, _>(0)? == 2 {
+            person.ties.push(TieRow { customer, token, assurance, untied: newest });
+            continue;
+        }
+        person.links.push(LinkRow {
+            customer,
+            token,
+            assurance,
+            uses: row.try_get(4)?,
+            weight: f64::from_bits(row.try_get::<i64, _>(5)? as u64),
+            newest,
+            identifier: row.try_get(7)?,
+        });
+    }
+    Ok(())
 }
 
 /// The stamps and positions of a read set, as they are now.

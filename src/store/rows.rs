@@ -106,6 +106,30 @@ impl Row for UsedLink<'_> {
 }
 
 row!(
+    /// What was said of one tie beside any contact.
+    TieRow, "tie",
+    "ON CONFLICT (tenant, customer, token) DO UPDATE SET assurance = excluded.assurance, \
+     untied = excluded.untied", {
+        /// Whose.
+        customer: CustomerId,
+        /// Which identifier.
+        token: Token,
+        /// Code of the assurance that a direct link gives; 0 when there is none.
+        assurance: i64,
+        /// Contacts that began until then give no reason for it; zero when it was never unlinked.
+        untied: Time,
+    }
+);
+
+row!(
+    /// A customer of whom different things were said.
+    DisputeRow, "dispute", "ON CONFLICT DO NOTHING", {
+        /// Whose.
+        customer: CustomerId,
+    }
+);
+
+row!(
     /// A contact in a customer's history.
     InteractionRow, "interaction",
     "ON CONFLICT (tenant, customer, ended, interaction) DO UPDATE SET state = excluded.state, \
@@ -267,14 +291,23 @@ pub enum Verb {
     Close = 5,
     /// Removed by a sweep.
     Purge = 6,
+    /// UpsertCustomer, or a row of an import.
+    Upsert = 20,
+    /// LinkIdentifier.
+    Link = 21,
+    /// UnlinkIdentifier.
+    Unlink = 22,
+    /// ResolveConflict.
+    Resolve = 23,
 }
 
 impl Verb {
     /// Reads a stored code.
     pub fn from_code(code: i64) -> Option<Self> {
-        [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge]
-            .into_iter()
-            .find(|verb| *verb as i64 == code)
+        let contacts =
+            [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge];
+        let customers = [Self::Upsert, Self::Link, Self::Unlink, Self::Resolve];
+        contacts.into_iter().chain(customers).find(|verb| *verb as i64 == code)
     }
 }
 
