@@ -28,6 +28,8 @@ use sending::Call;
 
 /// Calls in flight.
 const CALLS: usize = 4;
+/// An answer that lists a thousand rows, with all that is wrong with each.
+const MAX_ANSWER_BYTES: usize = 1 << 24;
 
 /// Makes and changes customers from a CSV file.
 #[derive(clap::Args)]
@@ -78,7 +80,7 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(args.report.as_deref())?;
     let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
     let settings = sending::settings(&args, modified(&args.file)?);
-    let client = Customers::new(connection);
+    let client = Customers::new(connection).max_decoding_message_size(MAX_ANSWER_BYTES);
     let progress = Progress::new(file.bytes());
     let mut flight = FuturesOrdered::new();
     let outcome = loop {

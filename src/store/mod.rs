@@ -18,6 +18,7 @@ pub mod gate;
 mod head;
 pub mod history;
 pub mod operation;
+mod people;
 mod pulse;
 pub mod read;
 pub mod reads;

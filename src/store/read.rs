@@ -6,11 +6,13 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::gate::Key;
-use super::rows::{CustomerRow, InteractionRow, JournalRow, LinkRow, TieRow, Verb};
+use super::rows::{InteractionRow, JournalRow, Verb};
 use super::statement::{self, Arguments, Question};
 use super::{Error, ReadSet};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
+
+pub use super::people::{Person, people};
 
 /// Owners of one identifier that are read at most: one more than may identify.
 pub const MOST_OWNERS: usize = 65;
@@ -32,7 +34,7 @@ pub(super) fn optional16(
     bytes.try_into().map(Some).map_err(|_| Error::Damaged { table })
 }
 
-fn time(row: &AnyRow, index: usize) -> Result<Time, Error> {
+pub(super) fn time(row: &AnyRow, index: usize) -> Result<Time, Error> {
     Ok(Time(row.try_get(index)?))
 }
 
@@ -82,94 +84,6 @@ pub async fn owners(
     Ok(found)
 }
 
-/// A customer and their links.
-#[derive(Clone)]
-pub struct Person {
-    /// The customer's own row.
-    pub row: CustomerRow,
-    /// Their identifiers.
-    pub links: Vec<LinkRow>,
-    /// What was said of ties beside any contact.
-    pub ties: Vec<TieRow>,
-}
-
-/// The customers that exist among `ids`, with their links.
-///
-/// # Errors
-/// As the database's.
-pub async fn people(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    ids: &[CustomerId],
-) -> Result<HashMap<CustomerId, Person>, Error> {
-    let mut found = HashMap::with_capacity(ids.len());
-    let sql = "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
-               disclosure, moved_to FROM customer WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
-        let customer = CustomerRow {
-            customer: CustomerId(bytes16(&row, 0, "customer")?),
-            data_key: KeyId(row.try_get(1)?),
-            stamp: Stamp(row.try_get(2)?),
-            created: time(&row, 3)?,
-            received: time(&row, 4)?,
-            last_contact: time(&row, 5)?,
-            contacts: row.try_get(6)?,
-            disclosure: row.try_get(7)?,
-            moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
-        };
-        found.insert(
-            customer.customer,
-            Person { row: customer, links: Vec::new(), ties: Vec::new() },
-        );
-    }
-    let ids = distinct(ids.iter().map(|id| id.0));
-    links_and_ties(connection, tenant, &ids, &mut found).await?;
-    Ok(found)
-}
-
-/// Links, and what was said of ties beside them, in one statement: most customers have no such ties.
-async fn links_and_ties(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    ids: &[[u8; 16]],
-    found: &mut HashMap<CustomerId, Person>,
-) -> Result<(), Error> {
-    let questions = [
-        Question {
-            sql: "SELECT 1, customer, token, assurance, uses, weight, newest, identifier FROM link \
-                  WHERE tenant = $1 AND customer",
-            keys: ids,
-            tail: "",
-        },
-        Question {
-            sql: "SELECT 2, customer, token, assurance, assurance, assurance, untied, token FROM tie \
-                  WHERE tenant = $1 AND customer",
-            keys: ids,
-            tail: "",
-        },
-    ];
-    for row in statement::select_union(connection, tenant, &questions).await? {
-        let customer = CustomerId(bytes16(&row, 1, "link")?);
-        let token = Token(bytes16(&row, 2, "link")?);
-        let Some(person) = found.get_mut(&customer) else { continue };
-        let (assurance, newest) = (row.try_get(3)?, time(&row, 6)?);
-        if row.try_get::<i32, _>(0)? == 2 {
-            person.ties.push(TieRow { customer, token, assurance, untied: newest });
-            continue;
-        }
-        person.links.push(LinkRow {
-            customer,
-            token,
-            assurance,
-            uses: row.try_get(4)?,
-            weight: f64::from_bits(row.try_get::<i64, _>(5)? as u64),
-            newest,
-            identifier: row.try_get(7)?,
-        });
-    }
-    Ok(())
-}
-
 /// The stamps and positions of a read set, as they are now.
 pub(super) struct Stamps {
     heads: HashMap<Token, Stamp>,
@@ -211,7 +125,7 @@ impl Stamps {
     }
 }
 
-fn distinct<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<K> {
+pub(super) fn distinct<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<K> {
     let mut seen = HashSet::new();
     keys.filter(|key| seen.insert(*key)).collect()
 }

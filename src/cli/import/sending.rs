@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::{Code, Status};
 
@@ -17,8 +18,14 @@ use crate::grpc::proto::{
 
 /// Rows of one call: as many rejected ones as one answer lists.
 const ROWS_OF_A_CALL: usize = 1_000;
+/// Bytes of one call, about: however long the rows, no more of the file is held.
+const BYTES_OF_A_CALL: usize = 4 << 20;
 /// Rows of one message.
 const ROWS_OF_A_MESSAGE: usize = 250;
+/// Bytes of one message, about; the server takes one mebibyte.
+const BYTES_OF_A_MESSAGE: usize = 1 << 19;
+/// Bytes of one row as it is sent.
+const MAX_SENT_BYTES: usize = 1 << 18;
 /// How often a call is made when the server asks for another try.
 const TRIES: u32 = 8;
 /// The first wait between tries; it doubles.
@@ -46,7 +53,8 @@ impl Call {
     pub(super) fn next(file: &mut CsvFile, columns: &Columns) -> anyhow::Result<Option<Self>> {
         let mut call =
             Self { rows: Vec::with_capacity(ROWS_OF_A_CALL), unread: Vec::new(), ends_at: 0 };
-        while call.rows.len() + call.unread.len() < ROWS_OF_A_CALL {
+        let mut bytes = 0;
+        while call.rows.len() + call.unread.len() < ROWS_OF_A_CALL && bytes < BYTES_OF_A_CALL {
             let row = match file.next() {
                 Ok(Some(row)) => row,
                 // What came before is imported; the same mistake is met again then.
@@ -54,8 +62,15 @@ impl Call {
                 Ok(None) | Err(_) => break,
             };
             call.ends_at = row.ends_at;
-            match row.fields {
-                Ok(fields) => call.rows.push(read(row.line, &fields, columns)),
+            match row.fields.map(|fields| read(row.line, &fields, columns)) {
+                Ok(row) if row.encoded_len() <= MAX_SENT_BYTES => {
+                    bytes += row.encoded_len();
+                    call.rows.push(row);
+                }
+                Ok(_) => {
+                    let why = format!("is longer than {MAX_SENT_BYTES} bytes");
+                    call.unread.push((row.line, why));
+                }
                 Err(why) => call.unread.push((row.line, why)),
             }
         }
@@ -66,6 +81,30 @@ impl Call {
     #[cfg(test)]
     pub(super) fn into_rows(self) -> Vec<ImportRow> {
         self.rows
+    }
+
+    /// The messages that carry it.
+    fn messages(&self, settings: &ImportSettings) -> Vec<ImportCustomersRequest> {
+        let mut messages = vec![ImportCustomersRequest {
+            settings: Some(settings.clone()),
+            ..ImportCustomersRequest::default()
+        }];
+        let mut bytes = 0;
+        for row in &self.rows {
+            let length = row.encoded_len();
+            let full = |last: &ImportCustomersRequest| {
+                last.rows.len() >= ROWS_OF_A_MESSAGE || bytes + length > BYTES_OF_A_MESSAGE
+            };
+            if messages.last().is_none_or(full) {
+                messages.push(ImportCustomersRequest::default());
+                bytes = 0;
+            }
+            bytes += length;
+            if let Some(last) = messages.last_mut() {
+                last.rows.push(row.clone());
+            }
+        }
+        messages
     }
 
     fn is_empty(&self) -> bool {
@@ -123,13 +162,8 @@ pub(super) async fn send(
     }
     let mut tries = 0;
     loop {
-        let (mut client, mut settings) = (client.clone(), Some(settings.clone()));
-        let messages: Vec<ImportCustomersRequest> = call
-            .rows
-            .chunks(ROWS_OF_A_MESSAGE)
-            .map(|rows| ImportCustomersRequest { settings: settings.take(), rows: rows.to_vec() })
-            .collect();
-        match client.import_customers(tokio_stream::iter(messages)).await {
+        let messages = tokio_stream::iter(call.messages(&settings));
+        match client.clone().import_customers(messages).await {
             Ok(answer) => return Ok(Done { call, answer: answer.into_inner() }),
             Err(status) if is_passing(&status) && tries < TRIES => {
                 let own = client::retry_delay(&status).unwrap_or_default();
