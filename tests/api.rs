@@ -3,15 +3,17 @@
 mod support;
 
 /// The cases by subject.
-mod api {
-    mod auth;
+mod api {    mod auth;
     mod bad_hints;
     mod bad_input;
     mod bad_reads;
     mod circumstances;
+    mod conflicts;
+    mod customers;
     mod duplicates;
     mod idempotency;
     mod identifiers;
+    mod importing;
     mod key_sets;
     mod merging;
     mod merging_twice;
@@ -22,6 +24,7 @@ mod api {
     mod replay;
     mod settling;
     mod sweeping;
+    mod ties;
     mod transport;
     mod visitors;
     mod web_tokens;
