@@ -118,7 +118,8 @@ async fn of_all(desk: &mut Desk<'_, '_>, list: &List) -> Result<Conflicts, Error
             }
             let full = page.conflicts.len() as i64 >= list.page_size;
             let last = marked.last() == Some(id);
-            if full && !(last && all_seen) || last && !all_seen {
+            let more = !(last && all_seen);
+            if more && (full || last) {
                 page.next = Some(*id);
                 return Ok(page);
             }

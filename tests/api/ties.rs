@@ -1,5 +1,7 @@
 //! LinkIdentifier and UnlinkIdentifier: ties beside any contact, and that what was unlinked stays so.
 
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use threadline::grpc::proto::{
     Assurance, EndInteractionRequest, GetCustomerResponse, Identifier, IdentityHints, IntentStatus,
     LinkIdentifierRequest, UnlinkIdentifierRequest,
@@ -22,6 +24,7 @@ each_engine!(
     a_direct_link_outlives_its_contacts,
     links_at_once_are_all_made,
     only_an_admin_ties,
+    whatever_was_said_ties_are_what_the_fold_says,
 );
 
 /// An identifier of a kind.
@@ -263,5 +266,105 @@ async fn only_an_admin_ties(engine: Engine) {
     let capped = world.client(&capped).await;
     let linked = capped.link(link("l", &known, crm("C-9"))).await.expect("a link");
     assert_eq!(linked.identifier.expect("it").assurance, Assurance::Asserted as i32);
+    world.close().await;
+}
+
+/// What the fold knows: who was told to have which contact, and what was said of ties beside them.
+#[derive(Default)]
+struct Fold {
+    /// Of each contact: whose it is, when it began, which ids it showed.
+    contacts: Vec<(usize, usize, Vec<usize>)>,
+    /// Of each customer and id: whether it is linked directly.
+    direct: [[bool; IDS]; 2],
+    /// Of each customer and id: the step in which it was unlinked last.
+    untied: [[usize; IDS]; 2],
+}
+
+const IDS: usize = 3;
+
+impl Fold {
+    /// The ids that point to a customer, with the contacts that used them.
+    fn ties(&self, customer: usize) -> Vec<(String, i32)> {
+        let mut ties = Vec::new();
+        for id in 0..IDS {
+            let counts = |(whose, began, shown): &&(usize, usize, Vec<usize>)| {
+                *whose == customer && shown.contains(&id) && *began > self.untied[customer][id]
+            };
+            let uses = self.contacts.iter().filter(counts).count() as i32;
+            if uses > 0 || self.direct[customer][id] {
+                ties.push((format!("C-{id}"), uses));
+            }
+        }
+        ties
+    }
+}
+
+/// Waits until the store's clock has moved on: what comes next is later.
+async fn later(world: &World) {
+    let now = world.now();
+    while world.now() <= now {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+async fn whatever_was_said_ties_are_what_the_fold_says(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    for seed in 0..4 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut customers = Vec::new();
+        for who in ["a", "b"] {
+            let address = format!("{who}{seed}@example.com");
+            let id = format!("{who} {seed}");
+            customers.push(somebody(&client, &id, "email", email_hint(&address)).await);
+        }
+        let of = |id: usize| format!("C-{seed}-{id}");
+        let mut fold = Fold::default();
+        for step in 1..=24 {
+            let (customer, id) = (random.random_range(0..2), random.random_range(0..IDS));
+            let (name, whose) = (format!("{seed} {step}"), &customers[customer]);
+            match random.random_range(0..8) {
+                0 => {
+                    client.link(link(&name, whose, crm(&of(id)))).await.expect("a link");
+                    fold.direct[customer][id] = true;
+                }
+                1 | 2 => {
+                    later(&world).await;
+                    client.unlink(unlink(&name, whose, crm(&of(id)))).await.expect("an unlink");
+                    fold.direct[customer][id] = false;
+                    fold.untied[customer][id] = step;
+                    later(&world).await;
+                }
+                3 | 4 if !fold.contacts.is_empty() => {
+                    let moved = random.random_range(0..fold.contacts.len());
+                    let contact = format!("{seed} contact {}", fold.contacts[moved].1);
+                    let word = reject(&contact, &name, Some(whose));
+                    client.update(word).await.expect("a word");
+                    fold.contacts[moved].0 = customer;
+                }
+                _ => {
+                    let shown = if random.random() { vec![id] } else { vec![id, (id + 1) % IDS] };
+                    let identifiers = shown.iter().map(|id| crm(&of(*id))).collect();
+                    let hints = IdentityHints { identifiers, ..Default::default() };
+                    let contact = format!("{seed} contact {step}");
+                    client.start(start_with(&contact, "voice", hints)).await.expect("a start");
+                    let word = reject(&contact, "first", Some(whose));
+                    client.update(word).await.expect("a word");
+                    client.end(end(&contact)).await.expect("an end");
+                    fold.contacts.push((customer, step, shown));
+                }
+            }
+            for (customer, whose) in customers.iter().enumerate() {
+                let person = client.person(whose).await;
+                let ties: Vec<(String, i32)> = person
+                    .identifiers
+                    .iter()
+                    .filter(|one| one.kind == "external")
+                    .map(|one| (one.value.replace(&format!("{seed}-"), ""), one.contact_count))
+                    .collect();
+                assert_eq!(ties, fold.ties(customer), "seed {seed}, step {step}, {customer}");
+            }
+        }
+    }
     world.close().await;
 }

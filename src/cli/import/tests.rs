@@ -14,8 +14,11 @@ fn file(bytes: &[u8]) -> anyhow::Result<CsvFile> {
     CsvFile::read(Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64)
 }
 
+/// A line and what it holds.
+type Line<T> = (u64, T);
+
 /// Lines and fields of all rows; the mistakes of those that are none.
-fn rows(bytes: &[u8]) -> (Vec<(u64, Vec<String>)>, Vec<(u64, String)>) {
+fn rows(bytes: &[u8]) -> (Vec<Line<Vec<String>>>, Vec<Line<String>>) {
     let mut file = file(bytes).expect("a file");
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     while let Some(row) = file.next().expect("rows") {
@@ -127,11 +130,11 @@ fn columns_are_known_in_any_order_and_case() {
         (&["E-mail", "external:"], "external:"),
         (&["E-mail", "Name", "Customer Name"], "two columns"),
     ] {
-        let error = columns(names).err().expect("a mistake").to_string();
+        let error = columns(names).expect_err("a mistake").to_string();
         assert!(error.contains(why), "{error}");
     }
     let ignored = Columns::read(&StringRecord::from(vec!["E-mail"]), &[], &["Pet".to_owned()]);
-    assert!(ignored.err().expect("a mistake").to_string().contains("no column \"Pet\""));
+    assert!(ignored.expect_err("a mistake").to_string().contains("no column \"Pet\""));
 }
 
 fn sent(text: &[u8]) -> Vec<ImportRow> {
