@@ -3,7 +3,8 @@
 mod support;
 
 /// The cases by subject.
-mod api {    mod auth;
+mod api {
+    mod auth;
     mod bad_hints;
     mod bad_input;
     mod bad_reads;

@@ -41,6 +41,7 @@ impl Context {
             whole.variables.extend(context.variables.iter().cloned());
             whole.profile.extend(context.profile.iter().cloned());
             whole.history.extend(context.history.iter().cloned());
+            whole.acknowledged.extend(context.acknowledged.iter().copied());
         }
         whole.history.sort_by_key(|past| Reverse((past.end, past.interaction)));
         Arc::new(whole)

@@ -124,7 +124,7 @@ impl Service {
         let customer = super::settling::customer_of(&record.customer);
         let customer = customer.ok_or(Error::CustomerNotFound)?;
         let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
-        Ok((person.row.customer, record))
+        Ok((person.set_name(), record))
     }
 }
 

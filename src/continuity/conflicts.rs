@@ -1,6 +1,7 @@
 //! ListConflicts: what was said of customers that does not agree. Folded from their file when
 //! somebody asks; a mark says of whom there is anything to fold.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -93,7 +94,8 @@ impl Service {
         let customer = resolve(&mut desk, &list.customer_ref).await?;
         let customer = customer.ok_or(Error::CustomerNotFound)?;
         let person = desk.person(customer, true).await?.ok_or(Error::CustomerNotFound)?;
-        Ok(Conflicts { conflicts: of_person(&mut desk, &person).await?, next: None })
+        let set = desk.set_of(&person, true).await?;
+        Ok(Conflicts { conflicts: of_set(&mut desk, &set).await?, next: None })
     }
 }
 
@@ -109,12 +111,14 @@ async fn of_all(desk: &mut Desk<'_, '_>, list: &List) -> Result<Conflicts, Error
         .await?;
     let mut page = Conflicts { conflicts: Vec::new(), next: None };
     let all_seen = (marked.len() as i64) < limit;
+    let mut told = BTreeSet::new();
     for ids in marked.chunks(AT_ONCE) {
         let people = desk.people(ids, true).await?;
         for id in ids {
             let known = people.get(id).filter(|person| person.row.moved_to.is_none());
-            if let Some(person) = known {
-                page.conflicts.extend(of_person(desk, person).await?);
+            if let Some(person) = known.filter(|person| told.insert(person.set_name())) {
+                let set = desk.set_of(person, true).await?;
+                page.conflicts.extend(of_set(desk, &set).await?);
             }
             let full = page.conflicts.len() as i64 >= list.page_size;
             let last = marked.last() == Some(id);
@@ -128,14 +132,29 @@ async fn of_all(desk: &mut Desk<'_, '_>, list: &List) -> Result<Conflicts, Error
     Ok(page)
 }
 
-/// A customer's open conflicts: of attributes by name, then of contacts, newest first.
-pub(super) async fn of_person(
+/// Open conflicts of customers who are one person, or of one alone: of attributes by name, then of
+/// each one's contacts, newest first.
+pub(super) async fn of_set(
+    desk: &mut Desk<'_, '_>,
+    set: &[Arc<Remembered>],
+) -> Result<Vec<Conflict>, Error> {
+    let Some(first) = set.first() else { return Ok(Vec::new()) };
+    let contexts = set.iter().map(|member| member.context.clone().unwrap_or_default());
+    let context = Context::gathered(contexts.collect());
+    let mut conflicts = of_attributes(desk.tenant, first.set_name(), &context);
+    for member in set {
+        conflicts.extend(of_contacts(desk, member, &context).await?);
+    }
+    Ok(conflicts)
+}
+
+async fn of_contacts(
     desk: &mut Desk<'_, '_>,
     person: &Remembered,
+    context: &Context,
 ) -> Result<Vec<Conflict>, Error> {
     let (tenant, customer) = (desk.tenant_id(), person.row.customer);
-    let context = person.context.clone().unwrap_or_default();
-    let mut conflicts = of_attributes(desk.tenant, customer, &context);
+    let mut conflicts = Vec::new();
     let rows = desk
         .reads
         .load(Box::new(move |connection| {
@@ -152,7 +171,7 @@ pub(super) async fn of_person(
             let interaction = BASE64URL_NOPAD.encode(&row.interaction.0);
             conflicts.push(Conflict {
                 id: id(desk.tenant, customer, &["identifier", &interaction, &name]),
-                customer,
+                customer: person.set_name(),
                 what: Disagreement::Identifier {
                     interaction: row.interaction,
                     interaction_id: past.interaction_id.clone(),

@@ -3,7 +3,7 @@
 //! Only ties of at least CARRIED count: what somebody merely typed must not draw another person's
 //! data to them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Error;
@@ -55,13 +55,14 @@ pub(super) async fn find(
     if naming.all(|hint| owners(hint).is_some_and(|it| is_shared_too_widely(it, None))) {
         return Err(Error::IdentifierShared);
     }
-    let known: Vec<(&Hint, BTreeSet<CustomerId>)> = named
+    let mut known: Vec<(&Hint, BTreeSet<CustomerId>)> = named
         .hints
         .iter()
         .filter(worth)
         .filter_map(|hint| Some((hint, strong_owners(found.owners.get(&token_of(caller, hint))?))))
         .filter(|(_, owners)| !owners.is_empty())
         .collect();
+    as_sets(desk, &mut known).await?;
     if known.is_empty() {
         return Ok(found);
     }
@@ -79,6 +80,35 @@ pub(super) async fn find(
         (None, None) => return Err(ambiguous(&known)),
     };
     Ok(found)
+}
+
+/// Customers who are one person become one: the member who has most of the identifiers, of equals
+/// the oldest.
+async fn as_sets(
+    desk: &mut Desk<'_, '_>,
+    known: &mut [(&Hint, BTreeSet<CustomerId>)],
+) -> Result<(), Error> {
+    let everybody: BTreeSet<CustomerId> =
+        known.iter().flat_map(|(_, owners)| owners).copied().collect();
+    let ids: Vec<CustomerId> = everybody.into_iter().collect();
+    let people = desk.people(&ids, false).await?;
+    let held = |id: &CustomerId| known.iter().filter(|(_, owners)| owners.contains(id)).count();
+    let mut chosen: BTreeMap<CustomerId, (usize, CustomerId)> = BTreeMap::new();
+    for person in people.values().filter(|person| !person.members.is_empty()) {
+        let id = person.row.customer;
+        let best = chosen.entry(person.set_name()).or_insert((held(&id), id));
+        if (held(&id), std::cmp::Reverse(id)) > (best.0, std::cmp::Reverse(best.1)) {
+            *best = (held(&id), id);
+        }
+    }
+    for (_, owners) in known.iter_mut() {
+        let one = |id: &CustomerId| {
+            let set = people.get(id).and_then(|person| chosen.get(&person.set_name()));
+            set.map_or(*id, |(_, member)| *member)
+        };
+        *owners = owners.iter().map(one).collect();
+    }
+    Ok(())
 }
 
 /// The owners that are more than asserted; none of an identifier that too many have.

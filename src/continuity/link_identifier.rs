@@ -8,6 +8,7 @@ use super::Error;
 use super::caller::{Caller, Role};
 use super::changing::{Asked, Ownership, is_shared_too_widely, read_identifier, token_of};
 use super::desk::Desk;
+use super::naming::{holders, resolve};
 use super::recognise::hint_record;
 use super::record::RequestRecord;
 use super::service::Service;
@@ -113,7 +114,7 @@ impl Operation for LinkOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;
-            let customer = super::naming::resolve(&mut desk, &self.tie.customer_ref).await?;
+            let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
             let customer = customer.ok_or(Error::CustomerNotFound)?;
             let token = self.token;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
@@ -121,6 +122,9 @@ impl Operation for LinkOperation {
                 return Err(Error::IdentifierShared);
             }
             let (service, tenant) = (desk.service, desk.tenant);
+            let holders = holders(&mut desk, customer, token).await?;
+            // Who of a set has it already keeps it.
+            let customer = holders.members.first().copied().unwrap_or(customer);
             let working = desk.take_in_hand(customer).await?;
             let was_linked = working.links().contains_key(&token);
             working.link_directly(service, tenant, token, &hint_record(&self.hint));
@@ -135,7 +139,7 @@ impl Operation for LinkOperation {
                 ..RequestRecord::default()
             };
             self.asked.write(&mut desk, &self.caller, &record).await?;
-            let linked = Linked::of(customer, &self.hint.identifier, &record);
+            let linked = Linked::of(holders.set_name, &self.hint.identifier, &record);
             Ok(desk.propose(linked))
         })
     }

@@ -14,9 +14,10 @@ use super::joining::{self, Around, MergeRecord, around, rejoin};
 use super::naming::resolve;
 use super::record::RequestRecord;
 use super::service::Service;
+use crate::context::{Context, profile_conflicts};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
-use crate::store::rows::{MergeRow, MergeState, Verb};
+use crate::store::rows::{DisputeRow, MergeRow, MergeState, Verb};
 use crate::store::{Boxed, Operation, Proposal, Reads};
 
 /// A merge, parsed.
@@ -146,6 +147,7 @@ impl Operation for MergeOperation {
             let mut changed = self.accepted(&desk, &around, (one, other))?;
             changed.push(edge);
             let (customer, members) = set_of(one, rejoin(&mut desk, &around, changed).await?);
+            self.mark(&mut desk, customer, (one, other)).await?;
             let record = RequestRecord { customer: one.0.to_vec(), ..RequestRecord::default() };
             self.asked.write(&mut desk, &self.caller, &record).await?;
             let merge_id = self.asked.token;
@@ -155,6 +157,22 @@ impl Operation for MergeOperation {
 }
 
 impl MergeOperation {
+    /// What the two say differently of themselves is a conflict of the one that they are.
+    async fn mark(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        customer: CustomerId,
+        (one, other): (CustomerId, CustomerId),
+    ) -> Result<(), Error> {
+        let people = desk.sets(&[one, other], true).await?;
+        let contexts = people.values().map(|person| person.context.clone().unwrap_or_default());
+        let whole = Context::gathered(contexts.collect());
+        if !profile_conflicts(&whole.profile).is_empty() {
+            desk.effects.disputes.push(DisputeRow { customer });
+        }
+        Ok(())
+    }
+
     /// The service's own proposals of the same: they are decided now.
     fn accepted(
         &self,

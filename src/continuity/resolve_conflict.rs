@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Error;
 use super::caller::{Caller, Role};
 use super::changing::Asked;
-use super::conflicts::{Conflict, Disagreement, customer_of_id, of_person};
+use super::conflicts::{Conflict, Disagreement, customer_of_id, of_set};
 use super::desk::Desk;
 use super::filing;
 use super::record::{BlockRecord, RequestRecord, ValueRecord};
@@ -151,14 +151,17 @@ impl Operation for ResolveOperation {
             let customer = customer.ok_or(Error::ConflictNotFound)?;
             let person = desk.person(customer, true).await?.ok_or(Error::ConflictNotFound)?;
             let customer = person.row.customer;
-            let conflicts = of_person(&mut desk, &person).await?;
+            let set = desk.set_of(&person, true).await?;
+            let conflicts = of_set(&mut desk, &set).await?;
             let conflict = conflicts.iter().find(|one| one.id == self.resolve.conflict_id);
             let conflict = conflict.ok_or(Error::ConflictNotFound)?;
             let open = conflicts.iter().filter(|one| !goes_with(conflict, one)).count() as i64;
             let (token, record) = (self.asked.token, self.block(conflict)?);
             filing::put_block(&mut desk, customer, token, BlockKind::Profile, record).await?;
             if open == 0 {
-                desk.effects.removals.push(Removal::Dispute { customer });
+                let members = set.iter().map(|member| member.row.customer);
+                let disputes = members.map(|customer| Removal::Dispute { customer });
+                desk.effects.removals.extend(disputes);
             }
             let record = RequestRecord {
                 customer: customer.0.to_vec(),
@@ -166,7 +169,7 @@ impl Operation for ResolveOperation {
                 ..RequestRecord::default()
             };
             self.asked.write(&mut desk, &self.caller, &record).await?;
-            Ok(desk.propose(Resolved { customer, open }))
+            Ok(desk.propose(Resolved { customer: person.set_name(), open }))
         })
     }
 }

@@ -10,6 +10,7 @@ use super::caller::{Caller, Role};
 use super::changing::{Asked, Ownership, read_identifier, token_of};
 use super::desk::Desk;
 use super::link_identifier::Tie;
+use super::naming::{holders, resolve};
 use super::record::RequestRecord;
 use super::service::Service;
 use crate::ids::{CustomerId, TenantId, Token};
@@ -82,15 +83,20 @@ impl Operation for UnlinkOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;
-            let customer = super::naming::resolve(&mut desk, &self.tie.customer_ref).await?;
+            let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
             let customer = customer.ok_or(Error::CustomerNotFound)?;
             let token = self.token;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
             let now = self.service.store.now();
-            let working = desk.take_in_hand(customer).await?;
-            let was_linked = working.links().contains_key(&token);
-            // As of this decision: a contact that it sees began before.
-            working.unlink_directly(token, now);
+            // Of a set, whoever has it: it is not this person's.
+            let holders = holders(&mut desk, customer, token).await?;
+            let mut was_linked = false;
+            for member in &holders.members {
+                let working = desk.take_in_hand(*member).await?;
+                was_linked |= working.links().contains_key(&token);
+                // As of this decision: a contact that it sees began before.
+                working.unlink_directly(token, now);
+            }
             let record = RequestRecord {
                 customer: customer.0.to_vec(),
                 was_linked,
@@ -98,7 +104,7 @@ impl Operation for UnlinkOperation {
                 ..RequestRecord::default()
             };
             self.asked.write(&mut desk, &self.caller, &record).await?;
-            Ok(desk.propose(Unlinked::of(customer, &record)))
+            Ok(desk.propose(Unlinked::of(holders.set_name, &record)))
         })
     }
 }

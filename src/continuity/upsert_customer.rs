@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::filing;
 use super::finding::{Found, find};
 use super::get_customer::Profile;
+use super::naming::holders;
 use super::recognise::hint_record;
 use super::record::{BlockRecord, RequestRecord, ValueRecord};
 use super::service::Service;
@@ -191,7 +192,9 @@ impl UpsertOperation {
                 warnings.push(left_out(&hint.field, "identifier_shared"));
                 continue;
             }
-            let working = desk.take_in_hand(customer).await?;
+            // Another member of their set may have it: then it is theirs already.
+            let holder = holders(desk, customer, token).await?.members.first().copied();
+            let working = desk.take_in_hand(holder.unwrap_or(customer)).await?;
             let linked = working.links().contains_key(&token);
             let direct = working.ties().get(&token).map_or(0, |tie| tie.assurance);
             // What was unlinked since then stays so.
