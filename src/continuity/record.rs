@@ -365,6 +365,9 @@ record! {
         /// key that said so.
         #[prost(int64, tag = "30")]
         pub vouched: i64,
+        /// What answers called its customer, where that was the name of a set and not their own ref.
+        #[prost(bytes = "vec", tag = "32")]
+        pub shown_as: Vec<u8>,
         /// Attributes that an end set while it was not settled whose they are.
         #[prost(message, repeated, tag = "31")]
         pub attributes: Vec<ValueRecord>,

@@ -10,6 +10,7 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
+use super::joining;
 use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
@@ -378,9 +379,9 @@ pub(super) async fn retire_if_empty(
     let profile = blocks
         .iter()
         .any(|block| block.kind == BlockKind::Profile && block.interaction != interaction);
-    let working = desk.take_in_hand(old).await?;
-    if working.links().is_empty() && !profile {
-        working.touch().moved_to = Some(to);
+    if desk.take_in_hand(old).await?.links().is_empty() && !profile {
+        joining::drop_proposals(desk, old).await?;
+        desk.take_in_hand(old).await?.touch().moved_to = Some(to);
     }
     Ok(())
 }
