@@ -32,6 +32,9 @@ pub(super) fn anonymous(
 ) -> Result<BTreeSet<CustomerId>, Error> {
     let visitors = hints.iter().zip(tokens).filter(|(hint, _)| hint.is_visitor());
     let visitors: Vec<Token> = visitors.map(|(_, token)| *token).collect();
+    if visitors.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let owns =
         |person: &&Arc<Remembered>| person.links.iter().any(|link| visitors.contains(&link.token));
     let mut sets: BTreeSet<CustomerId> =
