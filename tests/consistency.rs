@@ -22,6 +22,10 @@ mod database;
 mod ground;
 #[path = "store/keys.rs"]
 mod keys;
+#[path = "consistency/joining.rs"]
+mod joining;
+#[path = "consistency/known.rs"]
+mod known;
 #[path = "consistency/model.rs"]
 mod model;
 #[path = "consistency/person.rs"]
