@@ -90,12 +90,12 @@ fn value_may_be(
 ) -> bool {
     let mut standing: Vec<Set> = members.iter().filter_map(|it| it.standing(name)).collect();
     standing.sort_by_key(|set| Reverse(set.at));
-    for set in standing {
+    for (place, set) in standing.iter().enumerate() {
         if value == Some(&set.value) {
             return set.expire > from;
         }
         if set.expire > until {
-            return false;
+            return place > 0 && value.is_none();
         }
     }
     value.is_none()
