@@ -21,7 +21,6 @@ use crate::identity::{Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
-use crate::store::rows::BlockKind;
 
 /// A customer that did not exist before, first seen at `created`.
 pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId {
@@ -257,11 +256,15 @@ pub(super) async fn move_to(
     // Only a customer that it gave something to can have been left empty by it.
     let gave = state.settled || state.filed_at.is_some();
     let from = customer_of(&state.customer).filter(|_| gave);
+    let waited = !state.settled;
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
     settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
     carrying::receive(desk, to, interaction, carried).await?;
-    filing::flush(desk, state, interaction).await?;
+    if waited {
+        // What was settled has been carried as it was said, and when.
+        filing::flush(desk, state, interaction).await?;
+    }
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;
         filing::count(desk, state).await?;
@@ -322,17 +325,20 @@ pub(super) async fn retire_if_empty(
         return Ok(());
     }
     let tenant = desk.tenant_id();
-    let blocks = desk
+    let (blocks, facts) = desk
         .reads
         .load(Box::new(move |connection| {
-            Box::pin(async move { history::blocks_of(connection, tenant, old, None).await })
+            Box::pin(async move {
+                let blocks = history::blocks_of(connection, tenant, old, None).await?;
+                Ok((blocks, history::facts(connection, tenant, old, None).await?))
+            })
         }))
         .await?;
-    let profile = blocks
-        .iter()
-        .any(|block| block.kind == BlockKind::Profile && block.interaction != interaction);
+    // A contact that goes on is not on file yet; what it said is theirs.
+    let said = blocks.iter().map(|block| block.interaction);
+    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
     let working = desk.take_in_hand(old).await?;
-    if working.links().is_empty() && !profile {
+    if working.links().is_empty() && !said {
         working.touch().moved_to = Some(to);
     }
     Ok(())

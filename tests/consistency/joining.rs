@@ -153,9 +153,8 @@ impl Known {
             return vec![interaction.person];
         }
         let mut matched = members;
-        matched.retain(|it| {
-            members_own(self, interaction.shows.indexes(), *it)
-        });
+        let owns = |it: &usize, index: usize| self.owners[index].contains(it);
+        matched.retain(|it| interaction.shows.indexes().any(|index| owns(it, index)));
         if matched.is_empty() { vec![target] } else { matched }
     }
 
@@ -181,8 +180,8 @@ impl Known {
             let put = |known: Self| known.set_value(to, name, set, input.span().1);
             all = all.into_iter().flat_map(put).collect();
         }
-        all.iter_mut().for_each(|known| known.retire_if_empty(from, to));
-        all
+        let left = |known: Self| known.retire_if_empty(from, to, input.span().1);
+        all.into_iter().flat_map(left).collect()
     }
 
     fn moved(self, id: u16, output: Option<&Output>) -> Vec<Self> {
@@ -214,8 +213,4 @@ impl Known {
             Some(_) => Vec::new(),
         }
     }
-}
-
-fn members_own(known: &Known, mut shown: impl Iterator<Item = usize>, person: usize) -> bool {
-    shown.any(|index| known.owners[index].contains(&person))
 }

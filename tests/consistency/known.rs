@@ -206,14 +206,22 @@ impl Known {
         (facts, values)
     }
 
-    /// Whoever is left with nothing is gone, and their ref resolves to another.
-    pub(super) fn retire_if_empty(&mut self, person: usize, to: usize) {
+    /// Whoever is left with nothing is gone, and their ref resolves to another. Whether what has
+    /// expired is something is open: it may have been swept.
+    pub(super) fn retire_if_empty(self, person: usize, to: usize, now: i64) -> Vec<Self> {
         let on_file = self.interactions.values().any(|it| it.person == person && it.filed);
         let owns = self.owners.iter().any(|owners| owners.contains(&person));
         let alone = self.set(person).len() == 1;
-        if person != to && alone && !on_file && !owns && !self.people[person].keeps_words() {
-            self.people[person].moved_to = Some(to);
+        let left = &self.people[person];
+        let values = || left.variables.values().flatten();
+        let says = !left.facts.is_empty() || values().any(|set| set.expire > now);
+        if person == to || !alone || on_file || owns || says {
+            return vec![self];
         }
+        let swept = values().next().is_none();
+        let mut gone = self.clone();
+        gone.people[person].moved_to = Some(to);
+        if swept { vec![gone] } else { vec![gone, self] }
     }
 
     /// Adds a value to a customer's. The newest by event time stands; of one moment, the one that

@@ -64,11 +64,6 @@ impl Person {
             }
         }
     }
-
-    /// Whether anything is kept that another interaction said.
-    pub(super) fn keeps_words(&self) -> bool {
-        !self.facts.is_empty() || !self.variables.is_empty()
-    }
 }
 
 /// Whether this may be shown of those who are one person, by an answer that was made between two
