@@ -11,6 +11,9 @@ mod calls;
 mod database;
 #[path = "rest/forms.rs"]
 mod forms;
+#[expect(dead_code, reason = "only the tests of the API serve key sets")]
+#[path = "support/issuer.rs"]
+mod issuer;
 #[path = "store/keys.rs"]
 mod keys;
 #[path = "rest/plant.rs"]
@@ -43,8 +46,11 @@ async fn nothing_is_readable_in_postgres() {
 async fn nothing_is_readable(engine: Engine) {
     let Some(database) = Database::fresh(engine).await else { return };
     let key = keys::new_key(&database).await;
+    let planter = plant::Planter::new();
+    let tenants = database.folder().join("tenants.toml");
+    std::fs::write(tenants, planter.settings("acme")).expect("a settings file");
     let mut server = Spawned::serve(&database, LOUDEST, "serve.log").await;
-    let mut planted = story::tell(&server.url, &key).await;
+    let mut planted = story::tell(&server.url, &key, planter).await;
     let secret = key.rsplit('_').next().expect("a secret").to_owned();
     planted.push(plant::Planted { field: "the API key's secret".into(), canary: secret });
     planted.push(plant::Planted { field: "the root key".into(), canary: keys::ROOT_KEY.into() });

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod call;
 pub mod client;
 pub mod demo;
+pub mod import;
 pub mod keys;
 pub mod replay;
 pub mod serve;
@@ -38,6 +39,8 @@ enum Verb {
     Keys(keys::KeysArgs),
     /// Calls any RPC, JSON in and out
     Call(call::CallArgs),
+    /// Makes and changes customers from a CSV file, through the API
+    Import(import::ImportArgs),
     /// Feeds an event stream through the API and measures the recognition
     Replay(replay::ReplayArgs),
     /// Drives the service and a bare gRPC echo in turns, and compares their speed
@@ -88,6 +91,7 @@ impl Command {
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Call(arguments) => call::run(arguments).await,
+            Verb::Import(arguments) => import::run(arguments).await,
             Verb::Replay(arguments) => replay::run(arguments).await,
             Verb::Bench(arguments) => bench::run(arguments).await,
             Verb::BenchEcho => bench::echo::run().await,
@@ -102,9 +106,12 @@ impl Command {
             // A root key that was made must be told, also by the first `keys create`.
             Verb::Keys(_) => "warn",
             // These speak to a person on standard output.
-            Verb::Demo(_) | Verb::Call(_) | Verb::Replay(_) | Verb::Bench(_) | Verb::BenchEcho => {
-                "error"
-            }
+            Verb::Demo(_)
+            | Verb::Call(_)
+            | Verb::Import(_)
+            | Verb::Replay(_)
+            | Verb::Bench(_)
+            | Verb::BenchEcho => "error",
         }
     }
 }

@@ -6,10 +6,11 @@ use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::filing;
-use super::naming::{member_meant, resolve};
+use super::naming::{member_meant, name_as, resolve};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
+use super::signing_in;
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
 use crate::ids::{CustomerId, Token};
@@ -76,6 +77,7 @@ pub(super) async fn absorb(
             None => warnings.push(Warning::unknown_customer_ref("identity_hints.customer_ref")),
         }
     }
+    let signs_in = signing_in::is_news(state, &news.hints);
     let added = add_hints(state, &news.hints)? || known_named != state.named;
     let anew = added || state.decision.is_none() || gone;
     match &news.feedback {
@@ -90,7 +92,7 @@ pub(super) async fn absorb(
             }
             follow(desk, state, interaction, feedback, &looked).await?;
         }
-        None if anew => decide_again(desk, state, interaction).await?,
+        None if anew => decide_again(desk, state, interaction, signs_in).await?,
         None => {}
     }
     Ok(warnings)
@@ -184,10 +186,12 @@ async fn decide_again(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
+    signs_in: bool,
 ) -> Result<(), Error> {
     let own = own_customer(desk, state).await?;
     let (looked, decision) = weigh(desk, state, own).await?;
-    if state.feedback != 0 || (state.settled && own.is_none()) {
+    let overruled = signing_in::overrule(state, &looked, signs_in);
+    if !overruled && (state.feedback != 0 || (state.settled && own.is_none())) {
         keep(desk, state, interaction, &looked, &decision).await
     } else {
         take_up(desk, state, interaction, &looked, &decision).await
@@ -220,14 +224,7 @@ async fn keep(
     let at = Time(state.start_time);
     let mut record = recognise::record(desk, looked, decision, at, asks).await?;
     let own = |one: &CandidateRecord| one.customer == state.customer;
-    for candidate in &mut record.candidates {
-        let of_set = customer_of(&candidate.customer)
-            .is_some_and(|id| looked.set_name(id) == looked.set_name(customer));
-        if of_set {
-            // Whichever member's link matched, it is the customer it is settled on.
-            candidate.customer.clone_from(&state.customer);
-        }
-    }
+    name_as(&mut record, looked, customer);
     if !record.candidates.iter().any(own) {
         // What was decided on this customer stays what is said of them.
         let known = earlier.candidates.iter().find(|one| own(one)).cloned();
@@ -260,6 +257,8 @@ async fn take_up(
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {
+            let best = member_meant(desk, state, looked, best).await?;
+            state.decision.iter_mut().for_each(|record| name_as(record, looked, best));
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
             become_of(desk, state, interaction, best, looked, basis).await?;
             state.made_customer = false;
@@ -283,9 +282,10 @@ async fn take_up(
             settle(desk, state, interaction, own, looked, Basis::NewCustomer, |_| true).await?;
         }
         _ => {
-            let new = new_customer(desk, Time(state.start_time));
+            let visitor = looked.first_sign_in();
+            let new = visitor.unwrap_or_else(|| new_customer(desk, Time(state.start_time)));
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
-            state.made_customer = true;
+            state.made_customer = visitor.is_none();
         }
     }
     Ok(())

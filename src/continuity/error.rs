@@ -1,6 +1,7 @@
 //! Why a use case did not do what it was asked; mapped to the wire in one place, in `grpc`.
 
 use crate::crypto::OpenError;
+use crate::crypto::web_token::Refused;
 use crate::identity::Violation;
 use crate::store;
 
@@ -10,6 +11,9 @@ pub enum Error {
     /// Fields are missing, too large or malformed; all of them are named.
     #[error("{} bad fields", .0.len())]
     Invalid(Vec<Violation>),
+    /// A web token that is not to be trusted, or no longer for anything new.
+    #[error("the web token {0}")]
+    WebTokenRefused(Refused),
     /// No such interaction for this tenant and source.
     #[error("no such interaction")]
     InteractionNotFound,
@@ -52,6 +56,15 @@ pub enum Error {
     /// No such merge is in force.
     #[error("no such merge")]
     MergeNotFound,
+    /// Identifiers that point to more than one customer, or each to another.
+    #[error("more than one customer")]
+    CustomerAmbiguous(Vec<Violation>),
+    /// An identifier of more customers than one may have.
+    #[error("an identifier of too many")]
+    IdentifierShared,
+    /// No such open conflict.
+    #[error("no such conflict")]
+    ConflictNotFound,
     /// One interaction has been updated too often.
     #[error("too many updates")]
     TooManyUpdates,
@@ -77,6 +90,7 @@ impl store::Refusal for Error {
         matches!(
             self,
             Self::Invalid(_)
+                | Self::WebTokenRefused(_)
                 | Self::InteractionNotFound
                 | Self::CustomerNotFound
                 | Self::StartConflict
@@ -87,6 +101,9 @@ impl store::Refusal for Error {
                 | Self::SetTooLarge
                 | Self::MergeNotFound
                 | Self::NotSettled
+                | Self::CustomerAmbiguous(_)
+                | Self::IdentifierShared
+                | Self::ConflictNotFound
                 | Self::TooManyUpdates
                 | Self::AlreadyDone
                 | Self::Sealed

@@ -9,12 +9,13 @@ use super::desk::Desk;
 use super::load;
 use super::record::{CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord};
 use super::sealing::Slot;
+use super::signing_in;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
-    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Question, Recommendation,
-    Shown, Weights, decide, effective_owners, gathered, masked_label,
+    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Proof, Question,
+    Recommendation, Shown, Weights, decide, effective_owners, evidence, gathered, masked_label,
 };
 use crate::ids::{CustomerId, Token};
 
@@ -30,6 +31,10 @@ pub(super) struct Looked {
     pub unseen: Vec<Token>,
     /// The owners, and everybody who is one person with any of them.
     pub people: HashMap<CustomerId, Arc<Remembered>>,
+    /// What a signed-in customer proves, of a set.
+    pub proof: Proof,
+    /// The sets that own visitor ids shown and are known by nothing else.
+    pub anonymous: BTreeSet<CustomerId>,
 }
 
 impl Looked {
@@ -49,6 +54,9 @@ impl Looked {
     /// it need not be linked once more, and an unmerge leaves it where it is.
     pub fn is_held_within(&self, index: usize, customer: CustomerId) -> bool {
         let Some(person) = self.people.get(&customer) else { return false };
+        if person.members.is_empty() {
+            return false;
+        }
         let has = |one: &Remembered| one.links.iter().any(|link| link.token == self.tokens[index]);
         !has(person)
             && person.members.iter().any(|id| self.people.get(id).is_some_and(|one| has(one)))
@@ -101,6 +109,7 @@ pub(super) async fn look(
     let ids: Vec<CustomerId> = everyone.into_iter().collect();
     // One candidate will most likely be the answer: the context comes with the same look.
     let people = desk.sets(&ids, ids.len() == 1).await?;
+    let anonymous = signing_in::anonymous(desk, &hints, &tokens, &people)?;
     let mut shown = Vec::with_capacity(hints.len());
     let mut unseen = Vec::new();
     for (hint, token) in hints.iter().zip(&tokens) {
@@ -115,13 +124,18 @@ pub(super) async fn look(
             .iter()
             .filter(|(id, _)| Some(*id) != except)
             .filter_map(|(id, _)| owner(people.get(id)?, *token));
-        let owners = gathered(ties, hint.kind, |id| set_name(&people, id));
+        let mut owners = gathered(ties, hint.kind, |id| set_name(&people, id));
+        if hint.is_visitor() {
+            signing_in::weaken(&mut owners, &anonymous);
+        }
         shown.push(Shown::new(hint, index, seen, owners));
     }
-    Ok(Looked { hints, tokens, shown, unseen, people })
+    let proof = Proof::of(&shown);
+    Ok(Looked { hints, tokens, shown, unseen, people, proof, anonymous })
 }
 
-fn owner(person: &Remembered, token: Token) -> Option<Owner> {
+/// A customer as one of an identifier's owners; `None` without a link.
+pub(super) fn owner(person: &Remembered, token: Token) -> Option<Owner> {
     let link = person.links.iter().find(|link| link.token == token)?;
     Some(Owner {
         customer: person.row.customer,
@@ -152,8 +166,14 @@ pub(super) fn judge(
             .or_insert(known);
     }
     let named_set = named.map(|named| looked.set_name(named));
-    let question = Question { now, shown: &looked.shown, people: &people, named: named_set };
+    let shown = evidence(&looked.shown, looked.proof);
+    let question = Question { now, shown: &shown, people: &people, named: named_set };
     let mut decision = decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT);
+    if let Proof::Decides(customer) = looked.proof {
+        // Listed, though it was no evidence: another customer used this browser.
+        let elsewhere = |index: &usize| looked.visitor_of_another(*index, customer);
+        decision.conflicts.extend((0..looked.shown.len()).filter(elsewhere));
+    }
     // The rules know sets only; what is written goes to a member.
     for candidate in &mut decision.candidates {
         let named = named.filter(|named| looked.set_name(*named) == candidate.customer);

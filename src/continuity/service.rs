@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::authenticate::Callers;
+use super::key_sets::KeySets;
 use super::tenant::{Policies, Tenant, new_tenant, open_tenant};
 use crate::cache::Memory;
 use crate::clock::Clock;
@@ -50,6 +51,7 @@ pub struct Service {
     policies: Policies,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     pub(super) callers: Callers,
+    pub(super) key_sets: KeySets,
 }
 
 impl Service {
@@ -76,6 +78,7 @@ impl Service {
             memory,
             root_keys: Arc::new(settings.root_keys),
             entropy: settings.entropy,
+            key_sets: KeySets::new(settings.clock.clone()),
             clock: settings.clock,
             budget: settings.budget,
             policies: settings.policies,

@@ -17,13 +17,15 @@ use super::get_interaction::as_it_stands;
 use super::journaling::{self, Entry};
 use super::naming::resolve;
 use super::recognise::{self, judge, look};
-use super::record::{About, State};
+use super::record::{About, HintRecord, State};
 use super::service::Service;
 use super::settling::{new_customer, settle};
 use crate::clock::Time;
 use crate::context::Audience;
+use crate::crypto::web_token::Refused;
 use crate::identity::{
-    Assurance, Attestation, Basis, Direction, Hint, LineType, Normalised, Recommendation,
+    Assurance, Attestation, Basis, Direction, Hint, HintKind, Identifier, LineType, Normalised,
+    Recommendation,
 };
 use crate::ids::Token;
 use crate::store::rows::Verb;
@@ -42,6 +44,8 @@ pub struct Start {
     pub audience: Audience,
     /// What was shown, normalised.
     pub normalised: Normalised,
+    /// Whether its web token has expired lately: it can only repeat what was started before.
+    pub late_token: bool,
     /// What line the number is.
     pub line_type: LineType,
     /// What the network attests.
@@ -92,6 +96,9 @@ async fn decide_and_write(
     operation: &Arc<StartOperation>,
     wish: &Wish,
 ) -> Result<Answer, Error> {
+    if operation.start.late_token {
+        return Box::pin(replay(service, caller, operation, wish)).await;
+    }
     let verdict = service.store.run(Arc::clone(operation)).await?;
     match verdict {
         Verdict::Committed(settled) => {
@@ -117,11 +124,16 @@ async fn replay(
     wish: &Wish,
 ) -> Result<Answer, Error> {
     let known = service.known(caller, operation.interaction).await?;
-    let Some(known) = known else { return Ok(removed(caller, operation)) };
+    let late = operation.start.late_token;
+    let Some(known) = known else {
+        let expired = Err(Error::WebTokenRefused(Refused::Expired));
+        return if late { expired } else { Ok(removed(caller, operation)) };
+    };
     let same = |verb| guard(&known, verb).map(|fingerprint| fingerprint == operation.fingerprint);
     let begun_by_its_end = guard(&known, Verb::Start).is_some_and(|print| print.is_empty());
     match (begun_by_its_end, same(Verb::Start), same(Verb::Attach)) {
         (false, Some(true), _) | (true, _, Some(true)) => {}
+        (true, _, None) if late => return Err(Error::WebTokenRefused(Refused::Expired)),
         (true, _, None) => {
             let attach = Arc::new(AttachOperation(Arc::clone(operation)));
             match service.store.run(attach).await {
@@ -141,6 +153,12 @@ async fn replay(
         _ => return Err(Error::StartConflict),
     }
     let warnings = operation.warnings();
+    let signed_in = |hint: &HintRecord| hint.kind == HintKind::WebToken.code();
+    if operation.start.normalised.unproven.is_some() && known.state.hints.iter().any(signed_in) {
+        // It was decided on a proof that cannot be repeated now: whoever repeats it may be anybody.
+        let answer = degraded(caller, &operation.start, Degraded::BudgetExhausted);
+        return Ok(Answer { warnings, ..answer });
+    }
     match as_it_stands(service, caller, operation.interaction, wish, warnings).await {
         // Its customer was removed meanwhile.
         Err(Error::InteractionNotFound) => Ok(removed(caller, operation)),
@@ -203,9 +221,13 @@ fn content(start: &Start) -> Vec<&[u8]> {
         Direction::Outbound => b"outbound",
     };
     let mut parts: Vec<&[u8]> = vec![start.channel.as_bytes(), direction];
-    for hint in &start.normalised.hints {
-        let identifier = &hint.identifier;
-        parts.push(hint.kind.name().as_bytes());
+    // A token counts as issuer and subject, whether there was a key to check it with or not.
+    let unproven = start.normalised.unproven.iter().map(|named| (named, HintKind::WebToken));
+    let hints = start.normalised.hints.iter().map(|hint| (&hint.identifier, hint.kind));
+    let mut hints: Vec<(&Identifier, HintKind)> = hints.chain(unproven).collect();
+    hints.sort();
+    for (identifier, kind) in hints {
+        parts.push(kind.name().as_bytes());
         parts.extend(
             [&identifier.scheme, &identifier.namespace, &identifier.value].map(|it| it.as_bytes()),
         );
@@ -297,8 +319,9 @@ pub(super) async fn decide_first(
             desk.effects.heads.extend(&looked.unseen);
         }
         _ => {
-            let new = new_customer(desk, now);
-            state.made_customer = true;
+            let visitor = looked.first_sign_in();
+            let new = visitor.unwrap_or_else(|| new_customer(desk, now));
+            state.made_customer = visitor.is_none();
             settle(desk, state, interaction, new, &looked, Basis::NewCustomer, |_| true).await?;
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::web_tokens::TrustedIssuer;
 use crate::context;
 use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
 use crate::identity::{HintKind, Policy};
@@ -22,6 +23,8 @@ pub struct TenantPolicy {
     pub default_ttl_seconds: i64,
     /// Seconds a variable lives at most.
     pub max_ttl_seconds: i64,
+    /// Whose web tokens are trusted; nobody's without it.
+    pub web_token: Option<Arc<TrustedIssuer>>,
 }
 
 impl Default for TenantPolicy {
@@ -32,6 +35,7 @@ impl Default for TenantPolicy {
             locale: "en-US".into(),
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,
             max_ttl_seconds: context::MAX_TTL_SECONDS,
+            web_token: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::record::{IntentRecord, State, ValueRecord};
 use super::service::Service;
 use crate::clock::Time;
 use crate::context::Audience;
+use crate::crypto::web_token::Refused;
 use crate::identity::{Circumstances, Direction, Normalised, RawHints, Verification, normalise};
 use crate::ids::{TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
@@ -227,6 +228,9 @@ pub(super) fn later_hints(
     raw: &RawHints,
     caller: &Caller,
 ) -> Result<Normalised, Error> {
+    if raw.web_token.is_late() {
+        return Err(Error::WebTokenRefused(Refused::Expired));
+    }
     let circumstances = Circumstances {
         channel: &state.channel,
         direction: Direction::from_code(state.direction).unwrap_or(Direction::Inbound),

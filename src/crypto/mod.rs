@@ -14,6 +14,7 @@ pub mod blind;
 pub mod envelope;
 pub mod keys;
 pub mod root;
+pub mod web_token;
 
 pub use api_key::ApiKey;
 pub use blind::TenantSecrets;

@@ -10,9 +10,10 @@ use crate::clock::{DAY, HOUR, MINUTE, Time};
 use crate::context::{self, Audience, Disclosure, IntentStatus, Sensitivity};
 use crate::continuity::record::{About, ConversionRecord, IntentRecord, ValueRecord};
 use crate::continuity::{Caller, Feedback};
+use crate::crypto::web_token::Refused;
 use crate::identity::{
     Assurance, Attestation, Circumstances, Direction, LineType, RawHints, RawIdentifier,
-    Verification, normalise,
+    ShownToken, Verification, normalise,
 };
 
 /// Clocks of callers may run ahead of ours by so much.
@@ -66,20 +67,26 @@ pub(super) fn check_hints(check: &mut Check, raw: &RawHints, caller: &Caller) {
     check.violations.extend(normalised.violations);
 }
 
-pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints) -> RawHints {
-    check.not_yet(!hints.visitor_id.is_empty(), "identity_hints.visitor_id");
-    check.not_yet(!hints.web_token.is_empty(), "identity_hints.web_token");
+/// What was looked at of a request's web token before the request itself.
+pub(super) type Token = Result<ShownToken, Refused>;
+
+/// Instead of the token, whom it names: a fresh token of the same person makes no other request.
+pub(super) fn without_token(hints: &mut Option<proto::IdentityHints>, token: &Token) {
+    if let Some(hints) = hints {
+        let named = token.as_ref().ok().and_then(ShownToken::named);
+        hints.web_token =
+            named.map_or_else(String::new, |who| format!("{}\n{}", who.issuer, who.subject));
+    }
+}
+
+pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints, token: Token) -> RawHints {
+    let web_token = token.unwrap_or_else(|refused| {
+        check.token = Some(refused);
+        ShownToken::None
+    });
     let mut identifiers = Vec::with_capacity(hints.identifiers.len());
     for (index, one) in hints.identifiers.into_iter().enumerate() {
-        let field = format!("identity_hints.identifiers[{index}].assurance");
-        let stated = check.known(field, proto::Assurance::try_from(one.assurance));
-        identifiers.push(RawIdentifier {
-            kind: one.kind,
-            namespace: one.namespace,
-            value: one.value,
-            assurance: stated.and_then(|stated| Assurance::from_code(stated as i64)),
-            derived: one.derived,
-        });
+        identifiers.push(identifier(check, &format!("identity_hints.identifiers[{index}]"), one));
     }
     RawHints {
         caller_number: hints.caller_number,
@@ -90,8 +97,26 @@ pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints) -> RawHints 
         whatsapp_id: hints.whatsapp_id,
         telegram_user_id: hints.telegram_user_id,
         discord_user_id: hints.discord_user_id,
+        visitor_id: hints.visitor_id,
+        web_token,
         identifiers,
     }
+}
+
+/// One identifier as it came.
+pub(super) fn identifier(check: &mut Check, field: &str, one: proto::Identifier) -> RawIdentifier {
+    RawIdentifier {
+        assurance: assurance(check, format!("{field}.assurance"), one.assurance),
+        kind: one.kind,
+        namespace: one.namespace,
+        value: one.value,
+        derived: one.derived,
+    }
+}
+
+pub(super) fn assurance(check: &mut Check, field: String, code: i32) -> Option<Assurance> {
+    let stated = check.known(field, proto::Assurance::try_from(code))?;
+    Assurance::from_code(stated as i64)
 }
 
 pub(super) fn telco(check: &mut Check, telco: Option<proto::Telco>) -> (LineType, Attestation) {

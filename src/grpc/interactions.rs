@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tonic::{Request, Response, Status};
 
+use super::fields::Token;
 use super::proto::interaction_service_server::InteractionService;
 use super::proto::{self, InteractionView};
 use super::status::deadline_exceeded;
@@ -26,6 +27,17 @@ impl Interactions {
     /// Serves these use cases.
     pub fn new(service: Arc<Service>) -> Self {
         Self { service }
+    }
+
+    /// Whom the web token among the hints names; keys are waited for no longer than `within`.
+    async fn signed_in(
+        &self,
+        caller: &Caller,
+        hints: &Option<proto::IdentityHints>,
+        within: Duration,
+    ) -> Token {
+        let token = hints.as_ref().map_or("", |hints| &hints.web_token);
+        self.service.signed_in(caller, token, within).await
     }
 
     /// Whether a caller may be told candidates that were not recommended: who measures decisions.
@@ -61,7 +73,11 @@ impl InteractionService for Interactions {
         caller
             .needs(&[Role::Telephony, Role::Bot, Role::Backfill])
             .map_err(|error| status(&error))?;
-        let start = requests::start(request.into_inner(), &caller, now)?;
+        let start = request.into_inner();
+        // Half of what is left: the decision needs its time, too.
+        let within = budget.saturating_sub(begun.elapsed()) / 2;
+        let token = self.signed_in(&caller, &start.identity_hints, within).await;
+        let start = requests::start(start, &caller, now, token)?;
         let left = budget.saturating_sub(begun.elapsed());
         let answer = self.service.start_interaction(&caller, start, left).await;
         let answer = answer.map_err(|error| status(&error))?;
@@ -74,7 +90,10 @@ impl InteractionService for Interactions {
     ) -> Result<Response<proto::StartInteractionResponse>, Status> {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
-        let update = requests::update(request.into_inner(), &caller)?;
+        let update = request.into_inner();
+        let half = limit.unwrap_or(WRITE_WITHIN) / 2;
+        let token = self.signed_in(&caller, &update.identity_hints, half).await;
+        let update = requests::update(update, &caller, token)?;
         let answer = within(limit, self.service.update_interaction(&caller, update)).await?;
         Ok(Response::new(answers::context(answer, Self::explains(&caller))))
     }
@@ -86,7 +105,10 @@ impl InteractionService for Interactions {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let now = self.service.store().now();
-        let end = requests::end(request.into_inner(), &caller, now)?;
+        let end = request.into_inner();
+        let half = limit.unwrap_or(WRITE_WITHIN) / 2;
+        let token = self.signed_in(&caller, &end.identity_hints, half).await;
+        let end = requests::end(end, &caller, now, token)?;
         let ended = within(limit, self.service.end_interaction(&caller, end)).await?;
         Ok(Response::new(answers::ended(ended)))
     }

@@ -1,5 +1,6 @@
 //! The limits of every field, in one table, and what checks them. `docs/limits.md` says the same.
 
+use crate::crypto::web_token::Refused;
 use crate::identity::Violation;
 
 /// A request as a whole.
@@ -22,6 +23,12 @@ pub(super) const PAGE_TOKEN: usize = 256;
 pub(super) const INTENTS: usize = 32;
 /// Variables, attributes and names to clear, each, of one request.
 pub(super) const VALUES: usize = 64;
+/// Paths of an `update_mask`.
+pub(super) const PATHS: usize = 128;
+/// Identifiers of one customer in a request.
+pub(super) const IDENTIFIERS: usize = 16;
+/// Rows of one message of an import.
+pub(super) const IMPORT_ROWS: usize = 500;
 /// Earlier contacts of one answer.
 pub(super) const HISTORY: i32 = 50;
 /// Earlier contacts of one answer when nothing is said.
@@ -36,6 +43,8 @@ pub(super) const DEFAULT_PAGE: i32 = 50;
 pub(super) struct Check {
     pub violations: Vec<Violation>,
     pub unimplemented: Vec<Violation>,
+    /// Why the web token is not to be trusted.
+    pub token: Option<Refused>,
 }
 
 impl Check {

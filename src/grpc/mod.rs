@@ -2,8 +2,10 @@
 //! of errors to a status.
 
 mod answers;
+mod customer_requests;
 mod customers;
 mod fields;
+mod importing;
 mod interactions;
 mod limits;
 mod log;

@@ -6,13 +6,13 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::fields::{
-    audience, check_about, check_feedback, check_hints, check_voice, cleared, conversion,
-    direction, hints, history_limit, intents, profile, sensitivity, telco, time, variables,
-    verification,
+    Token as WebToken, audience, check_about, check_feedback, check_hints, check_voice, cleared,
+    conversion, direction, hints, history_limit, intents, profile, sensitivity, telco, time,
+    variables, verification, without_token,
 };
 use super::limits::{self, Check};
 use super::proto::{self, ErrorReason};
-use super::status::invalid;
+use super::status::{bad_token, invalid};
 use crate::clock::{DAY, MINUTE, Time};
 use crate::context::{Audience, Sensitivity};
 use crate::continuity::end_interaction::End;
@@ -21,13 +21,13 @@ use crate::continuity::record::About;
 use crate::continuity::start_interaction::Start;
 use crate::continuity::update_interaction::Update;
 use crate::continuity::{Caller, Error, Feedback, Role};
-use crate::identity::{Circumstances, Direction, normalise};
+use crate::identity::{Circumstances, Direction, ShownToken, normalise};
 use crate::ids::Token;
 
 /// A start's time may lie back by so much without the backfill role.
 const BEHIND: i64 = 5 * MINUTE;
 /// An end's times may lie back by so much without the backfill role: web-hooks come late.
-const END_BEHIND: i64 = 7 * DAY;
+pub(super) const END_BEHIND: i64 = 7 * DAY;
 
 /// A parsed request, or the status that names all that is wrong with it.
 pub(super) type Parsed<T> = Result<T, Status>;
@@ -35,11 +35,15 @@ pub(super) type Parsed<T> = Result<T, Status>;
 pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
     if !check.violations.is_empty() {
         let mut all = check.violations;
+        all.extend(check.token.map(bad_token));
         all.extend(check.unimplemented);
         return Err(invalid(&all, ErrorReason::InvalidField));
     }
     if !check.unimplemented.is_empty() {
         return Err(invalid(&check.unimplemented, ErrorReason::UnimplementedField));
+    }
+    if let Some(refused) = check.token {
+        return Err(super::status(&Error::WebTokenRefused(refused)));
     }
     Ok(value)
 }
@@ -49,7 +53,9 @@ pub(super) fn start(
     request: proto::StartInteractionRequest,
     caller: &Caller,
     now: Time,
+    token: WebToken,
 ) -> Parsed<Start> {
+    let late_token = token.as_ref().is_ok_and(ShownToken::is_late);
     let mut check = Check::default();
     let about = About {
         interaction_id: request.interaction_id.clone(),
@@ -68,7 +74,7 @@ pub(super) fn start(
     let direction = direction(&mut check, request.direction);
     let audience = audience(&mut check, request.audience).unwrap_or(Audience::Private);
     let (line_type, attestation) = telco(&mut check, request.telco);
-    let raw = hints(&mut check, request.identity_hints.unwrap_or_default());
+    let raw = hints(&mut check, request.identity_hints.unwrap_or_default(), token);
     let start_time = time(&mut check, "start_time", request.start_time, now);
     let history_limit = history_limit(&mut check, request.history_limit);
     let circumstances = Circumstances {
@@ -88,6 +94,7 @@ pub(super) fn start(
         direction: direction.unwrap_or(Direction::Inbound),
         audience,
         normalised,
+        late_token,
         line_type,
         attestation,
         locale: request.locale,
@@ -106,9 +113,11 @@ pub(super) fn start(
 pub(super) fn update(
     mut request: proto::UpdateInteractionRequest,
     caller: &Caller,
+    token: WebToken,
 ) -> Parsed<Update> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
+    without_token(&mut request.identity_hints, &token);
     let content = request.encode_to_vec();
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("update_id", &request.update_id, limits::ID);
@@ -122,7 +131,7 @@ pub(super) fn update(
         Said::IdentityRejected(it) => Feedback::Rejected(it.customer_ref),
     });
     check_feedback(&mut check, feedback.as_ref());
-    let raw = hints(&mut check, request.identity_hints.unwrap_or_default());
+    let raw = hints(&mut check, request.identity_hints.unwrap_or_default(), token);
     check_hints(&mut check, &raw, caller);
     let update = Update {
         source: request.source,
@@ -146,9 +155,11 @@ pub(super) fn end(
     mut request: proto::EndInteractionRequest,
     caller: &Caller,
     now: Time,
+    token: WebToken,
 ) -> Parsed<End> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
+    without_token(&mut request.identity_hints, &token);
     let content = request.encode_to_vec();
     check_outcome(&mut check, &request);
     let about = About {
@@ -167,7 +178,7 @@ pub(super) fn end(
     check.word("channel", &request.channel);
     let feedback = request.identity_feedback.map(word_of_an_end);
     check_feedback(&mut check, feedback.as_ref());
-    let raw = hints(&mut check, request.identity_hints.unwrap_or_default());
+    let raw = hints(&mut check, request.identity_hints.unwrap_or_default(), token);
     check_hints(&mut check, &raw, caller);
     let (line_type, attestation) = telco(&mut check, request.telco);
     let sensitivity = sensitivity(&mut check, "sensitivity", request.sensitivity);
@@ -327,7 +338,7 @@ fn read_page_token(text: &str) -> Option<(Time, Token)> {
     Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
 }
 
-fn needs_backfill(caller: &Caller) -> Parsed<()> {
+pub(super) fn needs_backfill(caller: &Caller) -> Parsed<()> {
     let allowed = caller.has(Role::Backfill);
     if allowed { Ok(()) } else { Err(super::status(&Error::BackfillRequired)) }
 }

@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::proto::ErrorReason;
 use crate::continuity::Error;
+use crate::crypto::web_token::Refused;
 use crate::identity::Violation;
 use crate::store;
 
@@ -27,6 +28,7 @@ const LATER: Duration = Duration::from_secs(1);
 pub fn status(error: &Error) -> Status {
     match error {
         Error::Invalid(violations) => invalid(violations, ErrorReason::InvalidField),
+        Error::WebTokenRefused(refused) => refused_token(*refused),
         Error::InteractionNotFound => {
             plain(Code::NotFound, ErrorReason::InteractionNotFound, "no such interaction")
         }
@@ -68,12 +70,43 @@ pub fn status(error: &Error) -> Status {
             ErrorReason::TooManyUpdates,
             "this interaction has been updated too often",
         ),
-        Error::AlreadyDone => plain(Code::Internal, ErrorReason::Internal, "internal error"),
         Error::Sealed => {
             tracing::error!("a sealed value did not open");
             plain(Code::Internal, ErrorReason::Internal, "internal error")
         }
         Error::Store(error) => of_store(error),
+        error => of_change(error),
+    }
+}
+
+/// Why a customer was not changed.
+fn of_change(error: &Error) -> Status {
+    match error {
+        Error::RequestConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::RequestConflict,
+            "this request_id was used with other content",
+        ),
+        Error::CustomerAmbiguous(violations) => {
+            let mut details =
+                ErrorDetails::with_error_info(name(ErrorReason::CustomerAmbiguous), DOMAIN, []);
+            for violation in violations.iter().take(MOST_FIELDS_IN_MESSAGE) {
+                details.add_bad_request_violation(&violation.field, &violation.description);
+            }
+            let message = "the identifiers point to more than one customer";
+            Status::with_error_details(Code::FailedPrecondition, message, details)
+        }
+        Error::IdentifierShared => plain(
+            Code::FailedPrecondition,
+            ErrorReason::IdentifierShared,
+            "more customers have this identifier than one may have",
+        ),
+        Error::ConflictNotFound => plain(
+            Code::NotFound,
+            ErrorReason::ConflictNotFound,
+            "no such conflict is open; list them again",
+        ),
+        _ => plain(Code::Internal, ErrorReason::Internal, "internal error"),
     }
 }
 
@@ -161,6 +194,22 @@ fn of_store(error: &store::Error) -> Status {
             plain(Code::Internal, ErrorReason::Internal, "internal error")
         }
     }
+}
+
+/// A web token among other bad fields.
+pub(super) fn bad_token(refused: Refused) -> Violation {
+    let (field, description) = ("identity_hints.web_token".to_owned(), refused.to_string());
+    Violation { field, description }
+}
+
+fn refused_token(refused: Refused) -> Status {
+    let reason = name(ErrorReason::WebTokenRefused);
+    let cause = ("cause".to_owned(), refused.cause().to_owned());
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, [cause]);
+    let Violation { field, description } = bad_token(refused);
+    let message = format!("the web token is refused: {description}");
+    details.add_bad_request_violation(field, description);
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 /// All bad fields at once; those that do not work yet have a reason of their own.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::vocabulary::{Assurance, Attestation, Direction, Hint, LineType};
+use super::vocabulary::{Assurance, Attestation, Direction, Hint, Identifier, LineType};
 
 /// The most entries of `external_ids`.
 pub(super) const MAX_EXTERNAL_IDS: usize = 16;
@@ -32,8 +32,50 @@ pub struct RawHints {
     pub telegram_user_id: String,
     /// A Discord user's numeric id.
     pub discord_user_id: String,
+    /// An anonymous visitor's id: ≤256 characters.
+    pub visitor_id: String,
+    /// Who has signed in, by the web token that was shown.
+    pub web_token: ShownToken,
     /// Everything else; ≤16 entries.
     pub identifiers: Vec<RawIdentifier>,
+}
+
+/// What is left of a web token once it was looked at: never the token itself.
+#[derive(Clone, Default)]
+pub enum ShownToken {
+    /// None was shown.
+    #[default]
+    None,
+    /// It is whom it says.
+    SignedIn(SignedIn),
+    /// There was no key to check it with: it proves nothing.
+    Unproven(SignedIn),
+}
+
+/// Whom a web token names.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// Who issued it: ≤256 characters.
+    pub issuer: String,
+    /// Whom it is about: ≤256 characters.
+    pub subject: String,
+    /// Whether it has expired lately: then it counts for a repeated request, and nothing new.
+    pub late: bool,
+}
+
+impl ShownToken {
+    /// Whom it names, proven or not.
+    pub fn named(&self) -> Option<&SignedIn> {
+        match self {
+            Self::None => None,
+            Self::SignedIn(who) | Self::Unproven(who) => Some(who),
+        }
+    }
+
+    /// Whether it has expired lately.
+    pub fn is_late(&self) -> bool {
+        self.named().is_some_and(|who| who.late)
+    }
 }
 
 /// One entry of `identifiers` as it came.
@@ -55,6 +97,18 @@ pub struct RawIdentifier {
 impl fmt::Debug for RawHints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RawHints(…)")
+    }
+}
+
+impl fmt::Debug for ShownToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShownToken(…)")
+    }
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignedIn(…)")
     }
 }
 
@@ -96,7 +150,7 @@ pub struct Violation {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notice {
     /// Why: `withheld_number`, `short_code`, `unusable_number`, `own_number`,
-    /// `ignored_namespace` or `junk_value`.
+    /// `ignored_namespace`, `junk_value` or `web_token_unverified`.
     pub code: &'static str,
     /// The request field.
     pub field: String,
@@ -111,6 +165,9 @@ pub struct Normalised {
     pub hints: Vec<Hint>,
     /// The `customer_ref` that was shown, trimmed; whether it is ours is not known here.
     pub customer_ref: Option<String>,
+    /// Whom a web token names that could not be checked: no hint, but it makes the request what
+    /// it is.
+    pub unproven: Option<Identifier>,
     /// What was dropped, in the order of the fields.
     pub notices: Vec<Notice>,
     /// What must be refused; all of it at once.

@@ -16,15 +16,19 @@ mod decision;
 mod email;
 mod external;
 mod hints;
+mod junk;
 mod label;
 mod linking;
 mod model;
+mod namespaces;
 mod normalise;
 mod phone;
 mod policy;
+mod proof;
 mod scale;
 mod scoring;
 mod sets;
+mod sharing;
 mod usage;
 mod vocabulary;
 mod weights;
@@ -33,20 +37,24 @@ mod weights;
 mod tests;
 
 pub use decision::decide;
-pub use hints::{Circumstances, Normalised, Notice, RawHints, RawIdentifier, Violation};
+pub use hints::{
+    Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
+};
 pub use label::masked_label;
-pub use linking::{Basis, LinkToMake, links};
+pub use linking::{Basis, Held, LinkToMake, Room, links, room};
 pub use model::{
     Candidate, Decision, MAX_OWNERS, Owner, Person, Question, Shown, Signal, effective_owners,
 };
 pub use normalise::normalise;
 pub use phone::warm_up;
-pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, Policy};
+pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, NamespaceUse, Policy};
+pub use proof::{Proof, evidence, to_join};
 pub use scale::{confidence, level, probability};
 pub use sets::{MOST_MEMBERS, gathered, sets};
+pub use sharing::{Sharing, sharing};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
-    PrimaryIdentifier, Recommendation, Verification,
+    PrimaryIdentifier, Recommendation, VISITOR, Verification,
 };
 pub use weights::Weights;

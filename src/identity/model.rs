@@ -40,6 +40,8 @@ pub struct Shown {
     /// Whether the identifier is a phone number, as a numeric WhatsApp id is too. Numbers
     /// change hands, so what they prove ages.
     pub number: bool,
+    /// Whether it is an anonymous visitor's id.
+    pub visitor: bool,
     /// Which side of the tenant's `primary_identifier` setting it is on.
     pub primary: Option<PrimaryIdentifier>,
     /// Whether the store has seen the identifier before, owned or not.
@@ -62,6 +64,7 @@ impl Shown {
             assurance: hint.assurance,
             derived: hint.derived,
             number: hint.is_phone(),
+            visitor: hint.is_visitor(),
             primary: hint.primary(),
             seen_before,
             owners,
@@ -96,7 +99,7 @@ pub struct Question<'a> {
 pub struct Signal {
     /// What contributed: `base`, `match:mobile`, `conflict:email`, `share:numbers`,
     /// `share:others`, `owners:numbers`, `owners:others`, `uses`, `recency`, `novel`,
-    /// `two_kinds` or `candidates`.
+    /// `two_kinds`, `candidates` or `verified_token`.
     pub name: String,
     /// How much.
     pub log_odds: f64,
@@ -126,7 +129,8 @@ pub struct Candidate {
 pub struct Decision {
     /// What to do.
     pub recommendation: Recommendation,
-    /// Best first; equals (within a billionth) by customer id, so that engines agree.
+    /// Best first, but for the holder of the tenant's primary identifier, who goes before all where
+    /// identifiers disagree; equals (within a billionth) by customer id, so that engines agree.
     pub candidates: Vec<Candidate>,
     /// Indexes of the hints shown that have owners, the best candidate not among them.
     pub conflicts: Vec<usize>,

@@ -248,16 +248,20 @@ coded! {
     }
 }
 
+/// The scheme of anonymous visitors' ids.
+pub const VISITOR: &str = "visitor";
+
 /// A normalised identifier: equal for equal people, ready to be blind-indexed.
 ///
 /// `Debug` prints nothing of the value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identifier {
     /// What the value is: `phone`, `email`, `whatsapp` (business-scoped ids only), `telegram`,
-    /// `discord`, `external`, or any other platform's name. Lower case, ≤64 characters.
+    /// `discord`, `web_token`, `visitor`, `external`, or any other platform's name. Lower case,
+    /// ≤64 characters.
     pub scheme: String,
-    /// Whose ids these are: an external id's namespace, or the page, bot or brand that a
-    /// platform id is scoped to; else empty. ≤64 characters.
+    /// Whose ids these are: an external id's namespace, a web token's issuer, or the page, bot or
+    /// brand that a platform id is scoped to; else empty. ≤64 characters, an issuer ≤256.
     pub namespace: String,
     /// The value in its one canonical form. ≤320 characters.
     pub value: String,
@@ -306,6 +310,11 @@ impl Hint {
     /// Whether the identifier is a phone number, as a numeric WhatsApp id is too.
     pub fn is_phone(&self) -> bool {
         self.identifier.scheme == "phone"
+    }
+
+    /// Whether it is an anonymous visitor's id: a browser's, not a person's.
+    pub fn is_visitor(&self) -> bool {
+        self.identifier.scheme == VISITOR
     }
 
     /// Which side of a tenant's `primary_identifier` setting this hint is on.

@@ -59,6 +59,8 @@ const CASES: &[Case<IdentityHints>] = &[
     ("a negative Telegram id", |h| h.telegram_user_id = "-100".into(), &["telegram_user_id"]),
     ("a Discord name", |h| h.discord_user_id = "canary#1234".into(), &["discord_user_id"]),
     ("Discord with NUL", |h| h.discord_user_id = "12\u{0}".into(), &["discord_user_id"]),
+    ("a visitor with NUL", |h| h.visitor_id = "can\u{0}ary".into(), &["visitor_id"]),
+    ("too long a visitor", |h| h.visitor_id = "x".repeat(257), &["visitor_id"]),
     ("17 ids", |h| h.external_ids = external(17), &["external_ids"]),
     ("no namespace", |h| _ = h.external_ids.insert(" ".into(), "1".into()), &["external_ids"]),
     (
@@ -187,31 +189,16 @@ async fn fields_of_later_versions_are_refused(engine: Engine) {
     let world = World::on(engine).await;
     let client = world.role("telephony").await;
     client.start(start("known", "voice")).await.expect("a start");
-    let hints = IdentityHints {
-        visitor_id: "canary".into(),
-        web_token: "canary".into(),
-        ..Default::default()
-    };
-    let both = ["identity_hints.visitor_id", "identity_hints.web_token"];
-    let starting =
-        StartInteractionRequest { identity_hints: Some(hints.clone()), ..start("new", "voice") };
+    let updating =
+        UpdateInteractionRequest { last_inbound: Some(Default::default()), ..update("known", "u") };
     let code = Code::InvalidArgument;
-    let refusal = assert_refused(client.start(starting.clone()).await, code, "UNIMPLEMENTED_FIELD");
-    assert_eq!(refusal.names(), both);
-    let ending = EndInteractionRequest { identity_hints: Some(hints.clone()), ..end("known") };
-    let refusal = assert_refused(client.end(ending).await, code, "UNIMPLEMENTED_FIELD");
-    assert_eq!(refusal.names(), both);
-    let updating = UpdateInteractionRequest {
-        identity_hints: Some(hints),
-        last_inbound: Some(Default::default()),
-        ..update("known", "u")
-    };
-    let refusal = assert_refused(client.update(updating).await, code, "UNIMPLEMENTED_FIELD");
-    assert_eq!(refusal.names(), [both[0], both[1], "last_inbound"]);
-    // What is wrong beside them is said with them.
-    let worse = StartInteractionRequest { channel: String::new(), ..starting };
-    let refusal = assert_refused(client.start(worse).await, code, "INVALID_FIELD");
-    assert_eq!(refusal.names(), ["channel", both[0], both[1]]);
+    let refusal =
+        assert_refused(client.update(updating.clone()).await, code, "UNIMPLEMENTED_FIELD");
+    assert_eq!(refusal.names(), ["last_inbound"]);
+    // What is wrong beside it is said with it.
+    let worse = UpdateInteractionRequest { update_id: String::new(), ..updating };
+    let refusal = assert_refused(client.update(worse).await, code, "INVALID_FIELD");
+    assert_eq!(refusal.names(), ["last_inbound", "update_id"]);
     world.close().await;
 }
 

@@ -4,6 +4,14 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
 };
 
+use serde_json::json;
+use threadline::clock::Clock;
+
+use crate::issuer::Issuer;
+
+/// Who issued the web tokens of valid requests.
+const ISSUER: &str = "https://login.example.com/";
+
 /// A value that must not be found again.
 #[derive(Clone)]
 pub(crate) struct Planted {
@@ -30,6 +38,8 @@ pub(crate) struct Planter {
     pub(crate) customer: String,
     /// Which member of a oneof, which of two formats.
     pub(crate) variant: usize,
+    /// Who signs the web tokens of valid requests.
+    issuer: Issuer,
 }
 
 /// What a string field gets in a valid request.
@@ -53,7 +63,29 @@ impl Planter {
             interaction: String::new(),
             customer: String::new(),
             variant: 0,
+            issuer: Issuer::new("ES256", "k"),
         }
+    }
+
+    /// The settings under which its web tokens are good.
+    pub(crate) fn settings(&self, tenant: &str) -> String {
+        let pem = self.issuer.pem().replace('\n', "\\n");
+        format!(
+            "[tenants.{tenant}.web_token]\nissuer = \"{ISSUER}\"\naudience = \"threadline\"\n\
+             [[tenants.{tenant}.web_token.keys]]\npem = \"{pem}\"\n"
+        )
+    }
+
+    /// A good token: neither it nor its subject must be found again.
+    fn web_token(&mut self, place: &str) -> String {
+        let subject = self.word(place);
+        let now = Clock::System.now().0 / 1_000;
+        let claims = json!({
+            "iss": ISSUER, "aud": "threadline", "sub": subject, "exp": now + 300,
+        });
+        let token = self.issuer.token(&claims);
+        self.remember(place, &token);
+        token
     }
 
     /// Every method of the protocol: its path and the type of its request.
@@ -131,6 +163,7 @@ impl Planter {
             Kind::Message(message) if message.package_name() == "threadline.v1" => {
                 Some(Value::Message(self.message(&message, manner)))
             }
+            Kind::Enum(_) if field.name() == "choice" => Some(Value::EnumNumber(1)),
             Kind::Enum(_) if field.name() == "direction" => {
                 Some(Value::EnumNumber(1 + self.variant as i32 % 2))
             }
@@ -150,6 +183,9 @@ impl Planter {
         };
         if manner == Manner::Hostile {
             return Some(self.word(&place));
+        }
+        if field.name() == "web_token" {
+            return Some(self.web_token(&place));
         }
         match self.choice(field) {
             Choice::Word => Some(self.word(&place)),
@@ -171,7 +207,13 @@ impl Planter {
             (_, "interaction_id") => Choice::Fixed(self.interaction.clone()),
             // Opaque refs are readable by design, and another ref would be refused.
             (
-                "IdentityConfirmed" | "GetCustomerRequest" | "ListInteractionsRequest",
+                "IdentityConfirmed"
+                | "GetCustomerRequest"
+                | "ListInteractionsRequest"
+                | "UpsertCustomerRequest"
+                | "LinkIdentifierRequest"
+                | "UnlinkIdentifierRequest"
+                | "ListConflictsRequest",
                 "customer_ref",
             ) => Choice::Fixed(self.customer.clone()),
             ("IdentityRejected", "customer_ref") => Choice::Left,
@@ -208,5 +250,5 @@ impl Planter {
 
 /// Fields of later versions: in a valid request they are left out, a hostile one has them.
 fn later(field: &FieldDescriptor) -> bool {
-    matches!(field.name(), "visitor_id" | "web_token" | "last_inbound")
+    field.name() == "last_inbound"
 }

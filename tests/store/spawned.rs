@@ -32,7 +32,10 @@ impl Spawned {
     /// Starts `threadline serve`, which listens later.
     pub(crate) fn begin(database: &Database, budget: Duration, level: &str, logs: &str) -> Self {
         let settings = database.folder().join("threadline.toml");
-        let text = format!("[server]\nstart_budget_ms = {}\n", budget.as_millis());
+        // What a test has to say of tenants lies beside it.
+        let tenants = std::fs::read_to_string(database.folder().join("tenants.toml"));
+        let tenants = tenants.unwrap_or_default();
+        let text = format!("[server]\nstart_budget_ms = {}\n{tenants}", budget.as_millis());
         std::fs::write(&settings, text).expect("a settings file");
         let logs = database.folder().join(logs);
         let child = Command::new(env!("CARGO_BIN_EXE_threadline"))

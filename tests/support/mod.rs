@@ -6,6 +6,8 @@
 //! fails when the cluster cannot be reached.
 
 pub mod client;
+pub mod issuer;
+pub mod key_server;
 pub mod requests;
 
 use std::io::Write as _;

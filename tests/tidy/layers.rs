@@ -26,6 +26,8 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("aes_gcm", &["crypto"]),
+    ("aws_lc_rs", &["crypto"]),
+    ("reqwest", &["continuity"]),
     ("hmac", &["crypto"]),
     ("rand", &["ids"]),
     ("tonic", &["grpc", "http", "server", "cli", "main"]),

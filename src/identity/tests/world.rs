@@ -38,6 +38,7 @@ pub(super) fn shown(identifier_index: usize, kind: HintKind, owners: Vec<Owner>)
         assurance: Assurance::Carried,
         derived: None,
         number: kind.is_number(),
+        visitor: false,
         primary: None,
         seen_before: true,
         owners,
