@@ -20,8 +20,12 @@ mod crowd;
 mod database;
 #[path = "consistency/ground.rs"]
 mod ground;
+#[path = "consistency/joining.rs"]
+mod joining;
 #[path = "store/keys.rs"]
 mod keys;
+#[path = "consistency/known.rs"]
+mod known;
 #[path = "consistency/model.rs"]
 mod model;
 #[path = "consistency/person.rs"]

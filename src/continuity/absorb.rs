@@ -363,8 +363,11 @@ async fn become_of(
             move_to(desk, state, interaction, customer, looked, basis).await
         }
         _ => {
+            let waited = !state.settled;
             settle(desk, state, interaction, customer, looked, basis, |_| true).await?;
-            filing::flush(desk, state, interaction).await?;
+            if waited {
+                filing::flush(desk, state, interaction).await?;
+            }
             retire_left(desk, state, interaction, customer).await?;
             refile(desk, state, interaction).await
         }

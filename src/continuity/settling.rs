@@ -24,7 +24,6 @@ use crate::identity::{Assurance, Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
-use crate::store::rows::BlockKind;
 
 /// A customer that did not exist before, first seen at `created`.
 pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId {
@@ -302,11 +301,15 @@ pub(super) async fn move_to(
     // Only a customer that it gave something to can have been left empty by it.
     let gave = state.settled || state.filed_at.is_some();
     let from = customer_of(&state.customer).filter(|_| gave);
+    let waited = !state.settled;
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
     settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
     carrying::receive(desk, to, interaction, carried).await?;
-    filing::flush(desk, state, interaction).await?;
+    if waited {
+        // What was settled has been carried as it was said, and when.
+        filing::flush(desk, state, interaction).await?;
+    }
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;
         filing::count(desk, state).await?;
@@ -370,16 +373,19 @@ pub(super) async fn retire_if_empty(
         return Ok(());
     }
     let tenant = desk.tenant_id();
-    let blocks = desk
+    let (blocks, facts) = desk
         .reads
         .load(Box::new(move |connection| {
-            Box::pin(async move { history::blocks_of(connection, tenant, old, None).await })
+            Box::pin(async move {
+                let blocks = history::blocks_of(connection, tenant, old, None).await?;
+                Ok((blocks, history::facts(connection, tenant, old, None).await?))
+            })
         }))
         .await?;
-    let profile = blocks
-        .iter()
-        .any(|block| block.kind == BlockKind::Profile && block.interaction != interaction);
-    if desk.take_in_hand(old).await?.links().is_empty() && !profile {
+    // A contact that goes on is not on file yet; what it said is theirs.
+    let said = blocks.iter().map(|block| block.interaction);
+    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
+    if desk.take_in_hand(old).await?.links().is_empty() && !said {
         joining::drop_proposals(desk, old).await?;
         desk.take_in_hand(old).await?.touch().moved_to = Some(to);
     }

@@ -1,16 +1,23 @@
 //! ReassignInteraction: a contact that was settled on the wrong customer.
 
-use threadline::grpc::proto::{EndInteractionRequest, IntentStatus};
+use threadline::clock::MINUTE;
+use threadline::grpc::proto::{
+    EndInteractionRequest, IntentStatus, StartInteractionRequest, UpdateInteractionRequest,
+};
 use tonic::Code;
 
-use super::merging::{bare, join, two};
+use super::merging::{bare, join, mail, two};
 use super::settling::{NUMBER, staff};
 use crate::support::client::{Said, assert_refused, said};
-use crate::support::requests::{call, end_with, get, reassign, unmerge, variable};
+use crate::support::requests::{
+    at, call, end_with, get, intent_of, reassign, unmerge, update, variable,
+};
 use crate::support::{Client, Engine, World, each_engine};
 
 each_engine!(
     all_of_it_follows_and_nothing_stays,
+    what_was_said_keeps_its_time,
+    who_has_another_contact_under_way_keeps_what_it_said,
     it_may_be_somebody_new,
     it_moves_within_a_set_only_by_name_of_another,
     a_retry_moves_nothing_more,
@@ -42,6 +49,50 @@ async fn all_of_it_follows_and_nothing_stays(engine: Engine) {
     assert!(writers.identifiers.iter().any(|it| it.value == NUMBER), "its links follow");
     assert_eq!(client.history(&writer).await, ["wrong", "first mail"]);
     assert_eq!(client.get(get("wrong")).await.expect("it").customer_ref, writer);
+    world.close().await;
+}
+
+async fn what_was_said_keeps_its_time(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let (_, writer) = two(&client).await;
+    let now = world.now();
+    let ago = |minutes: i64| at(now.plus(-minutes * MINUTE));
+    // A call that is taken for the caller's leaves it open, then the writer does; and then it is
+    // settled in what is still said of the call.
+    for (start, begun) in [(call("wrong", NUMBER), 9), (mail("mail"), 7)] {
+        let id = start.interaction_id.clone();
+        let start = StartInteractionRequest { start_time: ago(begun), ..start };
+        client.start(start).await.expect("a start");
+        let open = end_with(&id, "exchange", IntentStatus::Open);
+        let ended = EndInteractionRequest { end_time: ago(begun - 1), ..open };
+        client.end(ended).await.expect("an end");
+    }
+    let settled = UpdateInteractionRequest {
+        intents: vec![intent_of("exchange", IntentStatus::Resolved)],
+        ..update("wrong", "u")
+    };
+    client.update(settled).await.expect("an update");
+    client.reassign(reassign("wrong", "r", Some(&writer))).await.expect("moved");
+    let open = bare(&client, &writer).await.open_intents;
+    assert!(open.iter().all(|it| it.intent != "exchange"), "settled last of all");
+    world.close().await;
+}
+
+async fn who_has_another_contact_under_way_keeps_what_it_said(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let (caller, writer) = two(&client).await;
+    client.start(call("under way", NUMBER)).await.expect("a start");
+    let said = UpdateInteractionRequest {
+        variables: variable("colour", "blue"),
+        ..update("under way", "u")
+    };
+    client.update(said).await.expect("an update");
+    client.reassign(reassign("first call", "r", Some(&writer))).await.expect("moved");
+    let answer = client.get(get("under way")).await.expect("it");
+    assert_eq!((answer.customer_ref.as_str(), answer.variables.len()), (&*caller, 1));
+    assert_eq!(bare(&client, &caller).await.variables["colour"].value, "blue");
     world.close().await;
 }
 

@@ -55,6 +55,26 @@ impl Shows {
     }
 }
 
+/// A customer, as a request names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// The one that the newest answer on this interaction named.
+    Of(u16),
+    /// The one of this number.
+    Named(u32),
+}
+
+/// Which merge is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The one that this call made, by its id.
+    Merge(u16),
+    /// All between the two that this call named.
+    BetweenThoseOf(u16),
+    /// All between these two.
+    Between(u32, u32),
+}
+
 /// One request. `now` is the clock when it was made, `time` what the caller says of the event.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
@@ -78,6 +98,26 @@ pub(crate) enum Asked {
     },
     Get {
         id: u16,
+    },
+    /// Two customers are one person from now on.
+    Merge {
+        number: u16,
+        one: Whom,
+        other: Whom,
+    },
+    Unmerge {
+        number: u16,
+        which: Which,
+    },
+    /// An interaction is this customer's, or somebody's who is new.
+    Reassign {
+        id: u16,
+        number: u16,
+        to: Option<Whom>,
+    },
+    /// All that is known of a customer.
+    Look {
+        whom: Whom,
     },
     /// All that is there grows eight days older.
     Age,
@@ -122,7 +162,7 @@ pub(crate) struct Shown {
     pub(crate) intents: BTreeMap<u16, (Status, i32)>,
 }
 
-/// One answer. Customers are numbered as they appear in a history.
+/// One answer. Customers are numbered by age, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Answered {
@@ -136,7 +176,30 @@ pub(crate) enum Output {
     Ended {
         customer: Option<u32>,
     },
+    /// The members of a set, oldest first, and whether the merge holds.
+    Joined {
+        set: Vec<u32>,
+        in_force: bool,
+    },
+    /// The sets of the older and of the younger one.
+    Parted {
+        older: Vec<u32>,
+        younger: Vec<u32>,
+    },
+    /// Reassigned to this customer.
+    Moved {
+        customer: Option<u32>,
+        new: bool,
+    },
+    /// A customer with all members, the identifiers they have, and their context.
+    Looked {
+        set: Vec<u32>,
+        owns: Shows,
+        shown: Shown,
+    },
     Conflict,
+    /// Both refs name one customer.
+    Same,
     /// An end that says it was before its start.
     Refused,
     NotFound,
@@ -163,8 +226,27 @@ impl fmt::Display for Asked {
                 time.iter().try_for_each(|it| write!(f, " at {it}"))
             }
             Self::Get { id } => write!(f, "get {id}"),
+            Self::Merge { number, one, other } => write!(f, "merge {number} of {one} and {other}"),
+            Self::Unmerge { number, which } => write!(f, "unmerge {number} of {which:?}"),
+            Self::Reassign { id, number, to } => {
+                write!(f, "reassign {number} of {id} to ")?;
+                match to {
+                    Some(to) => write!(f, "{to}"),
+                    None => f.write_str("somebody new"),
+                }
+            }
+            Self::Look { whom } => write!(f, "look at {whom}"),
             Self::Age => f.write_str("everything ages"),
             Self::Sweep => f.write_str("sweep"),
+        }
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(id) => write!(f, "whose {id} is"),
+            Self::Named(number) => write!(f, "customer {number}"),
         }
     }
 }
@@ -191,6 +273,17 @@ impl fmt::Display for Said {
     }
 }
 
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut variables = self.variables.iter();
+        variables.try_for_each(|(name, value)| write!(f, ", v{name} = {value}"))?;
+        let mut intents = self.intents.iter();
+        intents.try_for_each(|(name, (status, attempts))| {
+            write!(f, ", i{name} {status:?} × {attempts}")
+        })
+    }
+}
+
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let customer = |it: &Option<u32>| {
@@ -199,14 +292,9 @@ impl fmt::Display for Output {
         match self {
             Self::Answered { customer: who, new, recommended, shown } => {
                 let new = if *new { ", new" } else { "" };
-                write!(f, "{}{new}, {recommended:?}", customer(who))?;
-                let mut variables = shown.variables.iter();
-                variables.try_for_each(|(name, value)| write!(f, ", v{name} = {value}"))?;
-                let mut intents = shown.intents.iter();
-                intents.try_for_each(|(name, (status, attempts))| {
-                    write!(f, ", i{name} {status:?} × {attempts}")
-                })
+                write!(f, "{}{new}, {recommended:?}{shown}", customer(who))
             }
+            Self::Looked { set, owns, shown } => write!(f, "{set:?} with {owns}{shown}"),
             Self::Ended { customer: who } => f.write_str(&customer(who)),
             other => write!(f, "{other:?}"),
         }

@@ -146,7 +146,11 @@ impl Person {
                     (index, self.recording().invoke_again(index, instance, self.tally.now()))
                 }
                 None => {
-                    self.recording().invoke(asked.clone(), (client, instance), self.tally.now())
+                    let at = self.tally.now();
+                    match self.recording().invoke(asked.clone(), (client, instance), at) {
+                        Some(made) => made,
+                        None => return,
+                    }
                 }
             };
             call = Some(index);

@@ -88,7 +88,7 @@ pub(crate) async fn open(
 async fn key(service: &Service, test: bool) -> String {
     let key = NewKey {
         tenant: "acme".into(),
-        roles: ["telephony", "backfill"].map(str::to_owned).to_vec(),
+        roles: ["telephony", "backfill", "admin"].map(str::to_owned).to_vec(),
         source: "pbx".into(),
         may_address: Vec::new(),
         max_assurance: None,

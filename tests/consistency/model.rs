@@ -1,12 +1,16 @@
 //! The contract, small and pure: whose an interaction is, and what is shown of them.
 //!
+//! People stay who they are: a merge is an edge between two, and whoever edges hold together is one
+//! person. What is said is written to one of them, and shown of all of them together.
+//!
 //! A world of two identifiers, `crm_id` and `user_id`, each CARRIED: known, either alone is enough
 //! for `reuse`. Written from the contract's semantics and not from the code; no clock, no I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::calls::{Asked, Input, Output, Recommended, Said, Shown, Shows, Status};
-use super::person::{Fact, Person, Set};
+use super::calls::{Asked, Input, Output, Recommended, Said, Shown, Shows};
+use super::known::{Ending, Interaction, Known};
+use super::person::{Fact, Person, Set, is_shown};
 use super::wgl::Model;
 
 /// The model, and where it looks away.
@@ -15,39 +19,6 @@ pub(crate) struct Contract {
     /// Customers are purged here. A read takes several looks, at the interaction and at its
     /// customer: one who was old enough, and was purged between them, is answered without context.
     pub(crate) purges: bool,
-}
-
-/// An end, with its amendments.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Ending {
-    time: i64,
-    revision: Option<i64>,
-    /// The content of the end that had no revision.
-    plain: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Interaction {
-    person: usize,
-    settled: bool,
-    /// When it began, and whether the caller said so.
-    begun: (i64, bool),
-    /// It made its customer: there is nothing earlier to show.
-    made: bool,
-    /// The channel of its start; none while only its end is known.
-    channel: Option<u8>,
-    /// Content by update.
-    updates: BTreeMap<u8, u32>,
-    intents: BTreeMap<u16, Status>,
-    ending: Option<Ending>,
-}
-
-/// All that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Known {
-    owners: [Option<usize>; 2],
-    people: Vec<Person>,
-    interactions: BTreeMap<u16, Interaction>,
 }
 
 impl Model for Contract {
@@ -67,6 +38,10 @@ impl Model for Contract {
             Asked::Update { id, update, said } => known.update(input, (*id, *update), said, output),
             Asked::End { id, .. } => known.end(input, *id, output),
             Asked::Get { id } => self.get(known, input, *id, output),
+            Asked::Merge { number, one, other } => known.merge(*number, (*one, *other), output),
+            Asked::Unmerge { number, which } => known.unmerge(*number, *which, output),
+            Asked::Reassign { .. } => known.reassign(input, output),
+            Asked::Look { whom } => known.look(*whom, input, output),
             Asked::Age => vec![known.aged()],
             Asked::Sweep => known.swept(output),
         }
@@ -75,11 +50,11 @@ impl Model for Contract {
 
 /// Whether an answer, if there is one, is this. The answer to the first half of a call is in its
 /// second half.
-fn is(output: Option<&Output>, expected: &Output) -> bool {
+pub(super) fn is(output: Option<&Output>, expected: &Output) -> bool {
     output.is_none_or(|output| output == expected || *output == Output::Accepted)
 }
 
-fn one_if(allowed: bool, known: Known) -> Vec<Known> {
+pub(super) fn one_if(allowed: bool, known: Known) -> Vec<Known> {
     if allowed { vec![known] } else { Vec::new() }
 }
 
@@ -93,10 +68,7 @@ impl Contract {
     ) -> Vec<Known> {
         let Some(interaction) = known.interactions.get(&id) else {
             let begun = known.decided(id, shows, Some(channel), begun(input));
-            return begun
-                .into_iter()
-                .filter_map(|it| self.answers(it, id, input, output))
-                .collect();
+            return begun.into_iter().flat_map(|it| self.answers(it, id, input, output)).collect();
         };
         if known.is_gone(interaction) {
             // All it said is gone; only that it took place is known.
@@ -121,46 +93,46 @@ impl Contract {
                 }
             }
         }
-        self.answers(after, id, input, output).into_iter().collect()
+        self.answers(after, id, input, output)
     }
 
     fn get(&self, known: &Known, input: &Input, id: u16, output: Option<&Output>) -> Vec<Known> {
         match known.interactions.get(&id) {
             Some(interaction) if !known.is_gone(interaction) => {
-                self.answers(known.clone(), id, input, output).into_iter().collect()
+                self.answers(known.clone(), id, input, output)
             }
             _ => one_if(is(output, &Output::NotFound), known.clone()),
         }
     }
 
-    /// What is known once the interaction was answered so; `None` when that answer is wrong.
+    /// What may be known once the interaction was answered so; nothing when that answer is wrong.
     fn answers(
         &self,
         mut known: Known,
         id: u16,
         input: &Input,
         output: Option<&Output>,
-    ) -> Option<Known> {
-        let Some(output) = output.filter(|it| **it != Output::Accepted) else { return Some(known) };
-        let Output::Answered { customer, new, recommended, shown } = output else { return None };
-        let interaction = known.interactions.get(&id)?.clone();
-        if interaction.made != *new {
-            return None;
-        }
+    ) -> Vec<Known> {
+        let Some(output) = output.filter(|it| **it != Output::Accepted) else { return vec![known] };
+        let Output::Answered { customer, new, recommended, shown } = output else {
+            return Vec::new();
+        };
+        let interaction = known.interaction(id).clone();
         let expected = match (interaction.settled, interaction.made) {
             (false, _) => Recommended::Confirm,
+            (true, _) if interaction.confirmed => Recommended::Reuse,
             (true, true) => Recommended::Ignore,
             (true, false) => Recommended::Reuse,
         };
         let person = interaction.person;
-        let named = known.is_named(person, *customer);
-        let context = if *recommended == Recommended::Reuse {
-            known.people[person].is_shown(shown, input.span())
+        let context = if expected == Recommended::Reuse && !interaction.made {
+            is_shown(&known.members(person), shown, input.span())
                 || (self.purges && known.people[person].old && *shown == Shown::default())
         } else {
             *shown == Shown::default()
         };
-        (named && *recommended == expected && context).then_some(known)
+        let right = interaction.made == *new && *recommended == expected && context;
+        if right { known.called(person, *customer) } else { Vec::new() }
     }
 }
 
@@ -185,52 +157,65 @@ fn says_removed(output: &Output) -> bool {
 }
 
 impl Known {
-    fn interaction(&mut self, id: u16) -> &mut Interaction {
-        self.interactions.get_mut(&id).expect("it was looked at before")
-    }
-
-    fn is_gone(&self, interaction: &Interaction) -> bool {
-        self.people[interaction.person].removed
-    }
-
     /// The first decision on an interaction: all that it may be.
+    ///
+    /// How sure the rules are where two people have one identifier is not the model's: then they
+    /// may ask, or take nobody for known.
     fn decided(&self, id: u16, shows: Shows, channel: Option<u8>, begun: (i64, bool)) -> Vec<Self> {
-        let mut owners: Vec<usize> = shows.indexes().filter_map(|it| self.owners[it]).collect();
-        owners.dedup();
-        let begin = |person: usize, settled: bool, made: bool| {
+        let owning: Vec<BTreeSet<usize>> = shows
+            .indexes()
+            .map(|index| self.owners[index].iter().map(|it| self.set(*it)[0]).collect())
+            .filter(|sets: &BTreeSet<usize>| !sets.is_empty())
+            .collect();
+        let begin = |person: Option<usize>, settled: bool| {
             let mut known = self.clone();
-            if made {
+            let made = person.is_none();
+            let person = person.unwrap_or_else(|| {
                 known.people.push(Person::default());
-            }
-            if settled {
-                // Whatever was shown is the customer's from now on.
-                shows.indexes().for_each(|it| known.owners[it] = Some(person));
-            }
-            let (updates, intents) = (BTreeMap::new(), BTreeMap::new());
-            let ending = None;
+                known.people.len() - 1
+            });
             known.interactions.insert(
                 id,
-                Interaction { person, settled, begun, made, channel, updates, intents, ending },
+                Interaction {
+                    person,
+                    settled,
+                    shows,
+                    supports: [false; 2],
+                    filed: false,
+                    begun,
+                    made,
+                    confirmed: false,
+                    channel,
+                    updates: BTreeMap::new(),
+                    reassigned: BTreeSet::new(),
+                    intents: BTreeMap::new(),
+                    ending: None,
+                },
             );
+            if settled {
+                known.settle(id, person);
+            }
             known
         };
-        match owners[..] {
-            [] => vec![begin(self.people.len(), true, true)],
-            [one] => vec![begin(one, true, false)],
-            // Two people's identifiers at once: somebody has to ask which of them it is.
-            _ => owners.into_iter().map(|it| begin(it, false, false)).collect(),
+        let candidates: BTreeSet<usize> = owning.iter().flatten().copied().collect();
+        let shared = owning.iter().any(|sets| sets.len() > 1);
+        let mut all = Vec::new();
+        let mut may_be_new = candidates.is_empty();
+        for candidate in candidates {
+            let matched = || owning.iter().filter(|sets| sets.contains(&candidate));
+            let conflict = matched().count() < owning.len();
+            let on_one_shared = matched().count() == 1 && matched().all(|sets| sets.len() > 1);
+            let reuse = !conflict && !on_one_shared;
+            may_be_new |= shared && !conflict;
+            let own = |it: &usize| shows.indexes().any(|index| self.owners[index].contains(it));
+            for member in self.set(candidate).into_iter().filter(own) {
+                // Two people's identifiers at once: somebody has to ask which of them it is.
+                all.extend((!reuse || shared).then(|| begin(Some(member), false)));
+                all.extend(reuse.then(|| begin(Some(member), true)));
+            }
         }
-    }
-
-    /// Whether a ref may be this customer's; remembers that it is.
-    fn is_named(&mut self, person: usize, name: Option<u32>) -> bool {
-        let Some(name) = name else { return false };
-        if let Some(known) = self.people[person].name {
-            return known == name;
-        }
-        let fresh = self.people.iter().all(|other| other.name != Some(name));
-        self.people[person].name = Some(name);
-        fresh
+        all.extend(may_be_new.then(|| begin(None, true)));
+        all
     }
 
     fn update(
@@ -258,12 +243,12 @@ impl Known {
         if !interaction.settled {
             return vec![after];
         }
-        let counts = interaction.ending.is_some();
+        let (person, counts) = (own.person, interaction.ending.is_some());
         for (intent, status) in &said.intents {
             let fact = Fact { time: input.now, status: *status, counts };
-            after.people[interaction.person].facts.insert((*intent, id), fact);
+            after.people[person].facts.insert((*intent, id), fact);
         }
-        after.set(interaction.person, said, input.now, input)
+        after.setting(id, said, input.now, input)
     }
 
     fn end(&self, input: &Input, id: u16, output: Option<&Output>) -> Vec<Self> {
@@ -294,7 +279,7 @@ impl Known {
         if amends {
             return self.clone().ended(input, id, output);
         }
-        self.clone().acknowledged(id, output).into_iter().collect()
+        self.clone().acknowledged(id, output)
     }
 
     /// The end is written.
@@ -313,6 +298,7 @@ impl Known {
             ending.plain = Some(said.content);
         }
         interaction.intents.extend(said.intents.iter().copied());
+        interaction.filed = true;
         let (at, person, settled) = (ending.time, interaction.person, interaction.settled);
         let intents = interaction.intents.clone();
         let mut after = vec![self];
@@ -321,40 +307,30 @@ impl Known {
             for (intent, status) in intents {
                 known.facts.insert((intent, id), Fact { time: at, status, counts: true });
             }
-            after = after[0].clone().set(person, said, at, input);
+            after = after[0].clone().setting(id, said, at, input);
         }
-        after.into_iter().filter_map(|it| it.acknowledged(id, output)).collect()
+        after.into_iter().flat_map(|it| it.acknowledged(id, output)).collect()
     }
 
-    /// The newest by event time stands; of one moment, the one that was written later. Whether
-    /// something that has expired still hides what was earlier, but is said later, is open: it
-    /// may have been swept.
-    fn set(self, person: usize, said: &Said, at: i64, input: &Input) -> Vec<Self> {
+    /// What an interaction sets is its customer's.
+    fn setting(self, id: u16, said: &Said, at: i64, input: &Input) -> Vec<Self> {
+        let person = self.interactions[&id].person;
         let mut all = vec![self];
         for setting in &said.settings {
-            let new = Set { at, value: setting.value, expire: at + setting.ttl_seconds * 1_000 };
-            let standing = all[0].people[person].variables.get(&setting.name).copied();
-            let hidden = standing.filter(|standing| standing.at > at);
-            let mut others = match hidden {
-                Some(standing) if standing.expire <= input.span().1 => all.clone(),
-                _ => Vec::new(),
-            };
-            if hidden.is_none_or(|standing| standing.expire <= input.span().1) {
-                for known in &mut all {
-                    known.people[person].variables.insert(setting.name, new);
-                }
-            }
-            all.append(&mut others);
+            let expire = at + setting.ttl_seconds * 1_000;
+            let new = Set { at, value: setting.value, expire, by: id };
+            let put = |known: Self| known.set_value(person, setting.name, new, input.span().1);
+            all = all.into_iter().flat_map(put).collect();
         }
         all
     }
 
-    fn acknowledged(mut self, id: u16, output: Option<&Output>) -> Option<Self> {
-        let person = self.interactions.get(&id)?.person;
+    fn acknowledged(mut self, id: u16, output: Option<&Output>) -> Vec<Self> {
+        let person = self.interaction(id).person;
         match output {
-            None | Some(Output::Accepted) => Some(self),
-            Some(Output::Ended { customer }) => self.is_named(person, *customer).then_some(self),
-            Some(_) => None,
+            None | Some(Output::Accepted) => vec![self],
+            Some(Output::Ended { customer }) => self.called(person, *customer),
+            Some(_) => Vec::new(),
         }
     }
 
@@ -371,7 +347,9 @@ impl Known {
             if person.old && !person.removed {
                 let name = person.name;
                 *person = Person { name, removed: true, old: true, ..Person::default() };
-                after.owners.iter_mut().filter(|it| **it == Some(index)).for_each(|it| *it = None);
+                for owners in &mut after.owners {
+                    owners.remove(&index);
+                }
             }
         }
         one_if(is(output, &Output::Done), after)

@@ -1,10 +1,10 @@
 //! A history while it is being made: what was asked when, and what came back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::calls::{Asked, Input, Output, ServiceCall};
+use super::calls::{Asked, Input, Output, Recommended, ServiceCall, Which, Whom};
 use super::wgl::Call;
-use super::wire::{Names, Request, Response};
+use super::wire::{NOBODY, Names, Request, Response};
 
 /// One machine's clock, read by several processes and rounded by each, and store time, which lags
 /// behind by the time that an answer of the database was under way. In milliseconds.
@@ -17,6 +17,12 @@ pub(crate) struct Recording {
     /// When an end said it was, by interaction and content: asked again, it says the same.
     times: HashMap<(u16, u32), i64>,
     newest: i64,
+    /// Whom the newest answer on each interaction named.
+    whose: BTreeMap<u16, u32>,
+    /// Interactions that an answer has shown to be settled: what is settled stays so.
+    settled: BTreeSet<u16>,
+    /// Whom each merge named.
+    merged: BTreeMap<u16, (u32, u32)>,
     /// When a call was made for the last time, where it was made again.
     again: HashMap<usize, Moment>,
     /// Whether starts and ends say when they were, because nobody else's clock is known exactly.
@@ -34,16 +40,20 @@ impl Recording {
     /// Of this partition; with the caller's own times where the clock is not the test's.
     pub(crate) fn of(partition: String, says_times: bool) -> Self {
         let (calls, times, again) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { calls, names: Names::of(partition), times, newest: 0, again, says_times }
+        let (whose, settled, merged) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let names = Names::of(partition);
+        Self { calls, names, times, newest: 0, whose, settled, merged, again, says_times }
     }
 
-    /// Somebody asks; the call's index, and the request unless it is none of the API.
+    /// Somebody asks; the call's index, and the request unless it is none of the API. `None` when
+    /// nobody can ask this yet.
     pub(crate) fn invoke(
         &mut self,
-        mut asked: Asked,
+        asked: Asked,
         (client, instance): (usize, usize),
         at: Moment,
-    ) -> (usize, Option<Request>) {
+    ) -> Option<(usize, Option<Request>)> {
+        let mut asked = self.with_names(asked)?;
         self.newest = at.clock.max(self.newest + 1);
         match &mut asked {
             Asked::Start { time, .. } if self.says_times => *time = Some(self.newest),
@@ -58,7 +68,78 @@ impl Recording {
         let (now, answered) = (at.clock, i64::MAX);
         let input = Input { asked, now, answered, clocks_apart, client, instance };
         self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
-        (self.calls.len() - 1, request)
+        Some((self.calls.len() - 1, request))
+    }
+
+    /// The same with customers by the names that answers have shown so far.
+    fn with_names(&mut self, asked: Asked) -> Option<Asked> {
+        Some(match asked {
+            Asked::Merge { number, one, other } => {
+                let one = self.known(one)?;
+                // Who would be merged with themselves is, now and then.
+                let other = match self.known(other) {
+                    Some(other) if other != one || number % 8 == 7 => other,
+                    _ => self.somebody_but(one)?,
+                };
+                self.merged.insert(number, (one, other));
+                Asked::Merge { number, one: Whom::Named(one), other: Whom::Named(other) }
+            }
+            Asked::Unmerge { number, which } => {
+                let which = match which {
+                    Which::Merge(of) if self.names.knows_merge(of) => which,
+                    Which::Merge(of) | Which::BetweenThoseOf(of) => {
+                        let (one, other) = *self.merged.get(&of)?;
+                        Which::Between(one, other)
+                    }
+                    Which::Between(..) => which,
+                };
+                Asked::Unmerge { number, which }
+            }
+            Asked::Reassign { id, number, to } => {
+                let own = *self.whose.get(&id).filter(|_| self.settled.contains(&id))?;
+                let to = match to {
+                    Some(to) => match self.known(to) {
+                        Some(to) if to != own || number % 8 == 7 => Some(to),
+                        _ => self.somebody_but(own),
+                    },
+                    None => None,
+                };
+                Asked::Reassign { id, number, to: to.map(Whom::Named) }
+            }
+            Asked::Look { whom } => Asked::Look { whom: Whom::Named(self.known(whom)?) },
+            asked => asked,
+        })
+    }
+
+    fn known(&self, whom: Whom) -> Option<u32> {
+        match whom {
+            Whom::Of(id) => self.whose.get(&id).copied(),
+            Whom::Named(number) => Some(number),
+        }
+    }
+
+    /// The newest of those named so far, without one.
+    fn somebody_but(&self, one: u32) -> Option<u32> {
+        self.names.customers().rev().find(|it| *it != one)
+    }
+
+    /// What an answer tells of customers.
+    fn learn(&mut self, asked: &Asked, output: &Output) {
+        let (id, customer) = match (asked, output) {
+            (
+                Asked::Start { id, .. } | Asked::Update { id, .. } | Asked::Get { id },
+                Output::Answered { customer, recommended, .. },
+            ) => {
+                if *recommended != Recommended::Confirm && customer.is_some() {
+                    self.settled.insert(*id);
+                }
+                (id, customer)
+            }
+            (Asked::End { id, .. }, Output::Ended { customer })
+            | (Asked::Reassign { id, .. }, Output::Moved { customer, .. }) => (id, customer),
+            _ => return,
+        };
+        self.whose.extend(customer.map(|customer| (*id, customer)));
     }
 
     /// The same call once more, because nobody knows what has become of it.
@@ -82,9 +163,20 @@ impl Recording {
         at: Moment,
         retried: bool,
     ) -> bool {
-        let Some(output) = self.names.output(answer) else { return false };
-        let known = matches!(output, Output::Answered { .. } | Output::Ended { .. });
         let asked = self.calls[index].input.asked.clone();
+        if let Asked::Merge { number, .. } = asked {
+            self.names.learn_merge(number, &answer);
+        }
+        let Some(output) = self.names.output(answer) else { return false };
+        self.learn(&asked, &output);
+        let known = matches!(
+            output,
+            Output::Answered { .. }
+                | Output::Ended { .. }
+                | Output::Joined { .. }
+                | Output::Parted { .. }
+                | Output::Moved { .. }
+        );
         if retried && known && !matches!(asked, Asked::Update { .. } | Asked::Get { .. }) {
             // Its first answer may have been lost on the way, and the same asked again.
             self.halve(index, asked, output, at);
@@ -131,7 +223,9 @@ impl Recording {
     pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
         let call = &mut self.calls[index];
         call.input.answered = at.clock;
-        if let (Asked::Get { .. }, Some(last)) = (&call.input.asked, self.again.get(&index)) {
+        if let (Asked::Get { .. } | Asked::Look { .. }, Some(last)) =
+            (&call.input.asked, self.again.get(&index))
+        {
             (call.invoked, call.input.now) = (last.step, last.clock);
         }
         let Asked::Update { id, .. } = call.input.asked else {
@@ -157,7 +251,8 @@ impl Recording {
     pub(crate) fn history(&mut self) -> Vec<ServiceCall> {
         self.halve_late_starts();
         let told = |call: &&ServiceCall| {
-            call.returned.is_some() || !matches!(call.input.asked, Asked::Get { .. })
+            let looks = matches!(call.input.asked, Asked::Get { .. } | Asked::Look { .. });
+            call.returned.is_some() || !looks
         };
         // Only calls without an answer are left out, and no other call comes after one of those.
         let kept: Vec<usize> = (0..self.calls.len()).filter(|it| told(&&self.calls[*it])).collect();
@@ -166,6 +261,46 @@ impl Recording {
             let call = self.calls[*index].clone();
             ServiceCall { after: call.after.and_then(place), ..call }
         };
-        kept.iter().map(moved).collect()
+        let mut history: Vec<ServiceCall> = kept.iter().map(moved).collect();
+        let ages = self.names.ages();
+        history.iter_mut().for_each(|call| by_age(call, &ages));
+        history
+    }
+}
+
+/// Customers are numbered as they appear while a history is made; in it, by age.
+fn by_age(call: &mut ServiceCall, ages: &[u32]) {
+    let renumber = |number: &mut u32| {
+        if *number != NOBODY {
+            *number = ages[*number as usize];
+        }
+    };
+    let rename = |whom: &mut Whom| {
+        if let Whom::Named(number) = whom {
+            renumber(number);
+        }
+    };
+    match &mut call.input.asked {
+        Asked::Merge { one, other, .. } => [one, other].into_iter().for_each(rename),
+        Asked::Unmerge { which: Which::Between(one, other), .. } => {
+            [one, other].into_iter().for_each(renumber);
+        }
+        Asked::Reassign { to, .. } => to.iter_mut().for_each(rename),
+        Asked::Look { whom } => rename(whom),
+        _ => {}
+    }
+    match call.returned.as_mut().map(|(_, output)| output) {
+        Some(
+            Output::Answered { customer, .. }
+            | Output::Ended { customer }
+            | Output::Moved { customer, .. },
+        ) => customer.iter_mut().for_each(renumber),
+        Some(Output::Joined { set, .. } | Output::Looked { set, .. }) => {
+            set.iter_mut().for_each(renumber);
+        }
+        Some(Output::Parted { older, younger }) => {
+            older.iter_mut().chain(younger).for_each(renumber);
+        }
+        _ => {}
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use threadline::cli::client::{Interactions, connect};
+use threadline::cli::client::{Connection, Interactions, connect};
+use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
@@ -26,11 +27,13 @@ const AWAY: std::ops::Range<u64> = 0..200;
 /// Whatever takes longer hangs.
 const HANGS: Duration = Duration::from_secs(120);
 
+type Customers = CustomerServiceClient<Connection>;
+
 /// Both instances, and how they are reached.
 pub(crate) struct Served {
     database: Arc<Database>,
     key: String,
-    lines: [RwLock<Vec<Interactions>>; INSTANCES],
+    lines: [RwLock<Vec<(Interactions, Customers)>>; INSTANCES],
     stop: AtomicBool,
     kills: AtomicU64,
 }
@@ -67,7 +70,7 @@ impl Served {
         let mut line = Vec::new();
         for _ in 0..CONNECTIONS {
             let connection = connect(&server.url, Some(&self.key)).await.expect("it listens");
-            line.push(Interactions::new(connection));
+            line.push((Interactions::new(connection.clone()), Customers::new(connection)));
         }
         *self.lines[instance].write().unwrap_or_else(PoisonError::into_inner) = line;
         server
@@ -101,7 +104,7 @@ impl Served {
         connection: usize,
         request: Request,
     ) -> Result<Response, Status> {
-        let mut client = self.client(instance, connection);
+        let (mut client, mut customers) = self.client(instance, connection);
         let asking = async {
             Ok(match request {
                 Request::Start(it) => {
@@ -116,13 +119,25 @@ impl Served {
                 Request::Get(it) => {
                     Response::Got(Box::new(client.get_interaction(it).await?.into_inner()))
                 }
+                Request::Reassign(it) => {
+                    Response::Reassigned(client.reassign_interaction(it).await?.into_inner())
+                }
+                Request::Merge(it) => {
+                    Response::Merged(customers.merge_customers(it).await?.into_inner())
+                }
+                Request::Unmerge(it) => {
+                    Response::Unmerged(customers.unmerge_customers(it).await?.into_inner())
+                }
+                Request::Look(it) => {
+                    Response::Looked(Box::new(customers.get_customer(it).await?.into_inner()))
+                }
             })
         };
         let asked = tokio::time::timeout(HANGS, asking).await;
         asked.unwrap_or_else(|_| Err(Status::new(Code::Internal, "no answer in two minutes")))
     }
 
-    fn client(&self, instance: usize, connection: usize) -> Interactions {
+    fn client(&self, instance: usize, connection: usize) -> (Interactions, Customers) {
         let line = self.lines[instance].read().unwrap_or_else(PoisonError::into_inner);
         line[connection % CONNECTIONS].clone()
     }

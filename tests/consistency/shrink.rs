@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use threadline::store::Engine;
 
-use super::calls::{ServiceCall, print};
+use super::calls::{Asked, ServiceCall, print};
 use super::ground::Ground;
 use super::model::Contract;
 use super::simulation::{Faults, play};
@@ -137,7 +137,8 @@ pub(crate) fn without_reads(plan: &Plan, mut history: Vec<ServiceCall>) -> Vec<S
     }
     let mut index = 0;
     while index < history.len() {
-        let only_looks = matches!(history[index].input.asked, super::calls::Asked::Get { .. });
+        let only_looks =
+            matches!(history[index].input.asked, Asked::Get { .. } | Asked::Look { .. });
         let mut less = history.clone();
         less.remove(index);
         if only_looks && breaks(plan, &less) {

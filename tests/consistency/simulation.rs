@@ -7,9 +7,10 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use threadline::clock::{Clock, DAY, Time};
 use threadline::continuity::Service;
-use threadline::grpc::Interactions;
 use threadline::grpc::proto::GetInteractionRequest;
+use threadline::grpc::proto::customer_service_server::CustomerService as _;
 use threadline::grpc::proto::interaction_service_server::InteractionService as _;
+use threadline::grpc::{Customers, Interactions};
 use threadline::ids::Entropy;
 use threadline::store::schedule::Point;
 use threadline::store::{Engine, Schedule};
@@ -261,7 +262,11 @@ impl<'g> Play<'g> {
         let instance = self.random.random_range(0..INSTANCES);
         // No two requests are made in one moment.
         self.clock.set(self.clock.now().plus(1));
-        let (call, request) = self.recording.invoke(asked.clone(), (client, instance), self.at());
+        let at = self.at();
+        let Some((call, request)) = self.recording.invoke(asked.clone(), (client, instance), at)
+        else {
+            return;
+        };
         let Some(request) = request else { return self.housekeep(call, &asked).await };
         self.requests += 1;
         let number = self.requests;
@@ -332,6 +337,7 @@ async fn send(
     request: Request,
     key: String,
 ) -> Result<Response, tonic::Status> {
+    let customers = Customers::new(Arc::clone(&service));
     let interactions = Interactions::new(service);
     let key: tonic::metadata::MetadataValue<_> = key.parse().expect("a key in ASCII");
     fn with<T>(
@@ -354,6 +360,18 @@ async fn send(
         }
         Request::Get(it) => {
             Response::Got(Box::new(interactions.get_interaction(with(it, key)).await?.into_inner()))
+        }
+        Request::Reassign(it) => Response::Reassigned(
+            interactions.reassign_interaction(with(it, key)).await?.into_inner(),
+        ),
+        Request::Merge(it) => {
+            Response::Merged(customers.merge_customers(with(it, key)).await?.into_inner())
+        }
+        Request::Unmerge(it) => {
+            Response::Unmerged(customers.unmerge_customers(with(it, key)).await?.into_inner())
+        }
+        Request::Look(it) => {
+            Response::Looked(Box::new(customers.get_customer(with(it, key)).await?.into_inner()))
         }
     })
 }

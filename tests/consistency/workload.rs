@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::calls::{Asked, Said, Setting, Shows, Status};
+use super::calls::{Asked, Said, Setting, Shows, Status, Which, Whom};
 
 /// What kind of work.
 #[derive(Clone, Copy, Debug)]
@@ -29,33 +29,52 @@ pub(crate) struct Plan {
     pub(crate) clients: Vec<Vec<Asked>>,
     /// What each interaction shows.
     ids: Vec<Shows>,
+    /// Merges asked for.
+    merges: u16,
 }
 
 impl Plan {
     /// The plan of a seed.
     pub(crate) fn new(seed: u64, shape: Shape) -> Self {
-        let mut writing = Writing { random: StdRng::seed_from_u64(seed), shape, ids: Vec::new() };
+        let random = StdRng::seed_from_u64(seed);
+        let mut writing =
+            Writing { random, shape, ids: Vec::new(), merges: 0, unmerges: 0, reassigned: 0 };
         let mut clients = vec![Vec::new(); shape.clients];
         for _ in 0..shape.operations {
             let client = writing.random.random_range(0..shape.clients);
             let asked = writing.next();
             clients[client].push(asked);
         }
-        let ids = writing.ids;
-        Self { seed, shape, clients, ids }
+        let Writing { ids, merges, .. } = writing;
+        Self { seed, shape, clients, ids, merges }
     }
 
     /// What is asked when all else is done: who is known by each identifier now, and how every
-    /// interaction stands.
+    /// interaction and its customer stand; and the same once more when all merges are taken back.
     pub(crate) fn closing(&self) -> Vec<Asked> {
+        let mut closing = self.looks(0);
+        if self.merges > 0 {
+            closing.extend((0..self.merges).map(|merge| Asked::Unmerge {
+                number: u16::MAX - merge,
+                which: Which::Merge(merge),
+            }));
+            closing.extend(self.looks(2));
+        }
+        closing
+    }
+
+    fn looks(&self, earlier: u16) -> Vec<Asked> {
         let known = self.ids.len() as u16;
+        let next = known + earlier;
         let (first, second) = ((true, false), (false, true));
         let shown = [first, second].into_iter().take(if self.shape.purges { 1 } else { 2 });
         let starts = shown.enumerate().map(|(index, (first, second))| {
             let shows = Shows { first, second };
-            Asked::Start { id: known + index as u16, shows, channel: 0, time: None }
+            Asked::Start { id: next + index as u16, shows, channel: 0, time: None }
         });
-        starts.chain((0..known).map(|id| Asked::Get { id })).collect()
+        let looks = (0..known).filter(|_| !self.shape.purges);
+        let looks = looks.map(|id| Asked::Look { whom: Whom::Of(id) });
+        starts.chain((0..known).map(|id| Asked::Get { id })).chain(looks).collect()
     }
 
     /// The same without one request.
@@ -71,6 +90,9 @@ struct Writing {
     shape: Shape,
     /// What each interaction shows.
     ids: Vec<Shows>,
+    merges: u16,
+    unmerges: u16,
+    reassigned: u16,
 }
 
 /// Interactions that are asked about again: the newest few.
@@ -88,6 +110,9 @@ impl Writing {
         if self.shape.purges && what >= 82 {
             return if self.random.random_bool(0.4) { Asked::Age } else { Asked::Sweep };
         }
+        if !self.shape.purges && self.random.random_ratio(1, 4) {
+            return self.correction();
+        }
         let id = self.recent();
         match what {
             32..42 => {
@@ -101,6 +126,34 @@ impl Writing {
             }
             60..88 => self.end(id),
             _ => Asked::Get { id },
+        }
+    }
+
+    /// Somebody says who is who after all.
+    fn correction(&mut self) -> Asked {
+        match self.random.random_range(0..10) {
+            0..3 if self.merges > 0 => {
+                let number = self.unmerges;
+                self.unmerges += 1;
+                let of = self.random.random_range(0..self.merges);
+                let by_id = self.random.random_bool(0.6);
+                let which = if by_id { Which::Merge(of) } else { Which::BetweenThoseOf(of) };
+                Asked::Unmerge { number, which }
+            }
+            0..7 => {
+                let number = self.merges;
+                self.merges += 1;
+                let (one, other) = (self.recent(), self.recent());
+                Asked::Merge { number, one: Whom::Of(one), other: Whom::Of(other) }
+            }
+            _ => {
+                let number = self.reassigned;
+                self.reassigned += 1;
+                let id = self.recent();
+                let whom = Whom::Of(self.recent());
+                let to = self.random.random_bool(0.6).then_some(whom);
+                Asked::Reassign { id, number, to }
+            }
         }
     }
 

@@ -1,0 +1,210 @@
+//! Two customers as one person, two again, and a contact that is somebody else's.
+
+use super::calls::{Asked, Input, Output, Which, Whom};
+use super::known::{Known, Merge};
+use super::model::{is, one_if};
+use super::person::{Fact, Set};
+
+impl Known {
+    /// An edge between two; whoever they are, they stay.
+    pub(super) fn merge(
+        &self,
+        number: u16,
+        (one, other): (Whom, Whom),
+        output: Option<&Output>,
+    ) -> Vec<Self> {
+        if self.merges.contains_key(&number) {
+            return self.clone().joined(number, output);
+        }
+        let (Some(one), Some(other)) = (self.meant(one), self.meant(other)) else {
+            return one_if(is(output, &Output::NotFound), self.clone());
+        };
+        if one == other {
+            return one_if(is(output, &Output::Same), self.clone());
+        }
+        let mut after = self.clone();
+        after.merges.insert(number, Merge { between: (one, other), in_force: true });
+        after.joined(number, output)
+    }
+
+    pub(super) fn meant(&self, whom: Whom) -> Option<usize> {
+        match whom {
+            Whom::Named(name) => self.named(name),
+            Whom::Of(_) => None,
+        }
+    }
+
+    /// Of a merge that was taken back meanwhile, the set of the older is shown.
+    fn joined(self, number: u16, output: Option<&Output>) -> Vec<Self> {
+        let Merge { between: (one, other), in_force } = self.merges[&number];
+        match output {
+            None | Some(Output::Accepted) => vec![self],
+            Some(Output::Joined { set, in_force: shown }) if *shown == in_force => {
+                let older = self.older_first(one, other).into_iter().map(|(older, _)| older);
+                older.flat_map(|it| self.clone().consists_of(it, set)).collect()
+            }
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// Which of two is older, as far as their names tell.
+    fn older_first(&self, one: usize, other: usize) -> Vec<(usize, usize)> {
+        match (self.people[one].name, self.people[other].name) {
+            (Some(a), Some(b)) if a < b => vec![(one, other)],
+            (Some(_), Some(_)) => vec![(other, one)],
+            _ => vec![(one, other), (other, one)],
+        }
+    }
+
+    /// Everybody is where they were; what was written meanwhile is where it was written.
+    pub(super) fn unmerge(&self, number: u16, which: Which, output: Option<&Output>) -> Vec<Self> {
+        if self.unmerges.contains_key(&number) {
+            return self.clone().parted(number, output);
+        }
+        let pair = match which {
+            Which::Between(one, other) => self.named(one).zip(self.named(other)),
+            _ => None,
+        };
+        let meant = |(of, merge): (&u16, &Merge)| match which {
+            Which::Merge(it) => it == *of,
+            _ => pair.is_some_and(|(one, other)| {
+                merge.between == (one, other) || merge.between == (other, one)
+            }),
+        };
+        let mut after = self.clone();
+        let mut between = None;
+        for (of, merge) in &mut after.merges {
+            if merge.in_force && meant((of, merge)) {
+                merge.in_force = false;
+                between = Some(merge.between);
+            }
+        }
+        let Some(between) = between else {
+            return one_if(is(output, &Output::NotFound), self.clone());
+        };
+        after.unmerges.insert(number, between);
+        after.parted(number, output)
+    }
+
+    fn parted(self, number: u16, output: Option<&Output>) -> Vec<Self> {
+        let (one, other) = self.unmerges[&number];
+        match output {
+            None | Some(Output::Accepted) => vec![self],
+            Some(Output::Parted { older, younger }) => {
+                let sets = |(first, second): (usize, usize)| {
+                    let known = self.clone().consists_of(first, older).into_iter();
+                    known.flat_map(move |it| it.consists_of(second, younger))
+                };
+                self.older_first(one, other).into_iter().flat_map(sets).collect()
+            }
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// It is theirs, with all that it said and the ties for which it is a reason.
+    pub(super) fn reassign(&self, input: &Input, output: Option<&Output>) -> Vec<Self> {
+        let Asked::Reassign { id, number, to } = input.asked else { return Vec::new() };
+        let Some(interaction) = self.interactions.get(&id) else {
+            return one_if(is(output, &Output::NotFound), self.clone());
+        };
+        if interaction.reassigned.contains(&number) {
+            return self.clone().moved(id, output);
+        }
+        if !interaction.settled {
+            // Nobody asks this here: what waited in it would become somebody's.
+            return Vec::new();
+        }
+        let mut after = self.clone();
+        let interaction = after.interaction(id);
+        let (from, made) = (interaction.person, interaction.made);
+        interaction.reassigned.insert(number);
+        interaction.confirmed = to.is_some();
+        let targets = match to {
+            // Somebody new it already is.
+            None if made => vec![],
+            None => {
+                after.interaction(id).made = true;
+                after.people.push(Default::default());
+                vec![after.people.len() - 1]
+            }
+            Some(whom) => match self.meant(whom) {
+                Some(target) => after.members_meant(id, target),
+                None => return one_if(is(output, &Output::NotFound), self.clone()),
+            },
+        };
+        if targets.is_empty() {
+            return after.moved(id, output);
+        }
+        let known =
+            targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
+        known.flat_map(|it| it.moved(id, output)).collect()
+    }
+
+    /// Whoever is named names a set: of its members, the one whose it is already, else one who has
+    /// what it showed.
+    fn members_meant(&self, id: u16, target: usize) -> Vec<usize> {
+        let interaction = &self.interactions[&id];
+        let members = self.set(target);
+        if members.contains(&interaction.person) {
+            return vec![interaction.person];
+        }
+        let mut matched = members;
+        let owns = |it: &usize, index: usize| self.owners[index].contains(it);
+        matched.retain(|it| interaction.shows.indexes().any(|index| owns(it, index)));
+        if matched.is_empty() { vec![target] } else { matched }
+    }
+
+    /// Gives an interaction, and all that it said, to a customer.
+    fn given(mut self, id: u16, from: usize, to: usize, input: &Input) -> Vec<Self> {
+        if from == to {
+            self.settle(id, to);
+            return vec![self];
+        }
+        let ended = self.interactions[&id].ending.is_some();
+        let (facts, values): (Vec<(u16, Fact)>, Vec<(u16, Set)>) = self.withdraw(id);
+        self.settle(id, to);
+        let interaction = self.interaction(id);
+        interaction.filed |= ended;
+        if interaction.confirmed {
+            interaction.made = false;
+        }
+        for (intent, fact) in facts {
+            self.people[to].facts.insert((intent, id), fact);
+        }
+        let mut all = vec![self];
+        for (name, set) in values {
+            let put = |known: Self| known.set_value(to, name, set, input.span().1);
+            all = all.into_iter().flat_map(put).collect();
+        }
+        let left = |known: Self| known.retire_if_empty(from, to, input.span().1);
+        all.into_iter().flat_map(left).collect()
+    }
+
+    fn moved(self, id: u16, output: Option<&Output>) -> Vec<Self> {
+        let interaction = &self.interactions[&id];
+        let (person, made) = (interaction.person, interaction.made);
+        match output {
+            None | Some(Output::Accepted) => vec![self],
+            Some(Output::Moved { customer, new }) if *new == made => self.called(person, *customer),
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// All that is known of a customer.
+    pub(super) fn look(&self, whom: Whom, input: &Input, output: Option<&Output>) -> Vec<Self> {
+        let Some(person) = self.meant(whom) else {
+            return one_if(is(output, &Output::NotFound), self.clone());
+        };
+        match output {
+            None => vec![self.clone()],
+            Some(Output::Looked { set, owns, shown }) => {
+                let members = self.set(person);
+                let has = |index: usize| members.iter().any(|it| self.owners[index].contains(it));
+                let right = (owns.first, owns.second) == (has(0), has(1))
+                    && super::person::is_shown(&self.members(person), shown, input.span());
+                if right { self.clone().consists_of(person, set) } else { Vec::new() }
+            }
+            Some(_) => Vec::new(),
+        }
+    }
+}

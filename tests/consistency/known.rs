@@ -1,0 +1,261 @@
+//! All that the model knows: people, whose what is, who is one person with whom, and what each is
+//! called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::calls::{Shows, Status};
+use super::person::{Fact, Person, Set};
+
+/// An end, with its amendments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Ending {
+    pub(super) time: i64,
+    pub(super) revision: Option<i64>,
+    /// The content of the end that had no revision.
+    pub(super) plain: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Interaction {
+    pub(super) person: usize,
+    pub(super) settled: bool,
+    pub(super) shows: Shows,
+    /// The identifiers that it is a reason for its customer to have, once it is on file.
+    pub(super) supports: [bool; 2],
+    /// Whether it is on its customer's file: it has ended, or it made a tie.
+    pub(super) filed: bool,
+    /// When it began, and whether the caller said so.
+    pub(super) begun: (i64, bool),
+    /// It made its customer: there is nothing earlier to show.
+    pub(super) made: bool,
+    /// Somebody said that it is the customer whose it is.
+    pub(super) confirmed: bool,
+    /// The channel of its start; none while only its end is known.
+    pub(super) channel: Option<u8>,
+    /// Content by update.
+    pub(super) updates: BTreeMap<u8, u32>,
+    pub(super) reassigned: BTreeSet<u16>,
+    pub(super) intents: BTreeMap<u16, Status>,
+    pub(super) ending: Option<Ending>,
+}
+
+/// An edge between two people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Merge {
+    pub(super) between: (usize, usize),
+    pub(super) in_force: bool,
+}
+
+/// All that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Known {
+    /// Who has each of the two identifiers.
+    pub(super) owners: [BTreeSet<usize>; 2],
+    pub(super) people: Vec<Person>,
+    pub(super) interactions: BTreeMap<u16, Interaction>,
+    pub(super) merges: BTreeMap<u16, Merge>,
+    /// Whom each unmerge was about.
+    pub(super) unmerges: BTreeMap<u16, (usize, usize)>,
+}
+
+impl Known {
+    /// Who a customer is now.
+    pub(super) fn resolve(&self, person: usize) -> usize {
+        self.people[person].moved_to.map_or(person, |next| self.resolve(next))
+    }
+
+    /// Everybody who is one person with this one, in order.
+    pub(super) fn set(&self, person: usize) -> Vec<usize> {
+        let mut members = vec![self.resolve(person)];
+        let mut next = 0;
+        while next < members.len() {
+            for merge in self.merges.values().filter(|it| it.in_force) {
+                let (one, other) = merge.between;
+                let far = match members[next] {
+                    it if it == one => other,
+                    it if it == other => one,
+                    _ => continue,
+                };
+                if !members.contains(&far) {
+                    members.push(far);
+                }
+            }
+            next += 1;
+        }
+        members.sort_unstable();
+        members
+    }
+
+    pub(super) fn members(&self, person: usize) -> Vec<&Person> {
+        self.set(person).into_iter().map(|it| &self.people[it]).collect()
+    }
+
+    /// Whom a ref names now.
+    pub(super) fn named(&self, name: u32) -> Option<usize> {
+        let holder = self.people.iter().position(|it| it.name == Some(name))?;
+        Some(self.resolve(holder))
+    }
+
+    /// All that may be so when a customer is called by this ref: it is the oldest member's.
+    pub(super) fn called(self, person: usize, name: Option<u32>) -> Vec<Self> {
+        let Some(name) = name else { return Vec::new() };
+        let members = self.set(person);
+        let holders = match self.people.iter().position(|it| it.name == Some(name)) {
+            Some(holder) => vec![holder],
+            None => members.iter().copied().filter(|it| self.people[*it].name.is_none()).collect(),
+        };
+        let oldest = |holder: usize| {
+            let mut known = self.clone();
+            if !members.contains(&holder) || !known.is_called(holder, name) {
+                return None;
+            }
+            for other in members.iter().filter(|it| **it != holder) {
+                let other = &mut known.people[*other];
+                match other.name {
+                    Some(other) if other < name => return None,
+                    Some(_) => {}
+                    None => other.younger_than = other.younger_than.max(Some(name)),
+                }
+            }
+            Some(known)
+        };
+        holders.into_iter().filter_map(oldest).collect()
+    }
+
+    /// All that may be so when these are the members of a customer's set.
+    pub(super) fn consists_of(self, person: usize, names: &[u32]) -> Vec<Self> {
+        let members = self.set(person);
+        let known: Vec<u32> = members.iter().filter_map(|it| self.people[*it].name).collect();
+        let in_order = names.is_sorted() && known.iter().all(|it| names.contains(it));
+        if members.len() != names.len() || !in_order {
+            return Vec::new();
+        }
+        let new = names.iter().filter(|name| !known.contains(name));
+        let mut all = vec![self];
+        for name in new {
+            let one = |known: Self| {
+                let unnamed = members.iter().filter(|it| known.people[**it].name.is_none());
+                let unnamed: Vec<usize> = unnamed.copied().collect();
+                unnamed.into_iter().filter_map(move |it| {
+                    let mut known = known.clone();
+                    known.is_called(it, *name).then_some(known)
+                })
+            };
+            all = all.into_iter().flat_map(one).collect();
+        }
+        all
+    }
+
+    /// Whether this may be a customer's own ref; remembers that it is.
+    fn is_called(&mut self, person: usize, name: u32) -> bool {
+        if let Some(known) = self.people[person].name {
+            return known == name;
+        }
+        let fresh = self.people.iter().all(|other| other.name != Some(name));
+        self.people[person].name = Some(name);
+        fresh && self.people[person].younger_than < Some(name)
+    }
+
+    /// Settles an interaction: what it showed is the customer's from now on, but for what another
+    /// member of their set has, and they have not.
+    pub(super) fn settle(&mut self, id: u16, person: usize) {
+        let shows = self.interactions[&id].shows;
+        let others: Vec<usize> = self.set(person).into_iter().filter(|it| *it != person).collect();
+        let mut filed = false;
+        let mut supports = self.interactions[&id].supports;
+        for index in shows.indexes() {
+            let owners = &mut self.owners[index];
+            if !owners.contains(&person) && others.iter().any(|it| owners.contains(it)) {
+                continue;
+            }
+            filed |= owners.insert(person);
+            supports[index] = true;
+        }
+        // Somebody without any tie is held by their contacts alone.
+        filed |= self.owners.iter().all(|owners| !owners.contains(&person));
+        let interaction = self.interaction(id);
+        (interaction.person, interaction.settled, interaction.supports) = (person, true, supports);
+        interaction.filed |= filed;
+    }
+
+    /// Takes an interaction from its customer with all that it gave them; the ties stay for which
+    /// another contact on their file is a reason.
+    pub(super) fn withdraw(&mut self, id: u16) -> (Vec<(u16, Fact)>, Vec<(u16, Set)>) {
+        let from = self.interaction(id).person;
+        for index in 0..self.owners.len() {
+            let stays = |(other, it): (&u16, &Interaction)| {
+                *other != id && it.person == from && it.filed && it.supports[index]
+            };
+            if self.interactions[&id].supports[index] && !self.interactions.iter().any(stays) {
+                self.owners[index].remove(&from);
+            }
+        }
+        let interaction = self.interaction(id);
+        (interaction.settled, interaction.filed) = (false, false);
+        interaction.supports = [false; 2];
+        let person = &mut self.people[from];
+        let own = |it: &(&(u16, u16), &Fact)| it.0.1 == id;
+        let facts: Vec<(u16, Fact)> =
+            person.facts.iter().filter(own).map(|((intent, _), fact)| (*intent, *fact)).collect();
+        person.facts.retain(|(_, of), _| *of != id);
+        let values = person.variables.iter().flat_map(|(name, sets)| {
+            sets.iter().filter(|set| set.by == id).map(|set| (*name, *set))
+        });
+        let values: Vec<(u16, Set)> = values.collect();
+        values.iter().for_each(|(name, set)| person.forget(*name, *set));
+        (facts, values)
+    }
+
+    /// Whoever is left with nothing is gone, and their ref resolves to another. Whether what has
+    /// expired is something is open: it may have been swept.
+    pub(super) fn retire_if_empty(self, person: usize, to: usize, now: i64) -> Vec<Self> {
+        let on_file = self.interactions.values().any(|it| it.person == person && it.filed);
+        let owns = self.owners.iter().any(|owners| owners.contains(&person));
+        let alone = self.set(person).len() == 1;
+        let left = &self.people[person];
+        let values = || left.variables.values().flatten();
+        let says = !left.facts.is_empty() || values().any(|set| set.expire > now);
+        if person == to || !alone || on_file || owns || says {
+            return vec![self];
+        }
+        let swept = values().next().is_none();
+        let mut gone = self.clone();
+        gone.people[person].moved_to = Some(to);
+        if swept { vec![gone] } else { vec![gone, self] }
+    }
+
+    /// Adds a value to a customer's. The newest by event time stands; of one moment, the one that
+    /// was written later. What comes late ends with what hides it. Whether something that has
+    /// expired still hides what was earlier, but is said later, is open: it may have been swept.
+    pub(super) fn set_value(self, person: usize, name: u16, new: Set, now: i64) -> Vec<Self> {
+        let hidden = self.people[person].standing(name).filter(|standing| standing.at > new.at);
+        let mut all = Vec::new();
+        if let Some(standing) = hidden {
+            let mut known = self.clone();
+            let late = Set { expire: new.expire.min(standing.expire), ..new };
+            known.people[person].put(name, late);
+            all.push(known);
+        }
+        if hidden.is_none_or(|standing| standing.expire <= now) {
+            let mut known = self;
+            if let Some(swept) = hidden {
+                known.people[person].forget(name, swept);
+            }
+            known.people[person].put(name, new);
+            all.push(known);
+        }
+        all
+    }
+
+    /// An interaction that was looked at before, with its customer as they are now.
+    pub(super) fn interaction(&mut self, id: u16) -> &mut Interaction {
+        let person = self.resolve(self.interactions[&id].person);
+        let interaction = self.interactions.get_mut(&id).expect("it was looked at before");
+        interaction.person = person;
+        interaction
+    }
+
+    pub(super) fn is_gone(&self, interaction: &Interaction) -> bool {
+        self.people[interaction.person].removed
+    }
+}
