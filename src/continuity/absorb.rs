@@ -10,7 +10,8 @@ use super::filing;
 use super::naming::{member_meant, name_as, resolve, whom};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
-use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
+use super::retiring;
+use super::settling::{customer_of, move_to, new_customer, refresh, settle, withdraw};
 use super::signing_in;
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
@@ -381,7 +382,7 @@ async fn retire_left(
     customer: CustomerId,
 ) -> Result<(), Error> {
     if let Some(left) = customer_of(&std::mem::take(&mut state.left)) {
-        settling::retire_if_empty(desk, left, customer, interaction).await?;
+        retiring::retire_if_empty(desk, left, customer, interaction).await?;
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ pub mod reassign_interaction;
 mod recognise;
 pub mod record;
 pub mod resolve_conflict;
+mod retiring;
 mod sealing;
 pub mod service;
 mod settling;

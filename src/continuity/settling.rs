@@ -10,16 +10,15 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
-use super::joining;
 use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
+use super::retiring;
 use super::signing_in;
 use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::Disclosure;
 use crate::identity::{Assurance, Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
@@ -227,7 +226,7 @@ struct OnFile {
 }
 
 /// The contacts that stay on a customer's file without this one.
-async fn remaining(
+pub(super) async fn remaining(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
     without: Token,
@@ -316,7 +315,7 @@ pub(super) async fn move_to(
     }
     for old in from.into_iter().chain(customer_of(&state.left)) {
         if old != to {
-            retire_if_empty(desk, old, to, interaction).await?;
+            retiring::retire_if_empty(desk, old, to, interaction).await?;
         }
     }
     state.left.clear();
@@ -346,50 +345,6 @@ fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
         proof: looked.proof,
         anonymous: looked.anonymous.clone(),
     }
-}
-
-/// Lets an empty customer's ref resolve to another.
-pub(super) async fn retire_if_empty(
-    desk: &mut Desk<'_, '_>,
-    old: CustomerId,
-    to: CustomerId,
-    interaction: Token,
-) -> Result<(), Error> {
-    if desk.working.get(&old).is_some_and(|one| one.is_new() && one.links().is_empty()) {
-        // It was made by this very operation, and nobody has heard of it.
-        desk.working.remove(&old);
-        return Ok(());
-    }
-    let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
-    // A protected person's ref keeps its protection, and a member of a set stays one.
-    let kept = |person: &Remembered| {
-        load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
-    };
-    let joined = desk.working.get(&old).is_some_and(|working| working.row.set_name.is_some());
-    if joined || person.is_none_or(|person| kept(&person)) {
-        return Ok(());
-    }
-    if !remaining(desk, old, interaction).await?.is_empty() {
-        return Ok(());
-    }
-    let tenant = desk.tenant_id();
-    let (blocks, facts) = desk
-        .reads
-        .load(Box::new(move |connection| {
-            Box::pin(async move {
-                let blocks = history::blocks_of(connection, tenant, old, None).await?;
-                Ok((blocks, history::facts(connection, tenant, old, None).await?))
-            })
-        }))
-        .await?;
-    // A contact that goes on is not on file yet; what it said is theirs.
-    let said = blocks.iter().map(|block| block.interaction);
-    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
-    if desk.take_in_hand(old).await?.links().is_empty() && !said {
-        joining::drop_proposals(desk, old).await?;
-        desk.take_in_hand(old).await?.touch().moved_to = Some(to);
-    }
-    Ok(())
 }
 
 pub(super) fn customer_of(bytes: &[u8]) -> Option<CustomerId> {
