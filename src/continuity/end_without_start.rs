@@ -100,7 +100,7 @@ impl EndOperation {
         state.named = customer.0.to_vec();
         state.hints = hints.iter().map(recognise::hint_record).collect();
         let looked = look(desk, hints, Some(customer), None).await?;
-        let decision = judge(desk, &looked, Some(customer), now);
+        let decision = judge(desk, &looked, Some(customer), state);
         let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
         record.recommendation = Recommendation::Reuse.code();
         record.assurance = Assurance::Carried.code();

@@ -144,6 +144,10 @@ record! {
         /// Whether it was inherited from the interaction it continues.
         #[prost(bool, tag = "8")]
         pub inherited: bool,
+        /// How many of the tenant's own decisions the weights were fitted on; 0 for the default
+        /// weights.
+        #[prost(int64, tag = "9")]
+        pub fitted_on: i64,
     }
 
     /// What an interaction said of one matter.
@@ -254,6 +258,9 @@ record! {
         /// Code of the audience.
         #[prost(int64, tag = "5")]
         pub audience: i64,
+        /// Whether somebody, or a VERIFIED token, said whose it is.
+        #[prost(bool, tag = "6")]
+        pub vouched: bool,
     }
 
     /// An interaction as it stands: what the newest journal row holds.

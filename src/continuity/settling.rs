@@ -91,10 +91,13 @@ pub(super) async fn settle(
         }
         let kind = HintKind::from_code(support.kind);
         let news = add_support(&mut state.supports, support);
-        let ended = state.ending.as_ref().filter(|_| state.counted && news);
-        if let (Some(ending), Some(kind)) = (ended, kind) {
+        let ended = state.ending.as_ref().filter(|_| state.counted).map(|it| Time(it.end_time));
+        if let (Some(ended), Some(kind), true) = (ended, kind, news) {
             // It has fed the counters already: what it shows late is counted now.
-            desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
+            desk.take_in_hand(customer).await?.count_use(token, ended, kind);
+        }
+        if let Some(ended) = ended.filter(|_| filing::is_vouched(state)) {
+            desk.take_in_hand(customer).await?.confirm_use(token, ended);
         }
     }
     // A customer without any link is held by this contact alone.
@@ -225,6 +228,9 @@ fn refold(
                 (link.weight, link.newest) =
                     used(link.weight, link.newest, link.uses, *ended, kind);
                 link.uses += 1;
+                if record.vouched {
+                    link.confirmed = link.confirmed.max(*ended);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::context::{
 };
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
-use crate::continuity::record::{ContactRecord, EndingRecord, IntentRecord, State};
+use crate::continuity::record::{ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State};
 use crate::continuity::{Answer, Degraded, Warning};
 use crate::identity::{Assurance, Recommendation, probability};
 use crate::ids::CustomerId;
@@ -85,7 +85,7 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         return proto::Identity {
             level: proto::ConfidenceLevel::Low.into(),
             recommendation: proto::Recommendation::Ignore.into(),
-            calibration: Some(calibration(decision.model_version)),
+            calibration: Some(calibration(&decision)),
             ..Default::default()
         };
     }
@@ -116,15 +116,19 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         evidence: evidence.collect(),
         candidates: if named { candidates.collect() } else { Vec::new() },
         conflicts: if private { conflicts.collect() } else { Vec::new() },
-        calibration: Some(calibration(decision.model_version)),
+        calibration: Some(calibration(&decision)),
     }
 }
 
-fn calibration(model_version: String) -> proto::Calibration {
+fn calibration(decision: &DecisionRecord) -> proto::Calibration {
+    let basis = match decision.fitted_on {
+        0 => proto::CalibrationBasis::Default,
+        _ => proto::CalibrationBasis::Tenant,
+    };
     proto::Calibration {
-        model_version,
-        basis: proto::CalibrationBasis::Default.into(),
-        sample_size: 0,
+        model_version: decision.model_version.clone(),
+        basis: basis.into(),
+        sample_size: i32::try_from(decision.fitted_on).unwrap_or(i32::MAX),
     }
 }
 

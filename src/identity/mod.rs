@@ -15,6 +15,7 @@
 mod decision;
 mod email;
 mod external;
+mod features;
 mod hints;
 mod label;
 mod linking;
@@ -32,7 +33,8 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use decision::decide;
+pub use decision::{decide, features};
+pub use features::{FEATURES, Feature, Features};
 pub use hints::{
     Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
 };
@@ -51,4 +53,4 @@ pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
     PrimaryIdentifier, Recommendation, VISITOR, Verification,
 };
-pub use weights::Weights;
+pub use weights::{Fitted, Weights};

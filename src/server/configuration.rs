@@ -1,6 +1,7 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
 mod web_token;
+pub(crate) mod weights;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,7 @@ struct PolicyFile {
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
     web_token: Option<WebTokenFile>,
+    weights: Option<PathBuf>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
 
@@ -130,11 +132,12 @@ impl Configuration {
             ConfigurationError(error.into_iter().map(said).collect())
         })?;
         let mut wrong = Vec::new();
-        let default = policy(&file.policy, TenantPolicy::default(), "policy", &mut wrong);
+        let folder = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let default = policy(&file.policy, TenantPolicy::default(), "policy", folder, &mut wrong);
         let mut by_tenant = BTreeMap::new();
         for (name, own) in &file.tenants {
             let place = format!("tenants.{name}");
-            let merged = policy(own, default.clone(), &place, &mut wrong);
+            let merged = policy(own, default.clone(), &place, folder, &mut wrong);
             by_tenant.insert(name.clone(), Arc::new(merged));
         }
         let server = file.server;
@@ -203,6 +206,7 @@ fn policy(
     file: &PolicyFile,
     base: TenantPolicy,
     place: &str,
+    folder: &Path,
     wrong: &mut Vec<String>,
 ) -> TenantPolicy {
     let mut identity: Policy = base.identity;
@@ -260,7 +264,29 @@ fn policy(
     }
     let web_token =
         web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
-    TenantPolicy { identity, time_zone, locale, default_ttl_seconds, max_ttl_seconds, web_token }
+    let weights = match &file.weights {
+        None => base.weights,
+        Some(_) if place == "policy" => {
+            wrong.push("policy.weights: are fitted on one tenant, and are that tenant's".into());
+            base.weights
+        }
+        Some(file) => weights::read(&folder.join(file)).map_or_else(
+            |mistakes| {
+                wrong.extend(mistakes.iter().map(|one| format!("{place}.weights: {one}")));
+                Arc::default()
+            },
+            Arc::new,
+        ),
+    };
+    TenantPolicy {
+        identity,
+        weights,
+        time_zone,
+        locale,
+        default_ttl_seconds,
+        max_ttl_seconds,
+        web_token,
+    }
 }
 
 fn namespace(

@@ -117,7 +117,7 @@ pub async fn people(
         };
         found.insert(customer.customer, Person { row: customer, links: Vec::new() });
     }
-    let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier FROM link \
+    let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier, confirmed FROM link \
                WHERE tenant = $1 AND customer";
     for row in statement::select_in(connection, tenant, sql, ids, "").await? {
         let link = LinkRow {
@@ -128,6 +128,7 @@ pub async fn people(
             weight: f64::from_bits(row.try_get::<i64, _>(4)? as u64),
             newest: time(&row, 5)?,
             identifier: row.try_get(6)?,
+            confirmed: time(&row, 7)?,
         };
         if let Some(person) = found.get_mut(&link.customer) {
             person.links.push(link);
