@@ -90,9 +90,16 @@ pub struct Remembered {
     pub context: Option<Arc<Context>>,
     /// What was added to their context since, oldest first.
     pub news: Vec<Arc<News>>,
+    /// All members of the set they belong to, themselves too; none while alone.
+    pub members: Vec<CustomerId>,
 }
 
 impl Remembered {
+    /// What the set they belong to is called: its oldest member; themselves while alone.
+    pub fn set_name(&self) -> CustomerId {
+        self.row.set_name.unwrap_or(self.row.customer)
+    }
+
     /// Whether all of the context is there.
     pub fn is_opened(&self) -> bool {
         self.context.is_some() && self.news.is_empty()
@@ -104,7 +111,7 @@ impl Weight for Remembered {
         let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
         let context = self.context.as_ref().map_or(0, |context| context.approximate_bytes());
         let news: usize = self.news.iter().map(|news| news.weight()).sum();
-        (256 + links + news) as u64 + u64::from(context)
+        (256 + links + news + 16 * self.members.len()) as u64 + u64::from(context)
     }
 }
 

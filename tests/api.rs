@@ -9,10 +9,14 @@ mod api {
     mod bad_input;
     mod bad_reads;
     mod circumstances;
+    mod duplicates;
     mod idempotency;
     mod key_sets;
+    mod merging;
+    mod merging_twice;
     mod moving;
     mod reading;
+    mod reassigning;
     mod remembering;
     mod replay;
     mod settling;

@@ -106,6 +106,10 @@ pub(super) fn person(
     operation: &Committed<'_>,
 ) -> Option<Remembered> {
     let Committed { read, effects } = operation;
+    if !effects.merges.is_empty() {
+        // Who belongs to whom has changed.
+        return None;
+    }
     let customer = row.customer;
     let Some((_, stamp)) = read.customers.iter().find(|(known, _)| *known == customer) else {
         return made(row, effects);
@@ -126,6 +130,7 @@ pub(super) fn person(
         key: Arc::clone(&before.key),
         context: before.context.clone().filter(|_| !forgets),
         news,
+        members: before.members.clone(),
     })
 }
 
@@ -138,6 +143,7 @@ fn made(row: &CustomerRow, effects: &Effects) -> Option<Remembered> {
         key: Arc::clone(key),
         context: Some(Arc::new(Context::default())),
         news: vec![Arc::new(News::of(row.customer, effects))],
+        members: Vec::new(),
     })
 }
 

@@ -1,6 +1,9 @@
 //! All that is remembered of one customer, or of a merged set, in the form in
 //! which the cache keeps it.
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use super::history::PastInteraction;
 use super::intents::IntentFact;
 use super::profile::AttributeWrite;
@@ -18,6 +21,27 @@ pub struct Context {
     pub profile: Vec<AttributeWrite>,
     /// Earlier contacts, newest first.
     pub history: Vec<PastInteraction>,
+}
+
+impl Context {
+    /// What is remembered of customers who are one person, as if it had always been one.
+    pub fn gathered(contexts: Vec<Arc<Self>>) -> Arc<Self> {
+        let mut contexts = contexts;
+        if contexts.len() == 1
+            && let Some(alone) = contexts.pop()
+        {
+            return alone;
+        }
+        let mut whole = Self::default();
+        for context in &contexts {
+            whole.facts.extend(context.facts.iter().cloned());
+            whole.variables.extend(context.variables.iter().cloned());
+            whole.profile.extend(context.profile.iter().cloned());
+            whole.history.extend(context.history.iter().cloned());
+        }
+        whole.history.sort_by_key(|past| Reverse((past.end, past.interaction)));
+        Arc::new(whole)
+    }
 }
 
 impl std::fmt::Debug for Context {

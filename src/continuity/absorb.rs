@@ -6,6 +6,7 @@ use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::filing;
+use super::naming::{member_meant, name_as, resolve};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
@@ -113,17 +114,6 @@ fn vouch(state: &mut State, news: &News, ceiling: Option<Assurance>) {
     }
 }
 
-/// The customer that a ref names now; `None` for one that nobody has.
-pub(super) async fn resolve(
-    desk: &mut Desk<'_, '_>,
-    named: &str,
-) -> Result<Option<CustomerId>, Error> {
-    match CustomerId::parse_ref(named) {
-        Some(id) => Ok(desk.person(id, false).await?.map(|person| person.row.customer)),
-        None => Ok(None),
-    }
-}
-
 pub(super) fn hints_of(state: &State) -> Vec<Hint> {
     state.hints.iter().filter_map(hint).collect()
 }
@@ -169,7 +159,9 @@ async fn own_customer(desk: &mut Desk<'_, '_>, state: &State) -> Result<Option<C
     let made = customer_of(&state.customer).filter(|_| state.made_customer && state.feedback == 0);
     let Some(made) = made else { return Ok(None) };
     let person = desk.person(made, false).await?;
-    Ok(person.filter(|person| person.row.contacts == 0).map(|person| person.row.customer))
+    // Once merged with somebody, it is known who it is.
+    let unused = person.filter(|it| it.row.contacts == 0 && it.members.is_empty());
+    Ok(unused.map(|person| person.row.customer))
 }
 
 /// Looks at all hints so far, and what the rules say of them.
@@ -232,6 +224,7 @@ async fn keep(
     let at = Time(state.start_time);
     let mut record = recognise::record(desk, looked, decision, at, asks).await?;
     let own = |one: &CandidateRecord| one.customer == state.customer;
+    name_as(&mut record, looked, customer);
     if !record.candidates.iter().any(own) {
         // What was decided on this customer stays what is said of them.
         let known = earlier.candidates.iter().find(|one| own(one)).cloned();
@@ -264,6 +257,8 @@ async fn take_up(
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {
+            let best = member_meant(desk, state, looked, best).await?;
+            state.decision.iter_mut().for_each(|record| name_as(record, looked, best));
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
             become_of(desk, state, interaction, best, looked, basis).await?;
             state.made_customer = false;
@@ -316,6 +311,10 @@ async fn follow(
             Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
             None => None,
         },
+        None => None,
+    };
+    let target = match target {
+        Some(target) => Some(member_meant(desk, state, looked, target).await?),
         None => None,
     };
     state.feedback = match (confirmed, target) {

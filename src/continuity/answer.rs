@@ -3,6 +3,7 @@
 //! Nothing is cut here: `context::disclose` decides what of it may be shown, and transport shows no
 //! more than that.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Error;
@@ -122,6 +123,8 @@ pub struct Settled {
     /// Whether the context holds what this very decision wrote; else it must be read.
     pub(super) complete: bool,
     pub(super) disclosure: Disclosure,
+    /// What the sets of the candidates are called, where they belong to one.
+    pub(super) set_names: HashMap<CustomerId, CustomerId>,
     pub(super) labels: Vec<(crate::ids::Token, Arc<str>)>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -138,11 +141,25 @@ pub(super) async fn settled(
         Some(id) => as_left(desk, id, &labels).await?,
         None => None,
     };
+    let set_names = set_names(desk, &state).await?;
     let (customer, context, complete, disclosure) = match left {
         Some(left) => (Some(left.customer), left.context, left.complete, left.disclosure),
         None => (id, Arc::default(), true, Disclosure::Normal),
     };
-    Ok(Settled { state, customer, context, complete, disclosure, labels, warnings })
+    Ok(Settled { state, customer, context, complete, disclosure, set_names, labels, warnings })
+}
+
+/// What the candidates' sets are called. A settled contact's own customer is answered anyhow.
+async fn set_names(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+) -> Result<HashMap<CustomerId, CustomerId>, Error> {
+    let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
+    let ids: Vec<CustomerId> =
+        candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
+    let people = desk.people(&ids, false).await?;
+    let joined = people.values().filter(|person| !person.members.is_empty());
+    Ok(joined.map(|person| (person.row.customer, person.set_name())).collect())
 }
 
 /// How sure it is by now: the decision, lifted by what somebody said in this interaction.
@@ -225,8 +242,14 @@ pub struct Wish {
 
 /// Makes the answer that this caller may see.
 pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) -> Answer {
-    let Settled { state, customer, context, disclosure, warnings, .. } = settled;
+    let Settled { mut state, customer, context, disclosure, set_names, warnings, .. } = settled;
     let mut standing = standing(&state);
+    for candidate in state.decision.iter_mut().flat_map(|decision| &mut decision.candidates) {
+        let name = customer_of(&candidate.customer).and_then(|id| set_names.get(&id));
+        if let Some(name) = name {
+            candidate.customer = name.0.to_vec();
+        }
+    }
     let said = said_yes(&state);
     let policy = &caller.tenant.policy;
     let view = Viewpoint {

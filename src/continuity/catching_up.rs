@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::load::{disclosure, open_block, open_contact, open_fact, values_of};
 use super::service::Service;
 use super::tenant::Tenant;
+use super::working::Working;
 use crate::cache::{News, Remembered};
 use crate::context::{Context, Disclosure};
 use crate::ids::{CustomerId, Token};
@@ -49,6 +50,7 @@ pub(super) fn caught_up(
         key: Arc::clone(&person.key),
         context: Some(Arc::new(context)),
         news: Vec::new(),
+        members: person.members.clone(),
     }))
 }
 
@@ -107,8 +109,9 @@ fn add_fact(
     Ok(())
 }
 
-/// A customer as a decision leaves them.
+/// A customer, with the set they belong to, as a decision leaves them.
 pub(super) struct Left {
+    /// What the set is called.
     pub customer: CustomerId,
     pub context: Arc<Context>,
     /// Whether the context holds what the decision writes; else it is as it was before, and only
@@ -123,39 +126,69 @@ pub(super) async fn as_left(
     id: CustomerId,
     labels: &Labels,
 ) -> Result<Option<Left>, Error> {
-    let made = desk.working.get(&id).filter(|working| working.is_new()).map(|working| Remembered {
+    let made = desk.working.get(&id).filter(|working| working.is_new()).map(made);
+    let members = match made {
+        Some(made) => vec![Arc::new(made)],
+        None => match desk.person(id, true).await? {
+            Some(person) => desk.set_of(&person, true).await?,
+            None => return Ok(None),
+        },
+    };
+    let mut contexts = Vec::with_capacity(members.len());
+    // Who is one person with whom changes with this decision: only the store will tell.
+    let mut complete = desk.effects.merges.is_empty();
+    for member in &members {
+        let after = context_as_left(desk, member, labels)?;
+        complete &= after.is_some();
+        let before = || member.context.clone().unwrap_or_default();
+        contexts.push(after.unwrap_or_else(before));
+    }
+    let customer = members.first().map_or(id, |member| member.set_name());
+    let disclosure = strictest(&members);
+    Ok(Some(Left { customer, context: Context::gathered(contexts), complete, disclosure }))
+}
+
+/// The strictest of the rules of those who are one person.
+pub(super) fn strictest(members: &[Arc<Remembered>]) -> Disclosure {
+    let rules = members.iter().map(|member| disclosure(member));
+    rules.max_by_key(|rule| rule.code()).unwrap_or(Disclosure::Normal)
+}
+
+/// A customer that this very decision makes.
+fn made(working: &Working) -> Remembered {
+    Remembered {
         row: working.row.clone(),
         links: Vec::new(),
         key: Arc::clone(&working.key),
         context: Some(Arc::default()),
         news: Vec::new(),
-    });
-    let person = match made {
-        Some(made) => Arc::new(made),
-        None => match desk.person(id, true).await? {
-            Some(person) => person,
-            None => return Ok(None),
-        },
-    };
-    let customer = person.row.customer;
+        members: Vec::new(),
+    }
+}
+
+/// One customer's context as this decision leaves it; `None` where only the store can tell.
+fn context_as_left(
+    desk: &Desk<'_, '_>,
+    person: &Remembered,
+    labels: &Labels,
+) -> Result<Option<Arc<Context>>, Error> {
     let before = person.context.clone().unwrap_or_default();
-    let disclosure = disclosure(&person);
-    let after = match change_of(desk, customer) {
-        Change::None => Some(Arc::clone(&before)),
+    match change_of(desk, person.row.customer) {
+        Change::None => Ok(Some(before)),
         Change::Adds(news) => {
             let person = Remembered {
                 row: person.row.clone(),
                 links: Vec::new(),
                 key: Arc::clone(&person.key),
-                context: Some(Arc::clone(&before)),
+                context: Some(before),
                 news: vec![Arc::new(news)],
+                members: Vec::new(),
             };
-            caught_up(desk.service, desk.tenant, &person, labels)?.and_then(|person| person.context)
+            let after = caught_up(desk.service, desk.tenant, &person, labels)?;
+            Ok(after.and_then(|person| person.context))
         }
-        Change::TakesAway => None,
-    };
-    let complete = after.is_some();
-    Ok(Some(Left { customer, context: after.unwrap_or(before), complete, disclosure }))
+        Change::TakesAway => Ok(None),
+    }
 }
 
 /// What a decision is about to do to a customer's context.

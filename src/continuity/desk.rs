@@ -4,7 +4,7 @@
 //! Look-ups go to the cache first, unless the decision is made inside the writer's transaction.
 //! Whatever was looked up is in the read set: the decision is written only while it still holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Error;
@@ -20,6 +20,7 @@ use crate::crypto::{DataKey, key_id};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::gate::Gate;
 use crate::store::read::{self, JournalEntry, Owners};
+use crate::store::rows::Verb;
 use crate::store::{Effects, Proposal, ReadSet, Reads};
 
 /// An interaction as the journal knows it.
@@ -155,6 +156,72 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(found)
     }
 
+    /// The same, and everybody who belongs to one set with them.
+    pub async fn sets(
+        &mut self,
+        ids: &[CustomerId],
+        with_context: bool,
+    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+        if !self.reads.uses_cache() {
+            return self.sets_of_one_moment(ids, with_context).await;
+        }
+        // Read one after the other: the commit checks that all of it held at once.
+        let mut found = self.people(ids, with_context).await?;
+        let others: BTreeSet<CustomerId> = found
+            .values()
+            .flat_map(|person| person.members.iter().copied())
+            .filter(|member| !found.contains_key(member))
+            .collect();
+        if !others.is_empty() {
+            let others: Vec<CustomerId> = others.into_iter().collect();
+            found.extend(self.people(&others, with_context).await?);
+        }
+        Ok(found)
+    }
+
+    /// Past the cache no commit will check what was read: a member who left meanwhile must not be
+    /// shown with those who stayed.
+    async fn sets_of_one_moment(
+        &mut self,
+        ids: &[CustomerId],
+        with_context: bool,
+    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+        let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
+        let ids = ids.to_vec();
+        let loaded = self
+            .reads
+            .load(Box::new(move |connection| {
+                Box::pin(async move {
+                    super::load::sets(&service, &owner, connection, &ids, with_context).await
+                })
+            }))
+            .await??;
+        let mut found = HashMap::with_capacity(loaded.len());
+        for person in loaded {
+            let person = Arc::new(person);
+            self.saw(&person);
+            found.insert(person.row.customer, person);
+        }
+        Ok(found)
+    }
+
+    /// The set of a customer that exists, themselves first; with their contexts if asked.
+    pub async fn set_of(
+        &mut self,
+        person: &Arc<Remembered>,
+        with_context: bool,
+    ) -> Result<Vec<Arc<Remembered>>, Error> {
+        let id = person.row.customer;
+        if person.members.is_empty() && (!with_context || person.is_opened()) {
+            return Ok(vec![Arc::clone(person)]);
+        }
+        let mut found = self.sets(&[id], with_context).await?;
+        let own = found.remove(&id).ok_or(Error::CustomerNotFound)?;
+        let others: BTreeMap<CustomerId, Arc<Remembered>> =
+            own.members.iter().filter_map(|member| found.remove_entry(member)).collect();
+        Ok([own].into_iter().chain(others.into_values()).collect())
+    }
+
     /// A customer from the cache; asked for with their context, they have caught up.
     fn remembered(
         &self,
@@ -216,6 +283,27 @@ impl<'d, 'c> Desk<'d, 'c> {
         };
         let state = slot.open(self.tenant.id, &key, &entry.state)?;
         Ok(Some(Known { entry, state }))
+    }
+
+    /// Refuses a request that the journal holds already.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyDone`] for the same content, [`Error::RequestConflict`] for other content.
+    pub async fn not_done(
+        &mut self,
+        request: Token,
+        verb: Verb,
+        fingerprint: &[u8],
+    ) -> Result<(), Error> {
+        let entry = self.entry(request).await?;
+        let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
+        self.read.interactions.push((request, position));
+        let done = entry.iter().flat_map(|it| &it.guards).find(|guard| guard.verb == verb);
+        match done {
+            None => Ok(()),
+            Some(done) if done.fingerprint == fingerprint => Err(Error::AlreadyDone),
+            Some(_) => Err(Error::RequestConflict),
+        }
     }
 
     /// Whether the journal holds anything of an interaction that was asked for, were it only that

@@ -5,17 +5,19 @@
 use std::sync::Arc;
 
 use super::Error;
-use super::absorb::{Feedback, News, absorb, resolve};
+use super::absorb::{Feedback, News, absorb};
 use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::desk::{Desk, Known};
 use super::ending::{self, Outcome};
 use super::filing;
 use super::journaling::{self, Entry};
+use super::naming::resolve;
 use super::record::{About, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord};
 use super::service::Service;
 use super::settling::customer_of;
 use super::update_interaction::later_hints;
+use super::working::Working;
 use crate::clock::Time;
 use crate::context::{Disclosure, Sensitivity};
 use crate::identity::{Attestation, Direction, LineType, RawHints, Verification};
@@ -182,8 +184,8 @@ async fn answer(
 ) -> Result<Ended, Error> {
     let ending = state.ending.clone().unwrap_or_default();
     let customer = match customer_of(&state.customer) {
-        Some(id) if desk.working.contains_key(&id) => Some(id),
-        Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
+        Some(id) if desk.working.get(&id).is_some_and(Working::is_new) => Some(id),
+        Some(id) => desk.person(id, false).await?.map(|person| person.set_name()),
         None => None,
     };
     Ok(Ended {

@@ -2,11 +2,12 @@
 //! start says of itself, and is decided as one, unless the caller's own system says whose it was.
 
 use super::Error;
-use super::absorb::{absorb, resolve};
+use super::absorb::absorb;
 use super::answer::Warning;
 use super::continuation::{continued, inherit};
 use super::desk::Desk;
 use super::end_interaction::EndOperation;
+use super::naming::resolve;
 use super::recognise::{self, judge, look};
 use super::record::State;
 use super::settling::settle;
@@ -100,6 +101,7 @@ impl EndOperation {
         state.named = customer.0.to_vec();
         state.hints = hints.iter().map(recognise::hint_record).collect();
         let looked = look(desk, hints, Some(customer), None).await?;
+        let customer = looked.member(customer);
         let decision = judge(desk, &looked, Some(customer), state);
         let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
         record.recommendation = Recommendation::Reuse.code();

@@ -44,6 +44,18 @@ pub enum Error {
     /// A time in the past without the backfill role.
     #[error("the backfill role is required")]
     BackfillRequired,
+    /// This request id was used with other content.
+    #[error("requested with other content")]
+    RequestConflict,
+    /// The two are the same customer already.
+    #[error("the same customer")]
+    SameCustomer,
+    /// More customers would be one person than a set may hold.
+    #[error("too many customers in one set")]
+    SetTooLarge,
+    /// No such merge is in force.
+    #[error("no such merge")]
+    MergeNotFound,
     /// One interaction has been updated too often.
     #[error("too many updates")]
     TooManyUpdates,
@@ -75,6 +87,10 @@ impl store::Refusal for Error {
                 | Self::StartConflict
                 | Self::UpdateConflict
                 | Self::EndConflict
+                | Self::RequestConflict
+                | Self::SameCustomer
+                | Self::SetTooLarge
+                | Self::MergeNotFound
                 | Self::NotSettled
                 | Self::TooManyUpdates
                 | Self::AlreadyDone

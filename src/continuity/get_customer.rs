@@ -1,19 +1,22 @@
-//! GetCustomer: what is known of one customer.
+//! GetCustomer: what is known of one customer, with everybody who is one person with them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Error;
 use super::caller::{Caller, Role};
+use super::catching_up::strictest;
 use super::desk::Desk;
+use super::joining::{self, Merge};
 use super::list_interactions::{Subject, subject};
-use super::load;
 use super::record::HintRecord;
 use super::sealing::Slot;
 use super::service::Service;
+use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Audience, Context, Disclosure, Viewpoint};
 use crate::identity::{Assurance, Identifier, Level, Recommendation};
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, TenantId};
 use crate::store::Reads;
 
 /// An identifier that points to the customer.
@@ -30,8 +33,12 @@ pub struct KnownIdentifier {
 
 /// What is known of one customer.
 pub struct Profile {
-    /// The current ref.
+    /// The current ref: that of the set, if they belong to one.
     pub customer: CustomerId,
+    /// All who are this person, oldest first; none while it is one customer alone.
+    pub members: Vec<CustomerId>,
+    /// Every merge they took part in, oldest first. Admin only.
+    pub merges: Vec<Merge>,
     /// When the customer was first seen.
     pub created: Time,
     /// The last settled contact; zero when none.
@@ -64,38 +71,22 @@ impl Service {
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
         let Subject { customer, sensitive_allowed } = subject(&mut desk, caller, whom).await?;
         let person = desk.person(customer, true).await?.ok_or(Error::CustomerNotFound)?;
-        let mut identifiers = Vec::with_capacity(person.links.len());
-        for link in &person.links {
-            let slot = Slot::Link { customer, token: link.token };
-            let opened: HintRecord = slot.open(desk.tenant_id(), &person.key, &link.identifier)?;
-            identifiers.push(KnownIdentifier {
-                identifier: Identifier {
-                    scheme: opened.scheme,
-                    namespace: opened.namespace,
-                    value: opened.value,
-                },
-                assurance: Assurance::from_code(link.assurance),
-                uses: link.uses,
-                newest: link.newest,
-            });
-        }
-        identifiers.sort_by(|a, b| {
-            let key = |it: &KnownIdentifier| {
-                let Identifier { scheme, namespace, value } = &it.identifier;
-                (scheme.clone(), namespace.clone(), value.clone())
-            };
-            key(a).cmp(&key(b))
-        });
-        let context = person.context.clone();
+        let set = desk.set_of(&person, true).await?;
+        let whole = caller.has(Role::Admin);
+        let merges = if whole { joining::history(&mut desk, &set).await? } else { Vec::new() };
+        let contexts = set.iter().map(|member| member.context.clone().unwrap_or_default());
+        let rows = || set.iter().map(|member| &member.row);
         Ok(Profile {
-            customer,
-            created: person.row.created,
-            last_contact: person.row.last_contact,
-            contacts: person.row.contacts,
-            disclosure: load::disclosure(&person),
-            identifiers,
-            whole: caller.has(Role::Admin),
-            context: context.unwrap_or_default(),
+            customer: person.set_name(),
+            members: set.first().map(|member| member.members.clone()).unwrap_or_default(),
+            merges,
+            created: rows().map(|row| row.created).min().unwrap_or_default(),
+            last_contact: rows().map(|row| row.last_contact).max().unwrap_or_default(),
+            contacts: rows().map(|row| row.contacts).sum(),
+            disclosure: strictest(&set),
+            identifiers: identifiers(caller.tenant.id, &set)?,
+            whole,
+            context: Context::gathered(contexts.collect()),
             view: Viewpoint {
                 now: self.store.now(),
                 recommendation: Recommendation::Reuse,
@@ -111,4 +102,30 @@ impl Service {
             },
         })
     }
+}
+
+/// What points to any of them, each identifier once, in order.
+pub(super) fn identifiers(
+    tenant: TenantId,
+    set: &[Arc<Remembered>],
+) -> Result<Vec<KnownIdentifier>, Error> {
+    let mut known: BTreeMap<Identifier, KnownIdentifier> = BTreeMap::new();
+    for member in set {
+        for link in &member.links {
+            let slot = Slot::Link { customer: member.row.customer, token: link.token };
+            let opened: HintRecord = slot.open(tenant, &member.key, &link.identifier)?;
+            let HintRecord { scheme, namespace, value, .. } = opened;
+            let identifier = Identifier { scheme, namespace, value };
+            let one = known.entry(identifier.clone()).or_insert(KnownIdentifier {
+                identifier,
+                assurance: None,
+                uses: 0,
+                newest: Time(0),
+            });
+            one.assurance = one.assurance.max(Assurance::from_code(link.assurance));
+            one.uses += link.uses;
+            one.newest = one.newest.max(link.newest);
+        }
+    }
+    Ok(known.into_values().collect())
 }

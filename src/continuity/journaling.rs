@@ -10,7 +10,7 @@ use super::sealing::Slot;
 use super::settling::customer_of;
 use crate::clock::Time;
 use crate::crypto::DataKey;
-use crate::ids::Token;
+use crate::ids::{CustomerId, Token};
 use crate::store::rows::{JournalRow, Outcome, Verb};
 
 /// What is done, to what, by whom.
@@ -59,10 +59,43 @@ pub(super) async fn write(
     Ok(())
 }
 
-async fn known_key(
+/// A request that changes customers: which, what it does, whom it concerns, by whom.
+pub(super) struct Request<'a> {
+    pub token: Token,
+    pub verb: Verb,
+    pub fingerprint: &'a [u8],
+    pub customer: CustomerId,
+    pub caller: &'a str,
+}
+
+/// Adds the journal row of such a request, what it said sealed under the tenant's key.
+pub(super) fn write_request(
     desk: &mut Desk<'_, '_>,
-    customer: crate::ids::CustomerId,
-) -> Result<Arc<DataKey>, Error> {
+    request: Request<'_>,
+    record: &impl prost::Message,
+) {
+    let Request { token, verb, fingerprint, customer, caller } = request;
+    let (tenant, entropy) = (desk.tenant, &desk.service.entropy);
+    let slot = Slot::Journal { interaction: token, verb, part: Vec::new() };
+    let row = JournalRow {
+        interaction: token,
+        verb,
+        part: Vec::new(),
+        position: 0,
+        fingerprint: fingerprint.to_vec(),
+        received: Time(0),
+        time: desk.service.store.now(),
+        channel: String::new(),
+        customer: Some(customer),
+        caller: caller.to_owned(),
+        outcome: Outcome::Rejoined,
+        state: slot.seal(tenant.id, &tenant.key, record, entropy),
+        digest: Vec::new(),
+    };
+    desk.effects.journal.push(row);
+}
+
+async fn known_key(desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<Arc<DataKey>, Error> {
     match desk.people(&[customer], false).await?.remove(&customer) {
         Some(person) => Ok(Arc::clone(&person.key)),
         None => customer_key(desk, customer).await,

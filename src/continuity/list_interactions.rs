@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::caller::{Caller, Role};
+use super::catching_up::strictest;
 use super::desk::Desk;
 use super::load;
 use super::record::ContactRecord;
@@ -66,7 +67,11 @@ pub(super) async fn subject(
     caller.needs(&[Role::Agent, Role::Admin])?;
     let named = match customer_ref {
         "" => None,
-        named => Some(super::absorb::resolve(desk, named).await?),
+        named => Some(super::naming::resolve(desk, named).await?),
+    };
+    let named_set = match named.flatten() {
+        Some(named) => desk.person(named, false).await?.map(|person| person.set_name()),
+        None => None,
     };
     if interaction_id.is_empty() {
         caller.needs(&[Role::Admin])?;
@@ -80,13 +85,13 @@ pub(super) async fn subject(
     let settled_on = settled_on.ok_or(Error::NotSettled)?;
     let person = desk.person(settled_on, false).await?.ok_or(Error::NotSettled)?;
     let customer = person.row.customer;
-    if named.is_some_and(|named| named != Some(customer)) {
+    if named.is_some() && named_set != Some(person.set_name()) {
         return Err(Error::CustomerNotFound);
     }
     let admin = caller.has(Role::Admin);
     let standing = super::answer::standing(&known.state);
     let private = known.state.audience == Audience::Private.code();
-    let open = match load::disclosure(&person) {
+    let open = match strictest(&desk.set_of(&person, false).await?) {
         Disclosure::Normal => true,
         Disclosure::AlwaysConfirm => known.state.feedback != 0,
         Disclosure::Never => false,
@@ -119,21 +124,32 @@ impl Service {
         let (tenant, limit) = (desk.tenant_id(), list.page_size);
         let channel = (!list.channel.is_empty()).then_some(list.channel);
         let page = Page { before: list.after, channel, limit: limit + 1 };
+        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+        let members = desk.set_of(&person, false).await?;
+        let ids: Vec<CustomerId> = members.iter().map(|member| member.row.customer).collect();
         let mut rows = desk
             .reads
             .load(Box::new(move |connection| {
-                Box::pin(async move { history::page_of(connection, tenant, customer, &page).await })
+                Box::pin(async move {
+                    let mut rows = Vec::new();
+                    for id in ids {
+                        rows.extend(history::page_of(connection, tenant, id, &page).await?);
+                    }
+                    Ok(rows)
+                })
             }))
             .await?;
+        rows.sort_by_key(|row| std::cmp::Reverse((row.ended, row.interaction)));
         let more = rows.len() as i64 > limit;
         rows.truncate(limit.max(0) as usize);
         let next = rows.last().filter(|_| more).map(|row| (row.ended, row.interaction));
-        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
         let mut contacts = Vec::with_capacity(rows.len());
         for row in &rows {
-            let (past, record) = load::open_contact(tenant, &person.key, row)?;
+            let member = members.iter().find(|member| member.row.customer == row.customer);
+            let key = &member.ok_or(Error::Sealed)?.key;
+            let (past, record) = load::open_contact(tenant, key, row)?;
             contacts.push(Listed { past, record, sensitive_allowed });
         }
-        Ok(Listing { customer, contacts, next })
+        Ok(Listing { customer: person.set_name(), contacts, next })
     }
 }

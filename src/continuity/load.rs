@@ -1,6 +1,6 @@
 //! Loads that open what they read: customers with their keys and contexts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Error;
@@ -65,6 +65,7 @@ pub(super) async fn people(
             key,
             context: None,
             news: Vec::new(),
+            members: person.members,
         };
         if with_context {
             let customer = remembered.row.customer;
@@ -81,6 +82,32 @@ pub(super) async fn people(
         people.push(remembered);
     }
     Ok(Ok(people))
+}
+
+/// The same, with everybody who belongs to one set with them: all of one moment, if the connection
+/// is inside a transaction.
+pub(super) async fn sets(
+    service: &Service,
+    tenant: &Tenant,
+    connection: &mut Connection,
+    ids: &[CustomerId],
+    with_context: bool,
+) -> Loaded<Vec<Remembered>> {
+    let mut found = match people(service, tenant, connection, ids, with_context).await? {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let known: HashSet<CustomerId> = found.iter().map(|person| person.row.customer).collect();
+    let others = found.iter().flat_map(|person| &person.members).copied();
+    let others: BTreeSet<CustomerId> = others.filter(|member| !known.contains(member)).collect();
+    if !others.is_empty() {
+        let others: Vec<CustomerId> = others.into_iter().collect();
+        match people(service, tenant, connection, &others, with_context).await? {
+            Ok(others) => found.extend(others),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(found))
 }
 
 /// The texts of the intents that these facts name.

@@ -1,5 +1,6 @@
 //! From hints to a decision: look up who owns what was shown, then let the rules decide.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
     Assurance, Attestation, Decision, Fitted, Hint, HintKind, Identifier, Owner, Person, Proof, Question,
-    Recommendation, Shown, decide, effective_owners, evidence, masked_label,
+    Recommendation, Shown, decide, effective_owners, evidence, gathered, masked_label,
 };
 use crate::ids::{CustomerId, Token};
 
@@ -30,19 +31,52 @@ pub(super) struct Looked {
     pub shown: Vec<Shown>,
     /// Tokens that nobody has ever shown.
     pub unseen: Vec<Token>,
+    /// The owners, and everybody who is one person with any of them.
     pub people: HashMap<CustomerId, Arc<Remembered>>,
-    /// What a signed-in customer proves.
+    /// What a signed-in customer proves, of a set.
     pub proof: Proof,
-    /// Owners of the visitor ids shown that are known by nothing else.
+    /// The sets that own visitor ids shown and are known by nothing else.
     pub anonymous: BTreeSet<CustomerId>,
 }
 
 impl Looked {
-    /// Whether a hint has owners, and this customer is none of them.
-    pub fn points_elsewhere(&self, index: usize, customer: CustomerId) -> bool {
-        let mut owners = effective_owners(&self.shown[index].owners).peekable();
-        owners.peek().is_some() && owners.all(|owner| owner.customer != customer)
+    /// What the customer's set is called; the owners of `shown` are called so.
+    pub fn set_name(&self, customer: CustomerId) -> CustomerId {
+        set_name(&self.people, customer)
     }
+
+    /// Whether a hint has owners, and this customer's set is none of them.
+    pub fn points_elsewhere(&self, index: usize, customer: CustomerId) -> bool {
+        let own = self.set_name(customer);
+        let mut owners = effective_owners(&self.shown[index].owners).peekable();
+        owners.peek().is_some() && owners.all(|owner| owner.customer != own)
+    }
+
+    /// Whether another member of the customer's set has this identifier, and the customer has not:
+    /// it need not be linked once more, and an unmerge leaves it where it is.
+    pub fn is_held_within(&self, index: usize, customer: CustomerId) -> bool {
+        let Some(person) = self.people.get(&customer) else { return false };
+        let has = |one: &Remembered| one.links.iter().any(|link| link.token == self.tokens[index]);
+        !has(person)
+            && person.members.iter().any(|id| self.people.get(id).is_some_and(|one| has(one)))
+    }
+
+    /// The member of a set to whom an interaction belongs, be it named by whichever of its
+    /// members: the one whose link matched, the strongest and newest of them.
+    pub fn member(&self, customer: CustomerId) -> CustomerId {
+        let Some(person) = self.people.get(&customer) else { return customer };
+        let members = person.members.iter().filter_map(|id| self.people.get(id));
+        let strongest = |one: &Arc<Remembered>| {
+            let links = one.links.iter().filter(|link| self.tokens.contains(&link.token));
+            links.map(|link| (link.assurance, link.newest, link.uses)).max()
+        };
+        let matched = members.filter_map(|one| Some((strongest(one)?, Reverse(one.row.customer))));
+        matched.max().map_or(customer, |(_, Reverse(member))| member)
+    }
+}
+
+fn set_name(people: &HashMap<CustomerId, Arc<Remembered>>, customer: CustomerId) -> CustomerId {
+    people.get(&customer).map_or(customer, |person| person.set_name())
 }
 
 /// Looks up who owns what was shown; `except` counts as nobody.
@@ -73,7 +107,7 @@ pub(super) async fn look(
         .collect();
     let ids: Vec<CustomerId> = everyone.into_iter().collect();
     // One candidate will most likely be the answer: the context comes with the same look.
-    let people = desk.people(&ids, ids.len() == 1).await?;
+    let people = desk.sets(&ids, ids.len() == 1).await?;
     let anonymous = signing_in::anonymous(desk, &hints, &tokens, &people)?;
     let mut shown = Vec::with_capacity(hints.len());
     let mut unseen = Vec::new();
@@ -85,12 +119,15 @@ pub(super) async fn look(
             unseen.push(*token);
         }
         let customers = known.map_or(&[][..], |owners| &owners.customers);
-        let ties = customers.iter().filter_map(|(id, _)| owner(people.get(id)?, *token));
-        let mut ties: Vec<Owner> = ties.collect();
+        let ties = customers
+            .iter()
+            .filter(|(id, _)| Some(*id) != except)
+            .filter_map(|(id, _)| owner(people.get(id)?, *token));
+        let mut owners = gathered(ties, hint.kind, |id| set_name(&people, id));
         if hint.is_visitor() {
-            signing_in::weaken(&mut ties, &anonymous);
+            signing_in::weaken(&mut owners, &anonymous);
         }
-        shown.push(Shown::new(hint, index, seen, ties));
+        shown.push(Shown::new(hint, index, seen, owners));
     }
     let proof = Proof::of(&shown);
     Ok(Looked { hints, tokens, shown, unseen, people, proof, anonymous })
@@ -117,21 +154,34 @@ pub(super) fn judge(
 ) -> Decision {
     let now = Time(state.start_time);
     let attestation = Attestation::from_code(state.attestation).unwrap_or_default();
-    let people = looked
-        .people
-        .iter()
-        .map(|(id, person)| {
-            let last_contact = (person.row.contacts > 0).then_some(person.row.last_contact);
-            (*id, Person { last_contact, created: person.row.created })
-        })
-        .collect();
+    let mut people: HashMap<CustomerId, Person> = HashMap::with_capacity(looked.people.len());
+    for person in looked.people.values() {
+        let last_contact = (person.row.contacts > 0).then_some(person.row.last_contact);
+        let known = Person { last_contact, created: person.row.created };
+        people
+            .entry(person.set_name())
+            .and_modify(|set| {
+                set.last_contact = set.last_contact.max(known.last_contact);
+                set.created = set.created.min(known.created);
+            })
+            .or_insert(known);
+    }
+    let named_set = named.map(|named| looked.set_name(named));
     let shown = evidence(&looked.shown, looked.proof);
-    let question = Question { now, shown: &shown, people: &people, named, attestation };
+    let question = Question { now, shown: &shown, people: &people, named: named_set, attestation };
     let mut decision = decide(&question, &desk.tenant.policy.identity, &desk.tenant.policy.weights);
     if let Proof::Decides(customer) = looked.proof {
         // Listed, though it was no evidence: another customer used this browser.
         let elsewhere = |index: &usize| looked.visitor_of_another(*index, customer);
         decision.conflicts.extend((0..looked.shown.len()).filter(elsewhere));
+    }
+    // The rules know sets only; what is written goes to a member.
+    for candidate in &mut decision.candidates {
+        let named = named.filter(|named| looked.set_name(*named) == candidate.customer);
+        candidate.customer = match candidate.matched.is_empty() {
+            true => named.unwrap_or(candidate.customer),
+            false => looked.member(candidate.customer),
+        };
     }
     decision
 }
@@ -147,7 +197,7 @@ pub(super) async fn record(
 ) -> Result<DecisionRecord, Error> {
     let best: Vec<CustomerId> =
         decision.candidates.iter().take(MOST_CANDIDATES).map(|one| one.customer).collect();
-    let rule = |id: &CustomerId| looked.people.get(id).map(|person| load::disclosure(person));
+    let rule = |id: &CustomerId| rule(looked, *id);
     let cautious = best.first().and_then(rule) == Some(Disclosure::AlwaysConfirm);
     let labelled = ask || cautious || decision.recommendation == Recommendation::Confirm;
     let people = if labelled { desk.people(&best, true).await? } else { HashMap::new() };
@@ -191,6 +241,14 @@ pub(super) async fn record(
     })
 }
 
+/// The strictest rule of a customer's set; `None` for somebody unknown.
+fn rule(looked: &Looked, customer: CustomerId) -> Option<Disclosure> {
+    let person = looked.people.get(&customer)?;
+    let members = person.members.iter().filter_map(|id| looked.people.get(id));
+    let rules = members.chain([person]).map(|one| load::disclosure(one));
+    rules.max_by_key(|rule| rule.code())
+}
+
 /// Hints that point to somebody else, as they are stored.
 pub(super) fn conflicts(
     looked: &Looked,
@@ -213,9 +271,11 @@ fn sources(looked: &Looked, decision: &Decision, now: Time) -> Vec<String> {
         .filter_map(|index| looked.hints.get(*index))
         .map(Hint::source)
         .collect();
-    let person = looked.people.get(&best.customer);
-    if let Some(person) = person.filter(|person| person.row.contacts > 0) {
-        let days = now.days_since(person.row.last_contact);
+    let own = looked.set_name(best.customer);
+    let members = looked.people.values().filter(|person| person.set_name() == own);
+    let contacts = members.filter(|person| person.row.contacts > 0);
+    if let Some(last_contact) = contacts.map(|person| person.row.last_contact).max() {
+        let days = now.days_since(last_contact);
         let within = [(1.0, "1day"), (7.0, "7days"), (30.0, "30days"), (90.0, "90days")];
         let word = within.iter().find(|(most, _)| days <= *most).map(|(_, word)| *word);
         sources.extend(word.map(|word| format!("recency:{word}")));

@@ -17,6 +17,7 @@ pub(super) enum Slot {
     Fact { customer: CustomerId, interaction: Token, intent: Token, reference: Option<Token> },
     Block { customer: CustomerId, kind: BlockKind, interaction: Token, part: i64 },
     Label { token: Token },
+    Merge { merge_id: Token },
 }
 
 impl Slot {
@@ -45,6 +46,9 @@ impl Slot {
                 then(&place(tenant, "block", "content", &key))
             }
             Self::Label { token } => then(&place(tenant, "label", "content", &[&token.0])),
+            Self::Merge { merge_id } => {
+                then(&place(tenant, "customer_merge", "content", &[&merge_id.0]))
+            }
         }
     }
 

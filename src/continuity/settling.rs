@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use super::Error;
 use super::carrying::{self, Carried};
 use super::desk::Desk;
+use super::duplicates;
 use super::filing;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
+use super::signing_in;
 use super::working::{Refolded, Working};
+use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::Disclosure;
 use crate::identity::{Basis, HintKind, links, used};
@@ -71,7 +74,8 @@ pub(super) async fn settle(
     basis: Basis,
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
-    let reasons = supports(looked, customer, looked.basis_of_sign_in(customer, basis));
+    let mut reasons = supports(looked, customer, looked.basis_of_sign_in(customer, basis));
+    reasons.retain(|(index, _)| !looked.is_held_within(*index, customer));
     if !looked.people.contains_key(&customer) {
         desk.take_in_hand(customer).await?;
     }
@@ -100,6 +104,8 @@ pub(super) async fn settle(
             desk.take_in_hand(customer).await?.confirm_use(token, ended);
         }
     }
+    duplicates::notice(desk, looked, customer).await?;
+    Box::pin(signing_in::join(desk, looked, customer)).await?;
     // A customer without any link is held by this contact alone.
     let linked = match desk.working.get(&customer) {
         Some(working) => working.has_changed_links() || working.links().is_empty(),
@@ -115,7 +121,7 @@ pub(super) async fn settle(
 }
 
 /// The assurance of a customer's link as it is in this decision; `None` without a link.
-fn linked_with(
+pub(super) fn linked_with(
     desk: &Desk<'_, '_>,
     looked: &Looked,
     customer: CustomerId,
@@ -129,7 +135,7 @@ fn linked_with(
 }
 
 fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
-    links(&looked.shown, customer, basis)
+    links(&looked.shown, looked.set_name(customer), basis)
         .into_iter()
         .map(|link| {
             let support = SupportRecord {
@@ -279,8 +285,13 @@ pub(super) async fn move_to(
 
 /// What was looked up, without the ties that were taken back since.
 fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
-    let still = |customer: CustomerId, token: Token| {
-        desk.working.get(&customer).is_none_or(|working| working.links().contains_key(&token))
+    let has = |person: &Remembered, token: Token| match desk.working.get(&person.row.customer) {
+        Some(working) => working.links().contains_key(&token),
+        None => person.links.iter().any(|link| link.token == token),
+    };
+    let still = |set: CustomerId, token: Token| {
+        let mut members = looked.people.values().filter(|person| person.set_name() == set);
+        members.any(|person| has(person, token))
     };
     let mut shown = looked.shown.clone();
     for (shown, token) in shown.iter_mut().zip(&looked.tokens) {
@@ -310,8 +321,12 @@ pub(super) async fn retire_if_empty(
         return Ok(());
     }
     let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
-    // A protected person's ref keeps its protection.
-    if person.is_none_or(|person| load::disclosure(&person) != Disclosure::Normal) {
+    // A protected person's ref keeps its protection, and a member of a set stays one.
+    let kept = |person: &Remembered| {
+        load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
+    };
+    let joined = desk.working.get(&old).is_some_and(|working| working.row.set_name.is_some());
+    if joined || person.is_none_or(|person| kept(&person)) {
         return Ok(());
     }
     if !remaining(desk, old, interaction).await?.is_empty() {

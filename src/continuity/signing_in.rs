@@ -10,34 +10,40 @@ use std::sync::Arc;
 
 use super::Error;
 use super::desk::Desk;
+use super::duplicates;
 use super::recognise::Looked;
 use super::record::{HintRecord, State};
 use super::sealing::Slot;
-use super::settling::customer_of;
+use super::settling::{self, customer_of};
 use crate::cache::Remembered;
-use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR};
+use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR, to_join};
 use crate::ids::{CustomerId, Token};
+use crate::store::rows::MergeState;
 
-/// The owners of the visitor ids among `hints` whose every identifier is a visitor id.
+/// So many visitors join one customer by one interaction at most.
+const MOST_AT_ONCE: usize = 4;
+/// Why the service joins them.
+const SIGNED_IN: &str = "the visitor signed in";
+
+/// The sets that own visitor ids among `hints` and have no other identifier.
 pub(super) fn anonymous(
     desk: &Desk<'_, '_>,
     hints: &[Hint],
     tokens: &[Token],
     people: &HashMap<CustomerId, Arc<Remembered>>,
 ) -> Result<BTreeSet<CustomerId>, Error> {
-    let mut anonymous = BTreeSet::new();
     let visitors = hints.iter().zip(tokens).filter(|(hint, _)| hint.is_visitor());
     let visitors: Vec<Token> = visitors.map(|(_, token)| *token).collect();
-    if visitors.is_empty() {
-        return Ok(anonymous);
-    }
-    for (customer, person) in people {
-        let owns = person.links.iter().any(|link| visitors.contains(&link.token));
-        if owns && is_anonymous(desk, person)? {
-            anonymous.insert(*customer);
+    let owns =
+        |person: &&Arc<Remembered>| person.links.iter().any(|link| visitors.contains(&link.token));
+    let mut sets: BTreeSet<CustomerId> =
+        people.values().filter(owns).map(|person| person.set_name()).collect();
+    for person in people.values() {
+        if sets.contains(&person.set_name()) && !is_anonymous(desk, person)? {
+            sets.remove(&person.set_name());
         }
     }
-    Ok(anonymous)
+    Ok(sets)
 }
 
 fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {
@@ -77,15 +83,43 @@ pub(super) fn is_news(state: &State, hints: &[Hint]) -> bool {
 /// Whether a token decides anew whose the interaction is, settled or not. Somebody's word stands
 /// against a token that they knew of; a later one takes it back.
 pub(super) fn overrule(state: &mut State, looked: &Looked, signs_in: bool) -> bool {
-    let Proof::Decides(customer) = looked.proof else { return false };
+    let Proof::Decides(proven) = looked.proof else { return false };
     if state.feedback == 0 {
         return true;
     }
-    let moves = signs_in && customer_of(&state.customer) != Some(customer);
+    let current = customer_of(&state.customer).map(|customer| looked.set_name(customer));
+    let moves = signs_in && current != Some(proven);
     if moves {
         state.feedback = 0;
     }
     moves
+}
+
+/// Joins the anonymous visitors of these browsers with whoever has signed in there: as edges that
+/// an unmerge takes back, once, whichever tab comes first.
+pub(super) async fn join(
+    desk: &mut Desk<'_, '_>,
+    looked: &Looked,
+    customer: CustomerId,
+) -> Result<(), Error> {
+    if looked.anonymous.is_empty() || !looked.proof.signed_in() {
+        return Ok(());
+    }
+    let holds = holds_token(desk, looked, customer);
+    let joining = to_join(&looked.shown, &looked.anonymous, looked.set_name(customer), holds);
+    for visitor in joining.into_iter().take(MOST_AT_ONCE) {
+        let between = (customer, looked.member(visitor));
+        duplicates::join(desk, between, MergeState::InForce, SIGNED_IN).await?;
+    }
+    Ok(())
+}
+
+/// Whether the token that was shown is the customer's, VERIFIED, as it is in this decision.
+fn holds_token(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId) -> bool {
+    let tokens = looked.hints.iter().zip(&looked.tokens);
+    let mut tokens = tokens.filter(|(hint, _)| hint.kind == HintKind::WebToken);
+    let verified = Some(Assurance::Verified.code());
+    tokens.any(|(_, token)| settling::linked_with(desk, looked, customer, *token) == verified)
 }
 
 impl Looked {
@@ -102,7 +136,7 @@ impl Looked {
     pub fn first_sign_in(&self) -> Option<CustomerId> {
         let mut anonymous = self.anonymous.iter();
         match (self.proof, anonymous.next(), anonymous.next()) {
-            (Proof::UnknownSubject, Some(visitor), None) => Some(*visitor),
+            (Proof::UnknownSubject, Some(visitor), None) => Some(self.member(*visitor)),
             _ => None,
         }
     }
@@ -110,14 +144,15 @@ impl Looked {
     /// An anonymous customer who signs in is as new as what is shown of them: a browser's
     /// assurance is none of the token's.
     pub fn basis_of_sign_in(&self, customer: CustomerId, basis: Basis) -> Basis {
-        let first = self.first_sign_in() == Some(customer);
+        let visitor = self.first_sign_in().map(|visitor| self.set_name(visitor));
+        let first = visitor == Some(self.set_name(customer));
         if first { Basis::NewCustomer } else { basis }
     }
 
     /// Whether a hint must not be linked, since a token decided alone and it points elsewhere; a
     /// visitor id of another customer is linked to nobody who signs in.
     pub fn disagrees(&self, index: usize, customer: CustomerId) -> bool {
-        let decided = self.proof == Proof::Decides(customer);
+        let decided = self.proof == Proof::Decides(self.set_name(customer));
         let of_browser = self.proof.signed_in() && self.hints[index].is_visitor();
         (decided || of_browser) && self.points_elsewhere(index, customer)
     }

@@ -3,11 +3,11 @@
 //! Replay? → candidates → decide → write → answer. A start of a returning customer whose hints are
 //! all linked reads nothing but the cache and writes nothing but its journal row.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
-use super::absorb::resolve;
 use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
 use super::attach::AttachOperation;
 use super::caller::{Caller, Role};
@@ -15,6 +15,7 @@ use super::continuation::{continued, inherit};
 use super::desk::{Desk, Known};
 use super::get_interaction::as_it_stands;
 use super::journaling::{self, Entry};
+use super::naming::resolve;
 use super::recognise::{self, judge, look};
 use super::record::{About, HintRecord, State};
 use super::service::Service;
@@ -102,6 +103,12 @@ async fn decide_and_write(
     match verdict {
         Verdict::Committed(settled) => {
             service.remember_labels(caller, &settled);
+            if !settled.complete {
+                let interaction = operation.interaction;
+                let warnings = settled.warnings;
+                let looking = as_it_stands(service, caller, interaction, wish, warnings);
+                return Box::pin(looking).await;
+            }
             Ok(answer(settled, caller, service.store.now(), wish))
         }
         // Boxed: it is rare, and would make every start carry room for it.
@@ -343,6 +350,7 @@ fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
         context: Arc::default(),
         complete: true,
         disclosure: crate::context::Disclosure::Never,
+        set_names: HashMap::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::filing;
+use super::joining;
 use super::journaling::{self, Entry};
 use super::record::{EndingRecord, State};
 use super::service::Service;
@@ -145,9 +146,14 @@ impl SweepOperation {
         let person = desk.people(&[customer], false).await?.remove(&customer);
         let person = person.ok_or(Error::AlreadyDone)?;
         let unidentified = self.which == StartsOf::Unidentified;
-        if unidentified && (!person.links.is_empty() || person.row.moved_to.is_some()) {
+        let kept = !person.links.is_empty()
+            || person.row.moved_to.is_some()
+            // Somebody said who this is.
+            || !person.members.is_empty();
+        if unidentified && kept {
             return Err(Error::AlreadyDone);
         }
+        joining::leave(desk, customer).await?;
         desk.effects.heads.extend(person.links.iter().map(|link| link.token));
         desk.effects.removals.push(Removal::Customer { customer });
         desk.effects.strip.push(interaction);

@@ -55,6 +55,7 @@ impl Working {
             contacts: 0,
             disclosure: crate::context::Disclosure::Normal.code(),
             moved_to: None,
+            set_name: None,
         };
         let new_key =
             DataKeyRow { data_key, root_version: wrapped.version, wrapped: wrapped.bytes };

@@ -63,6 +63,11 @@ impl TenantSecrets {
         self.token(&["interaction", source, interaction_id])
     }
 
+    /// The token of a request that changes customers, by its own id, which is unique per source.
+    pub fn request(&self, source: &str, request_id: &str) -> Token {
+        self.token(&["request", source, request_id])
+    }
+
     /// The token of a label, of whatever class: agent, queue, intent, …
     pub fn label(&self, class: &str, text: &str) -> Token {
         self.token(&["label", class, text])
@@ -143,6 +148,7 @@ mod tests {
             secrets.identifier("a", "", "bc"),
             secrets.identifier("b", "a", "c"),
             secrets.interaction("a", "b"),
+            secrets.request("a", "b"),
             secrets.label("a", "b"),
             secrets.text("a", "b"),
             secrets.label("b", "a"),
@@ -150,7 +156,7 @@ mod tests {
             TenantSecrets::generate(&Entropy::seeded(2)).label("a", "b"),
             Token(secrets.fingerprint(&[b"label", b"a", b"b"])),
         ]);
-        assert_eq!(tokens.len(), 10);
+        assert_eq!(tokens.len(), 11);
     }
 
     #[test]

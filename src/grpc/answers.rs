@@ -11,6 +11,7 @@ use crate::context::{
 };
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
+use crate::continuity::reassign_interaction::Reassigned;
 use crate::continuity::record::{ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State};
 use crate::continuity::{Answer, Degraded, Warning};
 use crate::identity::{Assurance, Recommendation, probability};
@@ -185,7 +186,7 @@ fn variable(write: &VariableWrite) -> proto::Variable {
     }
 }
 
-fn attribute(write: &crate::context::AttributeWrite) -> proto::ProfileAttribute {
+pub(super) fn attribute(write: &crate::context::AttributeWrite) -> proto::ProfileAttribute {
     proto::ProfileAttribute {
         value: write.value.clone().unwrap_or_default(),
         sensitivity: write.sensitivity.code() as i32,
@@ -229,6 +230,16 @@ pub(super) fn ended(ended: Ended) -> proto::EndInteractionResponse {
         intents_updated: ended.intents_updated,
         variables_updated: ended.variables_updated,
         warnings: warnings(&ended.warnings),
+    }
+}
+
+/// The answer to a reassignment.
+pub(super) fn reassigned(it: Reassigned) -> proto::ReassignInteractionResponse {
+    proto::ReassignInteractionResponse {
+        interaction_id: it.interaction_id,
+        customer_ref: it.customer.map_or_else(String::new, CustomerId::to_ref),
+        new_customer: it.new_customer,
+        warnings: warnings(&it.warnings),
     }
 }
 

@@ -47,7 +47,7 @@ impl Interactions {
 }
 
 /// The result of a write within the client's deadline, if it has one.
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Option<Duration>,
     write: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Status> {
@@ -125,6 +125,17 @@ impl InteractionService for Interactions {
             self.service.get_interaction(&caller, &get.source, &get.interaction_id, history);
         let answer = within(limit, reading).await?;
         Ok(Response::new(got(answer, view, Self::explains(&caller))))
+    }
+
+    async fn reassign_interaction(
+        &self,
+        request: Request<proto::ReassignInteractionRequest>,
+    ) -> Result<Response<proto::ReassignInteractionResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let reassigning = requests::reassign(request.into_inner(), &caller)?;
+        let reassigned = within(limit, self.service.reassign_interaction(&caller, reassigning));
+        Ok(Response::new(answers::reassigned(reassigned.await?)))
     }
 
     async fn list_interactions(

@@ -15,6 +15,8 @@ pub(super) const SHORT: usize = 64;
 pub(super) const VALUE: usize = 4_096;
 /// Summaries.
 pub(super) const SUMMARY: usize = 8_192;
+/// Reasons of a merge, and evidence for it.
+pub(super) const REASON: usize = 1_000;
 /// Page tokens.
 pub(super) const PAGE_TOKEN: usize = 256;
 /// Intents of one request.

@@ -7,6 +7,7 @@ mod fields;
 mod interactions;
 mod limits;
 mod log;
+mod merges;
 pub mod proto;
 mod requests;
 mod status;

@@ -16,6 +16,7 @@ use super::status::{bad_token, invalid};
 use crate::clock::{DAY, MINUTE, Time};
 use crate::context::{Audience, Sensitivity};
 use crate::continuity::end_interaction::End;
+use crate::continuity::reassign_interaction::Reassigning;
 use crate::continuity::record::About;
 use crate::continuity::start_interaction::Start;
 use crate::continuity::update_interaction::Update;
@@ -29,9 +30,9 @@ const BEHIND: i64 = 5 * MINUTE;
 const END_BEHIND: i64 = 7 * DAY;
 
 /// A parsed request, or the status that names all that is wrong with it.
-type Parsed<T> = Result<T, Status>;
+pub(super) type Parsed<T> = Result<T, Status>;
 
-fn finish<T>(check: Check, value: T) -> Parsed<T> {
+pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
     if !check.violations.is_empty() {
         let mut all = check.violations;
         all.extend(check.token.map(bad_token));
@@ -231,7 +232,7 @@ fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Fee
 }
 
 /// Named or not, the key's own source is the same: a retry may do either.
-fn own_source(source: &mut String, caller: &Caller) {
+pub(super) fn own_source(source: &mut String, caller: &Caller) {
     if **source == *caller.source {
         source.clear();
     }
@@ -287,6 +288,30 @@ pub(super) fn get_customer(request: &proto::GetCustomerRequest) -> Parsed<()> {
     let mut check = Check::default();
     whom(&mut check, &request.customer_ref, &request.source, &request.interaction_id);
     finish(check, ())
+}
+
+/// Checks and reads a reassignment.
+pub(super) fn reassign(
+    mut request: proto::ReassignInteractionRequest,
+    caller: &Caller,
+) -> Parsed<Reassigning> {
+    let mut check = Check::default();
+    own_source(&mut request.source, caller);
+    let content = request.encode_to_vec();
+    check.required("interaction_id", &request.interaction_id, limits::ID);
+    check.required("request_id", &request.request_id, limits::ID);
+    check.line("source", &request.source, limits::SHORT);
+    if let Some(named) = &request.customer_ref {
+        check.required("customer_ref", named, limits::ID);
+    }
+    let reassigning = Reassigning {
+        source: request.source,
+        interaction_id: request.interaction_id,
+        request_id: request.request_id,
+        content,
+        customer_ref: request.customer_ref,
+    };
+    finish(check, reassigning)
 }
 
 fn whom(check: &mut Check, customer_ref: &str, source: &str, interaction_id: &str) {

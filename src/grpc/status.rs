@@ -50,39 +50,21 @@ pub fn status(error: &Error) -> Status {
             ErrorReason::EndConflict,
             "this interaction has ended with other content; amend it with a higher revision",
         ),
+        Error::RequestConflict
+        | Error::SameCustomer
+        | Error::SetTooLarge
+        | Error::MergeNotFound => of_customers(error),
         Error::NotSettled => plain(
             Code::FailedPrecondition,
             ErrorReason::InteractionNotSettled,
             "the interaction is not settled on a customer whose history may be read",
         ),
-        Error::VerificationRequired => plain(
-            Code::PermissionDenied,
-            ErrorReason::VerificationRequired,
-            "a bot says who it is only after a PIN or a one-time password",
-        ),
-        Error::RoleRequired => plain(
-            Code::PermissionDenied,
-            ErrorReason::RoleRequired,
-            "the API key's roles do not cover this call",
-        ),
-        Error::SourceNotAllowed => plain(
-            Code::PermissionDenied,
-            ErrorReason::SourceNotAllowed,
-            "the API key may not address this source",
-        ),
-        Error::BackfillRequired => plain(
-            Code::PermissionDenied,
-            ErrorReason::BackfillRoleRequired,
-            "times in the past need the backfill role",
-        ),
-        Error::MissingApiKey => plain(
-            Code::Unauthenticated,
-            ErrorReason::MissingApiKey,
-            "send authorization: Bearer <API key>",
-        ),
-        Error::InvalidApiKey => {
-            plain(Code::Unauthenticated, ErrorReason::InvalidApiKey, "unknown or revoked API key")
-        }
+        Error::VerificationRequired
+        | Error::RoleRequired
+        | Error::SourceNotAllowed
+        | Error::BackfillRequired
+        | Error::MissingApiKey
+        | Error::InvalidApiKey => of_caller(error),
         Error::TooManyUpdates => plain(
             Code::ResourceExhausted,
             ErrorReason::TooManyUpdates,
@@ -95,6 +77,68 @@ pub fn status(error: &Error) -> Status {
         }
         Error::Store(error) => of_store(error),
     }
+}
+
+/// What a caller may not do, or who is none.
+fn of_caller(error: &Error) -> Status {
+    let (code, reason, message) = match error {
+        Error::VerificationRequired => (
+            Code::PermissionDenied,
+            ErrorReason::VerificationRequired,
+            "a bot says who it is only after a PIN or a one-time password",
+        ),
+        Error::RoleRequired => (
+            Code::PermissionDenied,
+            ErrorReason::RoleRequired,
+            "the API key's roles do not cover this call",
+        ),
+        Error::SourceNotAllowed => (
+            Code::PermissionDenied,
+            ErrorReason::SourceNotAllowed,
+            "the API key may not address this source",
+        ),
+        Error::BackfillRequired => (
+            Code::PermissionDenied,
+            ErrorReason::BackfillRoleRequired,
+            "times in the past need the backfill role",
+        ),
+        Error::MissingApiKey => (
+            Code::Unauthenticated,
+            ErrorReason::MissingApiKey,
+            "send authorization: Bearer <API key>",
+        ),
+        Error::InvalidApiKey => {
+            (Code::Unauthenticated, ErrorReason::InvalidApiKey, "unknown or revoked API key")
+        }
+        _ => (Code::Internal, ErrorReason::Internal, "internal error"),
+    };
+    plain(code, reason, message)
+}
+
+/// What changes customers, and cannot.
+fn of_customers(error: &Error) -> Status {
+    let (code, reason, message) = match error {
+        Error::RequestConflict => (
+            Code::AlreadyExists,
+            ErrorReason::RequestConflict,
+            "this request_id was used with other content",
+        ),
+        Error::SameCustomer => {
+            (Code::InvalidArgument, ErrorReason::SameCustomer, "both refs name the same customer")
+        }
+        Error::SetTooLarge => (
+            Code::FailedPrecondition,
+            ErrorReason::SetTooLarge,
+            "more than 64 customers would be one person",
+        ),
+        Error::MergeNotFound => (
+            Code::NotFound,
+            ErrorReason::MergeNotFound,
+            "no merge of this id, or between these two, is in force",
+        ),
+        _ => (Code::Internal, ErrorReason::Internal, "internal error"),
+    };
+    plain(code, reason, message)
 }
 
 fn of_store(error: &store::Error) -> Status {

@@ -26,6 +26,7 @@ mod policy;
 mod proof;
 mod scale;
 mod scoring;
+mod sets;
 mod usage;
 mod vocabulary;
 mod weights;
@@ -45,9 +46,10 @@ pub use model::{
 };
 pub use normalise::normalise;
 pub use phone::warm_up;
-pub use policy::{ConfirmDiscloses, NamespacePolicy, Policy};
+pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, Policy};
 pub use proof::{Proof, evidence, to_join};
 pub use scale::{confidence, level, probability};
+pub use sets::{MOST_MEMBERS, gathered, sets};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,

@@ -20,6 +20,16 @@ pub enum ConfirmDiscloses {
     Context,
 }
 
+/// What becomes of two customers who turn out to share verified identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Duplicates {
+    /// Somebody has to say that they are one person.
+    #[default]
+    Propose,
+    /// They are one person from then on.
+    Merge,
+}
+
 /// How external ids of one namespace count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NamespacePolicy {
@@ -48,6 +58,9 @@ pub struct Policy {
     pub primary_identifier: Option<PrimaryIdentifier>,
     /// What `confirm` discloses.
     pub confirm_discloses: ConfirmDiscloses,
+    /// What becomes of customers who share verified identity. It changes no decision, and so is no
+    /// part of the policy's version.
+    pub duplicates: Duplicates,
 }
 
 impl Default for Policy {
@@ -60,6 +73,7 @@ impl Default for Policy {
             confirm_confidence: 0.3,
             primary_identifier: None,
             confirm_discloses: ConfirmDiscloses::Nothing,
+            duplicates: Duplicates::Propose,
         }
     }
 }

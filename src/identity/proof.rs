@@ -65,15 +65,19 @@ pub fn evidence(shown: &[Shown], proof: Proof) -> Vec<Shown> {
 }
 
 /// The customers whose history joins that of `customer`, who has signed in: the `anonymous` owners
-/// of the visitor ids shown. Nobody joins before the token is VERIFIED to be the customer's.
+/// of the visitor ids shown. Nobody joins a customer who does not hold the token, VERIFIED.
 pub fn to_join(
     shown: &[Shown],
     anonymous: &BTreeSet<CustomerId>,
     customer: CustomerId,
+    holds: bool,
 ) -> Vec<CustomerId> {
-    let held = |owner: &Owner| owner.customer == customer && owner.assurance == Assurance::Verified;
-    let holds = shown.iter().any(|hint| is_token(hint) && hint.owners.iter().any(held));
-    if !holds || Proof::of(shown) == Proof::Disputed {
+    let proven = match Proof::of(shown) {
+        Proof::Decides(decided) => decided == customer,
+        Proof::UnknownSubject => holds,
+        Proof::NotSignedIn | Proof::Disputed => false,
+    };
+    if !proven {
         return Vec::new();
     }
     let visitors = shown.iter().filter(|hint| hint.visitor);

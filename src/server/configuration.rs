@@ -15,7 +15,9 @@ use web_token::WebTokenFile;
 
 use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
-use crate::identity::{Assurance, ConfirmDiscloses, NamespacePolicy, Policy, PrimaryIdentifier};
+use crate::identity::{
+    Assurance, ConfirmDiscloses, Duplicates, NamespacePolicy, Policy, PrimaryIdentifier,
+};
 
 /// What the command line and the environment say; each wins over the file.
 #[derive(Clone, Default)]
@@ -80,6 +82,7 @@ struct PolicyFile {
     reuse_confidence: Option<f64>,
     confirm_confidence: Option<f64>,
     confirm_discloses: Option<String>,
+    duplicates: Option<String>,
     primary_identifier: Option<String>,
     time_zone: Option<String>,
     locale: Option<String>,
@@ -223,6 +226,12 @@ fn policy(
         Some("nothing") => identity.confirm_discloses = ConfirmDiscloses::Nothing,
         Some("context") => identity.confirm_discloses = ConfirmDiscloses::Context,
         Some(_) => wrong.push(format!("{place}.confirm_discloses: must be nothing or context")),
+    }
+    match file.duplicates.as_deref() {
+        None => {}
+        Some("propose") => identity.duplicates = Duplicates::Propose,
+        Some("merge") => identity.duplicates = Duplicates::Merge,
+        Some(_) => wrong.push(format!("{place}.duplicates: must be propose or merge")),
     }
     match file.primary_identifier.as_deref() {
         None => {}

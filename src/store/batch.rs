@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Executor as _, Row as _};
 use super::gate::{Committed, Key};
 use super::head::{self, Head, Link};
 use super::read::{self, bytes16};
-use super::rows::JournalRow;
+use super::rows::{JournalRow, MergeState};
 use super::schedule::Point;
 use super::statement::{self, Arguments};
 use super::together;
@@ -262,6 +262,10 @@ fn number(effects: &mut Effects, next: &mut i64, now: Time, stamp: Stamp) {
     effects.interactions.iter_mut().for_each(|row| row.received = now);
     for row in &mut effects.customers {
         (row.received, row.stamp) = (now, stamp);
+    }
+    for row in &mut effects.merges {
+        row.made = if row.made == Time(0) { now } else { row.made };
+        row.undone = if row.state == MergeState::Undone { now } else { Time(0) };
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::gate::Key;
 use super::rows::{
     BlockRow, CustomerRow, DataKeyRow, FactRow, InteractionRow, JournalRow, LabelRow, LinkRow,
+    MergeRow,
 };
 use crate::clock::Time;
 use crate::crypto::DataKey;
@@ -37,6 +38,8 @@ pub struct Effects {
     pub facts: Vec<FactRow>,
     /// Variable and profile blocks.
     pub blocks: Vec<BlockRow>,
+    /// Edges between customers, made or undone; the customers' sets change with them.
+    pub merges: Vec<MergeRow>,
     /// Dictionary entries that may be new.
     pub labels: Vec<LabelRow>,
     /// The stamp of heads and customers that change. Set by the writer.
@@ -59,7 +62,12 @@ impl Effects {
         let away = 8 * self.removals.len() + 4 * self.strip.len();
         let people = self.heads.len() + self.customers.len() + self.data_keys.len();
         let content = self.interactions.len() + self.facts.len() + self.blocks.len();
-        let rows = self.journal.len() + people + content + self.links.len() + self.labels.len();
+        let rows = self.journal.len()
+            + people
+            + content
+            + self.links.len()
+            + self.labels.len()
+            + self.merges.len();
         (rows + away) as u64
     }
 

@@ -17,6 +17,7 @@ mod error;
 pub mod gate;
 mod head;
 pub mod history;
+pub mod merges;
 pub mod operation;
 mod pulse;
 pub mod read;

@@ -32,7 +32,7 @@ pub(super) fn optional16(
     bytes.try_into().map(Some).map_err(|_| Error::Damaged { table })
 }
 
-fn time(row: &AnyRow, index: usize) -> Result<Time, Error> {
+pub(super) fn time(row: &AnyRow, index: usize) -> Result<Time, Error> {
     Ok(Time(row.try_get(index)?))
 }
 
@@ -89,6 +89,8 @@ pub struct Person {
     pub row: CustomerRow,
     /// Their identifiers.
     pub links: Vec<LinkRow>,
+    /// All members of the set they belong to, themselves too; none while alone.
+    pub members: Vec<CustomerId>,
 }
 
 /// The customers that exist among `ids`, with their links.
@@ -102,7 +104,7 @@ pub async fn people(
 ) -> Result<HashMap<CustomerId, Person>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     let sql = "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
-               disclosure, moved_to FROM customer WHERE tenant = $1 AND customer";
+               disclosure, moved_to, set_name FROM customer WHERE tenant = $1 AND customer";
     for row in statement::select_in(connection, tenant, sql, ids, "").await? {
         let customer = CustomerRow {
             customer: CustomerId(bytes16(&row, 0, "customer")?),
@@ -114,9 +116,12 @@ pub async fn people(
             contacts: row.try_get(6)?,
             disclosure: row.try_get(7)?,
             moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
+            set_name: optional16(&row, 9, "customer")?.map(CustomerId),
         };
-        found.insert(customer.customer, Person { row: customer, links: Vec::new() });
+        let (links, members) = (Vec::new(), Vec::new());
+        found.insert(customer.customer, Person { row: customer, links, members });
     }
+    members(connection, tenant, &mut found).await?;
     let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier, confirmed FROM link \
                WHERE tenant = $1 AND customer";
     for row in statement::select_in(connection, tenant, sql, ids, "").await? {
@@ -135,6 +140,31 @@ pub async fn people(
         }
     }
     Ok(found)
+}
+
+/// Adds the members of the sets that these customers belong to.
+async fn members(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    people: &mut HashMap<CustomerId, Person>,
+) -> Result<(), Error> {
+    let names = distinct(people.values().filter_map(|person| person.row.set_name));
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT set_name, customer FROM customer \
+               WHERE tenant = $1 AND LENGTH(set_name) > 0 AND set_name";
+    let mut sets: HashMap<CustomerId, Vec<CustomerId>> = HashMap::new();
+    for row in statement::select_in(connection, tenant, sql, &names, "").await? {
+        let name = CustomerId(bytes16(&row, 0, "customer")?);
+        sets.entry(name).or_default().push(CustomerId(bytes16(&row, 1, "customer")?));
+    }
+    sets.values_mut().for_each(|members| members.sort_unstable());
+    for person in people.values_mut() {
+        let members = person.row.set_name.and_then(|name| sets.get(&name));
+        person.members = members.cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The stamps and positions of a read set, as they are now.

@@ -55,6 +55,47 @@ row!(
         disclosure: i64,
         /// Whom this ref resolves to; empty while it stands for itself.
         moved_to: Option<CustomerId>,
+        /// The set it belongs to, by its oldest member; empty while alone. Written when the
+        /// customer is made and by [`Rejoined`] only.
+        set_name: Option<CustomerId>,
+    }
+);
+
+/// A customer whose set changes. Other writes do not mention the set: an index holds it.
+pub(super) struct Rejoined<'a>(pub &'a CustomerRow);
+
+impl Row for Rejoined<'_> {
+    const TABLE: &'static str = CustomerRow::TABLE;
+    const COLUMNS: &'static [&'static str] = CustomerRow::COLUMNS;
+    const ON_CONFLICT: &'static str = "ON CONFLICT (tenant, customer) DO UPDATE SET \
+        stamp = excluded.stamp, last_contact = excluded.last_contact, \
+        contacts = excluded.contacts, disclosure = excluded.disclosure, \
+        moved_to = excluded.moved_to, set_name = excluded.set_name";
+
+    fn bind(&self, arguments: &mut Arguments) {
+        self.0.bind(arguments);
+    }
+}
+
+row!(
+    /// An edge between two customers who are one person.
+    MergeRow, "customer_merge",
+    "ON CONFLICT (tenant, merge_id) DO UPDATE SET state = excluded.state, \
+     made = excluded.made, undone = excluded.undone, content = excluded.content", {
+        /// Which merge: the token of the request that made it.
+        merge_id: Token,
+        /// The older of the two.
+        one: CustomerId,
+        /// The younger one.
+        other: CustomerId,
+        /// In force, undone or proposed.
+        state: MergeState,
+        /// Store time; set by the writer where it is zero.
+        made: Time,
+        /// Store time of the unmerge; zero while in force.
+        undone: Time,
+        /// Sealed: who, why, on what evidence.
+        content: Vec<u8>,
     }
 );
 
@@ -256,6 +297,24 @@ pub enum BlockKind {
     Profile = 2,
 }
 
+/// Whether a merge holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeState {
+    /// The two are one person.
+    InForce = 1,
+    /// They were, until somebody took it back.
+    Undone = 2,
+    /// The service takes them for one person; somebody has to say so.
+    Proposed = 3,
+}
+
+impl MergeState {
+    /// Reads a stored code.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [Self::InForce, Self::Undone, Self::Proposed].into_iter().find(|it| *it as i64 == code)
+    }
+}
+
 /// What a journal row did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -271,14 +330,29 @@ pub enum Verb {
     Close = 5,
     /// Removed by a sweep.
     Purge = 6,
+    /// MergeCustomers.
+    Merge = 7,
+    /// UnmergeCustomers.
+    Unmerge = 8,
+    /// ReassignInteraction.
+    Reassign = 9,
 }
 
 impl Verb {
     /// Reads a stored code.
     pub fn from_code(code: i64) -> Option<Self> {
-        [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge]
-            .into_iter()
-            .find(|verb| *verb as i64 == code)
+        const ALL: [Verb; 9] = [
+            Verb::Start,
+            Verb::Update,
+            Verb::End,
+            Verb::Attach,
+            Verb::Close,
+            Verb::Purge,
+            Verb::Merge,
+            Verb::Unmerge,
+            Verb::Reassign,
+        ];
+        ALL.into_iter().find(|verb| *verb as i64 == code)
     }
 }
 
@@ -295,4 +369,6 @@ pub enum Outcome {
     Unsettled = 4,
     /// Removed.
     Removed = 5,
+    /// Two customers became one person, or two again.
+    Rejoined = 6,
 }

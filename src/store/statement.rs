@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe};
 
-use super::rows::{BlockKind, Outcome, Verb};
+use super::rows::{BlockKind, MergeState, Outcome, Verb};
 use super::{Engine, Error};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
@@ -95,6 +95,7 @@ bind! {
     BlockKind => |value| *value as i64,
     Verb => |value| *value as i64,
     Outcome => |value| *value as i64,
+    MergeState => |value| *value as i64,
 }
 
 /// Inserts all rows, in as few statements as the sizes allow; how many went in. On SQLite a

@@ -11,13 +11,14 @@ use quick_cache::sync::Cache;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::AnyConnection;
 
-use super::rows::{HeadRow, LinkRow, UsedLink};
+use super::rows::{CustomerRow, HeadRow, LinkRow, Rejoined, UsedLink};
 use super::statement::{self, Arguments, Row, sizes};
 use super::{Effects, Engine, Error};
 use crate::ids::{Stamp, TenantId, Token};
 
-/// Tables that effects are written to, links counted twice: made or raised, and used.
-const TABLES: usize = 9;
+/// Tables that effects are written to, two of them counted twice: customers that stay in their set
+/// and those that change it, links made or raised and links used.
+const TABLES: usize = 11;
 /// Rows of one table that an operation of a common shape has at most.
 const MOST_IN_SHAPE: usize = 4;
 /// Rows of one table in one text at most.
@@ -77,7 +78,11 @@ async fn by_table(
     let made: Vec<&LinkRow> = operations.iter().flat_map(|effects| made(effects)).collect();
     let used: Vec<UsedLink> = operations.iter().flat_map(|effects| used(effects)).collect();
     statement::insert(connection, tenant, &all!(data_keys)).await?;
-    statement::insert(connection, tenant, &all!(customers)).await?;
+    let staying: Vec<&CustomerRow> = operations.iter().flat_map(|it| staying(it)).collect();
+    let rejoined: Vec<Rejoined> = operations.iter().flat_map(|it| rejoined(it)).collect();
+    statement::insert(connection, tenant, &staying).await?;
+    statement::insert(connection, tenant, &rejoined).await?;
+    statement::insert(connection, tenant, &all!(merges)).await?;
     statement::insert(connection, tenant, &heads).await?;
     statement::insert(connection, tenant, &made).await?;
     statement::insert(connection, tenant, &used).await?;
@@ -86,6 +91,16 @@ async fn by_table(
     statement::insert(connection, tenant, &all!(blocks)).await?;
     statement::insert(connection, tenant, &all!(labels)).await?;
     Ok(())
+}
+
+/// Customers whose set stays as it is: all of them, unless the operation merges or unmerges.
+fn staying(effects: &Effects) -> impl Iterator<Item = &CustomerRow> {
+    effects.customers.iter().filter(|_| effects.merges.is_empty())
+}
+
+/// Customers whose set may change.
+fn rejoined(effects: &Effects) -> impl Iterator<Item = Rejoined<'_>> {
+    effects.customers.iter().filter(|_| !effects.merges.is_empty()).map(Rejoined)
 }
 
 /// Links that were made or raised: their tokens are among the heads.
@@ -110,7 +125,9 @@ fn visit<'e>(
 ) {
     let of = || operations.clone();
     visitor.table(of().flat_map(|effects| &effects.data_keys));
-    visitor.table(of().flat_map(|effects| &effects.customers));
+    visitor.table(of().flat_map(staying));
+    visitor.table(of().flat_map(rejoined));
+    visitor.table(of().flat_map(|effects| &effects.merges));
     let heads = of().flat_map(|effects| &effects.heads);
     visitor.table(heads.map(|token| HeadRow { token: *token, stamp }));
     visitor.table(of().flat_map(made));
@@ -256,7 +273,7 @@ mod tests {
     fn a_text_takes_exactly_the_arguments_of_its_shape() {
         let effects = effects();
         let shape = shape_of(&effects).expect("a common shape");
-        assert_eq!(shape, [0, 0, 1, 1, 1, 0, 1, 1, 2]);
+        assert_eq!(shape, [0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 2]);
         for size in [1, 2, 6, 32] {
             let text = text_of(shape, size, &effects, Stamp(9));
             let mut bound = Bound { tenant: TenantId(1), arguments: Arguments::default() };

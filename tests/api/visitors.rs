@@ -19,6 +19,8 @@ each_engine!(
     signing_in_within_a_chat_takes_the_history_along,
     two_tabs_sign_in_at_once,
     whoever_is_known_takes_the_chat_along,
+    an_earlier_history_joins_whoever_is_known,
+    two_tabs_join_one_history_once,
     a_shared_browser_discloses_nobody,
 );
 
@@ -154,6 +156,65 @@ async fn whoever_is_known_takes_the_chat_along(engine: Engine) {
     site.client.end(end("2")).await.expect("an end");
     assert_eq!(site.client.history(&known).await, ["2", "1"]);
     assert_eq!(site.client.person(&chat.customer_ref).await.customer_ref, known);
+    site.world.close().await;
+}
+
+async fn an_earlier_history_joins_whoever_is_known(engine: Engine) {
+    let site = Site::on(engine).await;
+    let known = site.chat("1", "", "user-17").await;
+    let visitor = site.chat("2", "browser-1", "").await;
+    let signed_in = site.start("3", "browser-1", "user-17").await;
+    assert_proven(&signed_in, &known);
+    assert!(signed_in.identity.as_ref().expect("an identity").conflicts.is_empty());
+    site.client.end(end("3")).await.expect("an end");
+    let person = site.client.person(&visitor).await;
+    assert_eq!(person.customer_ref, known, "one person");
+    assert_eq!(person.merges.len(), 1);
+    assert_eq!(person.merges[0].reason, "the visitor signed in");
+    assert_eq!(site.client.history(&visitor).await, ["3", "2", "1"]);
+    let elsewhere = site.start("4", "", "user-17").await;
+    assert_proven(&elsewhere, &known);
+    let orders = elsewhere.open_intents[0].attempt_count;
+    assert_eq!(orders, 2, "what was asked anonymously and what was asked before");
+    // By the browser alone, it is a question from now on.
+    let anybody = site.start("5", "browser-1", "").await;
+    assert_ne!(said(&anybody), Said::Reuse);
+    assert_silent(&anybody);
+    // Once joined, nothing is joined again.
+    assert_proven(&site.start("6", "browser-1", "user-17").await, &known);
+    assert_eq!(site.client.person(&known).await.merges.len(), 1);
+    site.world.close().await;
+}
+
+async fn two_tabs_join_one_history_once(engine: Engine) {
+    let site = Site::on(engine).await;
+    for round in 0..5 {
+        let [browser, subject] = ["browser", "user"].map(|it| format!("{it}-{round}"));
+        let ids = ["known", "earlier", "a", "b", "c", "d"].map(|it| format!("{it} {round}"));
+        let [known, earlier, a, b, c, d] = &ids;
+        let customer = site.chat(known, "", &subject).await;
+        let visitor = site.chat(earlier, &browser, "").await;
+        tokio::join!(site.start(a, &browser, ""), site.start(b, &browser, ""));
+        let (one, two, three, four) = tokio::join!(
+            site.sign_in(a, &subject),
+            site.sign_in(b, &subject),
+            site.start(c, &browser, &subject),
+            site.start(d, &browser, &subject),
+        );
+        for answer in [one, two, three, four] {
+            assert_proven(&answer, &customer);
+        }
+        for id in &ids[2..] {
+            site.client.end(end(id)).await.expect("an end");
+        }
+        let person = site.client.person(&visitor).await;
+        assert_eq!((person.customer_ref.as_str(), person.merges.len()), (&*customer, 1), "once");
+        let mut history = site.client.history(&customer).await;
+        history.sort_unstable();
+        let mut all = ids.to_vec();
+        all.sort_unstable();
+        assert_eq!(history, all, "each once");
+    }
     site.world.close().await;
 }
 

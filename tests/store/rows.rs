@@ -56,6 +56,7 @@ pub(crate) fn customer(number: u64) -> CustomerRow {
         contacts: 3,
         disclosure: 1,
         moved_to: None,
+        set_name: None,
     }
 }
 

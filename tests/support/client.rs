@@ -7,8 +7,10 @@ use threadline::grpc::proto::interaction_service_client::InteractionServiceClien
 use threadline::grpc::proto::{
     EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, GetCustomerResponse,
     GetInteractionRequest, GetInteractionResponse, ListInteractionsRequest,
-    ListInteractionsResponse, Recommendation, StartInteractionRequest, StartInteractionResponse,
-    UpdateInteractionRequest,
+    ListInteractionsResponse, MergeCustomersRequest, MergeCustomersResponse, PreviewMergeRequest,
+    PreviewMergeResponse, ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
+    StartInteractionRequest, StartInteractionResponse, UnmergeCustomersRequest,
+    UnmergeCustomersResponse, UpdateInteractionRequest,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -105,6 +107,34 @@ impl Client {
         request: impl tonic::IntoRequest<GetCustomerRequest>,
     ) -> Answered<GetCustomerResponse> {
         answered(self.customers.clone().get_customer(request).await)
+    }
+
+    /// PreviewMerge.
+    pub async fn preview(&self, one: &str, other: &str) -> Answered<PreviewMergeResponse> {
+        let (customer_ref, other_customer_ref) = (one.into(), other.into());
+        let request = PreviewMergeRequest { customer_ref, other_customer_ref };
+        answered(self.customers.clone().preview_merge(request).await)
+    }
+
+    /// MergeCustomers.
+    pub async fn merge(&self, request: MergeCustomersRequest) -> Answered<MergeCustomersResponse> {
+        answered(self.customers.clone().merge_customers(request).await)
+    }
+
+    /// UnmergeCustomers.
+    pub async fn unmerge(
+        &self,
+        request: UnmergeCustomersRequest,
+    ) -> Answered<UnmergeCustomersResponse> {
+        answered(self.customers.clone().unmerge_customers(request).await)
+    }
+
+    /// ReassignInteraction.
+    pub async fn reassign(
+        &self,
+        request: ReassignInteractionRequest,
+    ) -> Answered<ReassignInteractionResponse> {
+        answered(self.interactions.clone().reassign_interaction(request).await)
     }
 
     /// GetCustomer by its ref alone.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use threadline::clock::Time;
 use threadline::grpc::proto::{
     EndInteractionRequest, GetInteractionRequest, IdentityConfirmed, IdentityHints,
-    IdentityRejected, Intent, IntentStatus, LineType, StartInteractionRequest, Telco,
+    IdentityRejected, Intent, IntentStatus, LineType, MergeCustomersRequest,
+    ReassignInteractionRequest, StartInteractionRequest, Telco, UnmergeCustomersRequest,
     UpdateInteractionRequest, VariableInput, end_interaction_request, update_interaction_request,
 };
 
@@ -111,6 +112,36 @@ pub fn intent_of(intent: &str, status: IntentStatus) -> Intent {
 pub fn variable(name: &str, value: &str) -> BTreeMap<String, VariableInput> {
     let input = VariableInput { value: value.into(), ..Default::default() };
     BTreeMap::from([(name.to_owned(), input)])
+}
+
+/// A merge of two customers.
+pub fn merge(request_id: &str, one: &str, other: &str) -> MergeCustomersRequest {
+    MergeCustomersRequest {
+        request_id: request_id.into(),
+        customer_ref: one.into(),
+        other_customer_ref: other.into(),
+        reason: "one person, says the desk".into(),
+        ..Default::default()
+    }
+}
+
+/// An unmerge of one merge.
+pub fn unmerge(request_id: &str, merge_id: &str) -> UnmergeCustomersRequest {
+    UnmergeCustomersRequest {
+        request_id: request_id.into(),
+        merge_id: merge_id.into(),
+        ..Default::default()
+    }
+}
+
+/// A reassignment: to that customer, or to somebody new.
+pub fn reassign(id: &str, request_id: &str, who: Option<&str>) -> ReassignInteractionRequest {
+    ReassignInteractionRequest {
+        interaction_id: id.into(),
+        request_id: request_id.into(),
+        customer_ref: who.map(str::to_owned),
+        ..Default::default()
+    }
 }
 
 /// Which interaction to show.

@@ -10,8 +10,7 @@ use crate::grpc::proto::interaction_service_server::{
     InteractionService, InteractionServiceServer,
 };
 use crate::grpc::proto::{
-    EndInteractionRequest, EndInteractionResponse, GetInteractionRequest, GetInteractionResponse,
-    Identity, ListInteractionsRequest, ListInteractionsResponse, Recommendation,
+    EndInteractionRequest, EndInteractionResponse, Identity, Recommendation,
     StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest,
 };
 
@@ -50,20 +49,6 @@ impl InteractionService for Forgetful {
     ) -> Result<Response<EndInteractionResponse>, Status> {
         let customer_ref = request.into_inner().customer_ref;
         Ok(Response::new(EndInteractionResponse { customer_ref, ..Default::default() }))
-    }
-
-    async fn get_interaction(
-        &self,
-        _: Request<GetInteractionRequest>,
-    ) -> Result<Response<GetInteractionResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn list_interactions(
-        &self,
-        _: Request<ListInteractionsRequest>,
-    ) -> Result<Response<ListInteractionsResponse>, Status> {
-        Err(Status::unimplemented("not here"))
     }
 }
 

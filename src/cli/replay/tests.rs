@@ -12,9 +12,8 @@ use crate::grpc::proto::interaction_service_server::{
     InteractionService, InteractionServiceServer,
 };
 use crate::grpc::proto::{
-    EndInteractionRequest, EndInteractionResponse, GetInteractionRequest, GetInteractionResponse,
-    Identity, ListInteractionsRequest, ListInteractionsResponse, Recommendation,
-    StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest,
+    EndInteractionRequest, EndInteractionResponse, Identity, Recommendation,
+    StartInteractionRequest, StartInteractionResponse,
 };
 
 /// Knows people by their caller number alone, and stumbles now and then.
@@ -85,27 +84,6 @@ impl InteractionService for ByNumber {
         };
         memory.ends.push(request);
         Ok(Response::new(EndInteractionResponse { customer_ref, ..Default::default() }))
-    }
-
-    async fn update_interaction(
-        &self,
-        _: Request<UpdateInteractionRequest>,
-    ) -> Result<Response<StartInteractionResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn get_interaction(
-        &self,
-        _: Request<GetInteractionRequest>,
-    ) -> Result<Response<GetInteractionResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn list_interactions(
-        &self,
-        _: Request<ListInteractionsRequest>,
-    ) -> Result<Response<ListInteractionsResponse>, Status> {
-        Err(Status::unimplemented("not here"))
     }
 }
 

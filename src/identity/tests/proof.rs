@@ -94,16 +94,19 @@ fn a_browser_is_no_evidence_beside_a_token() {
 fn only_the_anonymous_join_and_only_whoever_holds_the_token() {
     let anonymous = BTreeSet::from([customer(2), customer(3)]);
     let browser = || visitor(1, vec![owner(2, 1, 1.0), owner(4, 1, 1.0)]);
-    let join = |token: Shown| to_join(&[token, browser()], &anonymous, customer(1));
-    assert_eq!(join(token(0, vec![owner(1, 1, 1.0)])), [customer(2)]);
-    assert_eq!(join(token(0, vec![weaker(1)])), []);
-    assert_eq!(join(token(0, Vec::new())), []);
-    assert_eq!(join(token(0, vec![owner(1, 1, 1.0), owner(9, 1, 1.0)])), []);
+    let join = |token: Shown, holds| to_join(&[token, browser()], &anonymous, customer(1), holds);
+    assert_eq!(join(token(0, vec![owner(1, 1, 1.0)]), true), [customer(2)]);
+    assert_eq!(join(token(0, vec![owner(9, 1, 1.0)]), true), [], "it is somebody else's");
+    // An unknown subject that was linked just now, and how.
+    assert_eq!(join(token(0, vec![weaker(1)]), false), []);
+    assert_eq!(join(token(0, Vec::new()), false), []);
+    assert_eq!(join(token(0, Vec::new()), true), [customer(2)]);
+    assert_eq!(join(token(0, vec![owner(1, 1, 1.0), owner(9, 1, 1.0)]), true), []);
     let unproven = Shown { assurance: Assurance::Carried, ..token(0, vec![owner(1, 1, 1.0)]) };
-    assert_eq!(join(unproven), []);
+    assert_eq!(join(unproven, true), []);
     // Nobody joins themselves.
     let own = [token(0, vec![owner(2, 1, 1.0)]), browser()];
-    assert_eq!(to_join(&own, &anonymous, customer(2)), []);
+    assert_eq!(to_join(&own, &anonymous, customer(2), true), []);
 }
 
 proptest! {

@@ -1,0 +1,43 @@
+//! Whom a ref names: the customer it resolves to, and which member of a set is meant.
+
+use super::Error;
+use super::desk::Desk;
+use super::recognise::Looked;
+use super::record::{DecisionRecord, State};
+use super::settling::customer_of;
+use crate::ids::CustomerId;
+
+/// The customer that a ref names now; `None` for one that nobody has.
+pub(super) async fn resolve(
+    desk: &mut Desk<'_, '_>,
+    named: &str,
+) -> Result<Option<CustomerId>, Error> {
+    match CustomerId::parse_ref(named) {
+        Some(id) => Ok(desk.person(id, false).await?.map(|person| person.row.customer)),
+        None => Ok(None),
+    }
+}
+
+/// Who is named names a set: of its members, the one that has the interaction already, else the one
+/// whose link matched.
+pub(super) async fn member_meant(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    looked: &Looked,
+    target: CustomerId,
+) -> Result<CustomerId, Error> {
+    let Some(person) = desk.person(target, false).await? else { return Ok(target) };
+    let has_it = customer_of(&state.customer).filter(|own| person.members.contains(own));
+    Ok(has_it.unwrap_or_else(|| looked.member(target)))
+}
+
+/// Whichever member's link matched, the candidate is the customer that it is settled on.
+pub(super) fn name_as(record: &mut DecisionRecord, looked: &Looked, customer: CustomerId) {
+    for candidate in &mut record.candidates {
+        let of_set = customer_of(&candidate.customer)
+            .is_some_and(|id| looked.set_name(id) == looked.set_name(customer));
+        if of_set {
+            candidate.customer = customer.0.to_vec();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! UnmergeCustomers: takes one merge back, exactly.
+//!
+//! Replay? → the edge → everybody's set without it → write → answer. What was written to either
+//! customer while they were one person is still where it was written.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::caller::{Caller, Role};
+use super::desk::Desk;
+use super::joining::{self, MergeRecord, around, rejoin};
+use super::journaling::{self, Request};
+use super::merge_customers::{members_or_alone, set_of};
+use super::naming::resolve;
+use super::service::Service;
+use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::merges;
+use crate::store::rows::{MergeRow, MergeState, Verb};
+use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+
+/// Which merge to take back.
+#[derive(Clone)]
+pub enum Which {
+    /// The one of this id.
+    Merge(Token),
+    /// Every one directly between these two.
+    Between(String, String),
+}
+
+/// An unmerge, parsed.
+#[derive(Clone)]
+pub struct Unmerging {
+    /// Who says so; empty for the key's own.
+    pub source: String,
+    /// This request's own id.
+    pub request_id: String,
+    /// The request in canonical form: what makes two unmerges the same.
+    pub content: Vec<u8>,
+    /// Which merge.
+    pub which: Which,
+    /// Why.
+    pub reason: String,
+}
+
+/// The answer to an unmerge: the sets of the two as they now are. They are one still where other
+/// merges hold them together.
+pub struct Unmerged {
+    /// The merges that were taken back.
+    pub merge_ids: Vec<Token>,
+    /// The set of the older of the two: its name and members.
+    pub one: (CustomerId, Vec<CustomerId>),
+    /// The set of the younger one.
+    pub other: (CustomerId, Vec<CustomerId>),
+}
+
+impl Service {
+    /// Takes a merge back.
+    ///
+    /// # Errors
+    /// [`Error::MergeNotFound`] when none is in force, [`Error::CustomerNotFound`],
+    /// [`Error::RequestConflict`] for a known request id with other content, those of roles and
+    /// sources, and the store's.
+    pub async fn unmerge_customers(
+        self: &Arc<Self>,
+        caller: &Caller,
+        unmerging: Unmerging,
+    ) -> Result<Unmerged, Error> {
+        caller.needs(&[Role::Admin])?;
+        let source = caller.addresses(&unmerging.source)?;
+        let secrets = &caller.tenant.secrets;
+        let operation = Arc::new(UnmergeOperation {
+            service: Arc::clone(self),
+            caller: caller.clone(),
+            request: secrets.request(&source, &unmerging.request_id),
+            fingerprint: secrets.fingerprint(&[&unmerging.content]).to_vec(),
+            unmerging,
+        });
+        match self.run_again(&operation).await {
+            Ok(Verdict::Committed(unmerged)) => Ok(unmerged),
+            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+                let mut reads = Reads::Fresh(Arc::clone(&self.store));
+                let mut desk = Desk::new(self, &caller.tenant, &mut reads);
+                let found = find(&mut desk, &operation.unmerging.which).await?;
+                let undone: Vec<MergeRow> =
+                    found.into_iter().filter(|it| it.state == MergeState::Undone).collect();
+                unmerged_as_it_stands(&mut desk, &undone).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The merges that are meant, whatever has become of them.
+async fn find(desk: &mut Desk<'_, '_>, which: &Which) -> Result<Vec<MergeRow>, Error> {
+    let tenant = desk.tenant_id();
+    match which {
+        Which::Merge(merge_id) => {
+            let merge_id = *merge_id;
+            let found = desk
+                .reads
+                .look(Box::new(move |connection| {
+                    Box::pin(async move { merges::merge(connection, tenant, merge_id).await })
+                }))
+                .await?;
+            Ok(found.into_iter().collect())
+        }
+        Which::Between(one, other) => {
+            let one = resolve(desk, one).await?.ok_or(Error::CustomerNotFound)?;
+            let other = resolve(desk, other).await?.ok_or(Error::CustomerNotFound)?;
+            let around = around(desk, &[one, other]).await?;
+            let between = (one.min(other), one.max(other));
+            let mut found = around.merges;
+            found.retain(|row| (row.one, row.other) == between);
+            Ok(found)
+        }
+    }
+}
+
+async fn unmerged_as_it_stands(
+    desk: &mut Desk<'_, '_>,
+    rows: &[MergeRow],
+) -> Result<Unmerged, Error> {
+    let first = rows.first().ok_or(Error::MergeNotFound)?;
+    let mut sets = Vec::with_capacity(2);
+    for id in [first.one, first.other] {
+        let person = desk.person(id, false).await?.ok_or(Error::CustomerNotFound)?;
+        let members = members_or_alone(&person.members, person.row.customer);
+        sets.push((person.set_name(), members));
+    }
+    let merge_ids = rows.iter().map(|row| row.merge_id).collect();
+    let [one, other] = sets.try_into().map_err(|_| Error::CustomerNotFound)?;
+    Ok(Unmerged { merge_ids, one, other })
+}
+
+struct UnmergeOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    request: Token,
+    fingerprint: Vec<u8>,
+    unmerging: Unmerging,
+}
+
+impl Operation for UnmergeOperation {
+    type Answer = Unmerged;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Unmerged>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            desk.not_done(self.request, Verb::Unmerge, &self.fingerprint).await?;
+            let found = find(&mut desk, &self.unmerging.which).await?;
+            let first = found.first().ok_or(Error::MergeNotFound)?;
+            let (one, other) = (first.one, first.other);
+            // Read again under the stamps of all concerned: what was found may have changed.
+            let around = around(&mut desk, &[one, other]).await?;
+            let meant = |row: &&MergeRow| found.iter().any(|it| it.merge_id == row.merge_id);
+            let mut undone = Vec::new();
+            // A proposal that is taken back is declined.
+            let standing = |row: &&MergeRow| row.state != MergeState::Undone;
+            for row in around.merges.iter().filter(meant).filter(standing) {
+                let record = MergeRecord {
+                    undone_by: self.caller.key_id.to_string(),
+                    undone_reason: self.unmerging.reason.clone(),
+                    ..joining::open(&desk, row)?
+                };
+                let content = joining::seal(&desk, row.merge_id, &record);
+                undone.push(MergeRow { state: MergeState::Undone, content, ..row.clone() });
+            }
+            if undone.is_empty() {
+                return Err(Error::MergeNotFound);
+            }
+            let merge_ids = undone.iter().map(|row| row.merge_id).collect();
+            let sets = rejoin(&mut desk, &around, undone).await?;
+            let record = MergeRecord {
+                undone_by: self.caller.key_id.to_string(),
+                undone_reason: self.unmerging.reason.clone(),
+                ..MergeRecord::default()
+            };
+            let request = Request {
+                token: self.request,
+                verb: Verb::Unmerge,
+                fingerprint: &self.fingerprint,
+                customer: one,
+                caller: &self.caller.key_id,
+            };
+            journaling::write_request(&mut desk, request, &record);
+            let (one, other) = (set_of(one, sets.clone()), set_of(other, sets));
+            Ok(desk.propose(Unmerged { merge_ids, one, other }))
+        })
+    }
+}
