@@ -10,6 +10,7 @@ mod authenticate;
 pub mod caller;
 mod carrying;
 mod catching_up;
+pub mod confirmed_decisions;
 mod continuation;
 mod desk;
 mod duplicates;

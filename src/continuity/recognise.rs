@@ -16,8 +16,8 @@ use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
-    Assurance, Attestation, Decision, Fitted, Hint, HintKind, Identifier, Owner, Person, Proof, Question,
-    Recommendation, Shown, decide, effective_owners, evidence, gathered, masked_label,
+    Assurance, Attestation, Decision, Fitted, Hint, HintKind, Identifier, Owner, Person, Proof,
+    Question, Recommendation, Shown, decide, effective_owners, evidence, gathered, masked_label,
 };
 use crate::ids::{CustomerId, Token};
 

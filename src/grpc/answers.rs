@@ -12,7 +12,9 @@ use crate::context::{
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
-use crate::continuity::record::{ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State};
+use crate::continuity::record::{
+    ConflictRecord, ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State,
+};
 use crate::continuity::{Answer, Degraded, Warning};
 use crate::identity::{Assurance, Recommendation, probability};
 use crate::ids::CustomerId;
@@ -101,11 +103,7 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         customer_ref: customer(&candidate.customer),
         match_probability: probability(candidate.log_odds),
         label: if asked { candidate.label.clone() } else { String::new() },
-    });
-    let conflicts = decision.conflicts.iter().map(|conflict| proto::Conflict {
-        kind: conflict.kind.clone(),
-        namespace: conflict.namespace.clone(),
-        owner_count: i32::try_from(conflict.owner_count).unwrap_or(i32::MAX),
+        evidence: Vec::new(),
     });
     proto::Identity {
         confidence: standing.confidence,
@@ -116,12 +114,21 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         sources: decision.sources.clone(),
         evidence: evidence.collect(),
         candidates: if named { candidates.collect() } else { Vec::new() },
-        conflicts: if private { conflicts.collect() } else { Vec::new() },
+        conflicts: if private { conflicts(&decision) } else { Vec::new() },
         calibration: Some(calibration(&decision)),
     }
 }
 
-fn calibration(decision: &DecisionRecord) -> proto::Calibration {
+pub(super) fn conflicts(decision: &DecisionRecord) -> Vec<proto::Conflict> {
+    let conflict = |conflict: &ConflictRecord| proto::Conflict {
+        kind: conflict.kind.clone(),
+        namespace: conflict.namespace.clone(),
+        owner_count: i32::try_from(conflict.owner_count).unwrap_or(i32::MAX),
+    };
+    decision.conflicts.iter().map(conflict).collect()
+}
+
+pub(super) fn calibration(decision: &DecisionRecord) -> proto::Calibration {
     let basis = match decision.fitted_on {
         0 => proto::CalibrationBasis::Default,
         _ => proto::CalibrationBasis::Tenant,
@@ -133,7 +140,7 @@ fn calibration(decision: &DecisionRecord) -> proto::Calibration {
     }
 }
 
-fn customer(bytes: &[u8]) -> String {
+pub(super) fn customer(bytes: &[u8]) -> String {
     bytes.try_into().map_or_else(|_| String::new(), |id| CustomerId(id).to_ref())
 }
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod customers;
+mod explaining;
 mod fields;
 mod interactions;
 mod limits;

@@ -16,6 +16,7 @@ mod decision;
 mod email;
 mod external;
 mod features;
+mod fitting;
 mod hints;
 mod label;
 mod linking;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use decision::{decide, features};
 pub use features::{FEATURES, Feature, Features};
+pub use fitting::{Example, fit};
 pub use hints::{
     Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
 };

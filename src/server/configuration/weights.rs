@@ -45,7 +45,10 @@ pub(crate) fn read(path: &Path) -> Result<Weights, Vec<String>> {
 /// Every mistake at once: a figure without a weight, a weight of no figure, a weight out of bounds.
 pub(crate) fn parse(text: &str) -> Result<Weights, Vec<String>> {
     let file: WeightsFile = Figment::from(Toml::string(text)).extract().map_err(|error| {
-        error.into_iter().map(|one| format!("{}: {}", one.path.join("."), one.kind)).collect::<Vec<_>>()
+        error
+            .into_iter()
+            .map(|one| format!("{}: {}", one.path.join("."), one.kind))
+            .collect::<Vec<_>>()
     })?;
     let mut mistakes = Vec::new();
     let mut values = [0.0; FEATURES];
