@@ -10,6 +10,7 @@ mod api {
     mod bad_reads;
     mod circumstances;
     mod duplicates;
+    mod explaining;
     mod idempotency;
     mod key_sets;
     mod merging;
