@@ -82,8 +82,7 @@ fn solve(mut lower: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
             let known: f64 = (0..column).map(|k| lower[row][k] * lower[column][k]).sum();
             let rest = lower[row][column] - known;
             lower[row][column] = if row == column {
-                // Written so that NaN is refused as well.
-                if !(rest > 0.0) {
+                if rest.is_nan() || rest <= 0.0 {
                     return None;
                 }
                 rest.sqrt()

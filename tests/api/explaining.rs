@@ -66,7 +66,11 @@ async fn what_people_said_is_read_for_a_fit(engine: Engine) {
     }
     let best = client.get(get("right")).await.expect("it").customer_ref;
     client.update(confirm("right", "u")).await.expect("a confirmation");
-    let another = if best == other { client.get(get("first")).await.expect("it").customer_ref } else { other };
+    let another = if best == other {
+        client.get(get("first")).await.expect("it").customer_ref
+    } else {
+        other
+    };
     client.update(reject("wrong", "u", Some(&another))).await.expect("a rejection");
     let service = &world.running.service;
     let tenant = service.tenant_named(crate::support::TENANT, false).await.expect("the tenant");
