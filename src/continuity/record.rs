@@ -144,8 +144,7 @@ record! {
         /// Whether it was inherited from the interaction it continues.
         #[prost(bool, tag = "8")]
         pub inherited: bool,
-        /// How many of the tenant's own decisions the weights were fitted on; 0 for the default
-        /// weights.
+        /// How many of the tenant's decisions the weights were fitted on; 0 for the default's.
         #[prost(int64, tag = "9")]
         pub fitted_on: i64,
     }

@@ -212,6 +212,7 @@ fn policy(
     folder: &Path,
     wrong: &mut Vec<String>,
 ) -> TenantPolicy {
+    let (default_ttl_seconds, max_ttl_seconds) = lifetimes(file, &base, place, wrong);
     let mut identity: Policy = base.identity;
     if let Some(region) = &file.default_region {
         identity.default_region.clone_from(region);
@@ -256,37 +257,14 @@ fn policy(
     if !context::valid_locale(&locale) {
         wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
     }
-    let max_ttl_seconds = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
-    let default_ttl_seconds = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
-    if !(1..=context::MAX_TTL_SECONDS).contains(&max_ttl_seconds) {
-        wrong.push(format!(
-            "{place}.max_ttl_seconds: must be from 1 to {}",
-            context::MAX_TTL_SECONDS
-        ));
-    }
-    if !(1..=max_ttl_seconds).contains(&default_ttl_seconds) {
-        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
-    }
     let web_token = file.web_token.as_ref();
     if web_token.is_some() && place == "policy" {
         wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
     }
     let web_token =
         web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
-    let weights = match &file.weights {
-        None => base.weights,
-        Some(_) if place == "policy" => {
-            wrong.push("policy.weights: are fitted on one tenant, and are that tenant's".into());
-            base.weights
-        }
-        Some(file) => weights::read(&folder.join(file)).map_or_else(
-            |mistakes| {
-                wrong.extend(mistakes.iter().map(|one| format!("{place}.weights: {one}")));
-                Arc::default()
-            },
-            Arc::new,
-        ),
-    };
+    let weights_file = file.weights.as_ref().map(|file| folder.join(file));
+    let weights = weights::chosen(weights_file.as_deref(), base.weights, place, wrong);
     TenantPolicy {
         identity,
         weights,
@@ -296,6 +274,25 @@ fn policy(
         max_ttl_seconds,
         web_token,
     }
+}
+
+/// How long variables live: by default, and at most.
+fn lifetimes(
+    file: &PolicyFile,
+    base: &TenantPolicy,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> (i64, i64) {
+    let most = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
+    let default = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
+    let longest = context::MAX_TTL_SECONDS;
+    if !(1..=longest).contains(&most) {
+        wrong.push(format!("{place}.max_ttl_seconds: must be from 1 to {longest}"));
+    }
+    if !(1..=most).contains(&default) {
+        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
+    }
+    (default, most)
 }
 
 fn namespace(

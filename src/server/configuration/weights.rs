@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
@@ -21,6 +22,27 @@ struct WeightsFile {
     #[serde(default)]
     sample_size: u32,
     weights: BTreeMap<String, f64>,
+}
+
+/// The weights of a tenant: its own file's, else those of `base`.
+pub(super) fn chosen(
+    file: Option<&Path>,
+    base: Arc<Weights>,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> Arc<Weights> {
+    let Some(file) = file else { return base };
+    if place == "policy" {
+        wrong.push("policy.weights: are fitted on one tenant, and are that tenant's".into());
+        return base;
+    }
+    match read(file) {
+        Ok(weights) => Arc::new(weights),
+        Err(mistakes) => {
+            wrong.extend(mistakes.iter().map(|one| format!("{place}.weights: {one}")));
+            base
+        }
+    }
 }
 
 /// Reads a file of weights.
@@ -96,6 +118,30 @@ mod tests {
         let own = Weights::new("acme-1".into(), Fitted::OnTenant(900), *Weights::DEFAULT.values());
         for weights in [Weights::DEFAULT, own] {
             assert_eq!(parse(&text(&weights, &["made by a test".into()])).unwrap(), weights);
+        }
+    }
+
+    #[test]
+    fn a_tenant_names_its_file_beside_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Weights::new("acme-1".into(), Fitted::OnTenant(900), *Weights::DEFAULT.values());
+        std::fs::write(folder.path().join("own.toml"), text(&own, &[])).unwrap();
+        let settings = folder.path().join("threadline.toml");
+        let load = |text: &str| {
+            std::fs::write(&settings, text).unwrap();
+            let layers =
+                crate::server::Layers { file: Some(settings.clone()), ..Default::default() };
+            crate::server::Configuration::load(&layers)
+        };
+        let read = load("[tenants.acme]\nweights = \"own.toml\"").unwrap();
+        assert_eq!(*read.policies.of("acme").weights, own);
+        assert_eq!(*read.policies.of("other").weights, Weights::DEFAULT);
+        for (text, part) in [
+            ("[policy]\nweights = \"own.toml\"", "policy.weights"),
+            ("[tenants.acme]\nweights = \"gone.toml\"", "tenants.acme.weights"),
+        ] {
+            let Err(wrong) = load(text) else { panic!("accepted") };
+            assert!(wrong.0.iter().any(|one| one.contains(part)), "{part} in {wrong}");
         }
     }
 
