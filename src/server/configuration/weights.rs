@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::identity::{FEATURES, Feature, Fitted, Weights};
 
 /// The longest file that is read, in bytes.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 65_536;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
