@@ -3,10 +3,13 @@
 //! the weights it starts from by an L2 penalty.
 
 use super::features::{FEATURES, Feature, Features};
+use super::scale::probability;
 use super::weights::Weights;
 
 /// Steps at most; it converges in about ten.
 const MOST_STEPS: usize = 60;
+/// Halves of a step at most: less is no step.
+const MOST_HALVES: i32 = 30;
 /// A step this small changes no decision.
 const SMALL: f64 = 1e-8;
 
@@ -28,16 +31,49 @@ pub struct Example {
 /// strength of the penalty: so many (half) observations speak for the weights it starts from.
 pub fn fit(examples: &[Example], from: &Weights, free: &[Feature], hold: f64) -> [f64; FEATURES] {
     let mut values = *from.values();
+    let mut loss = loss_of(examples, &values, from, free, hold);
     for _ in 0..MOST_STEPS {
         let Some(step) = step(examples, &values, from, free, hold) else { return values };
-        for (feature, change) in free.iter().zip(&step) {
-            values[*feature as usize] += change;
-        }
+        // A whole step overshoots where the start is far off and sure of itself: half of it, then.
+        let shorter = (0..MOST_HALVES).find_map(|halves| {
+            let mut next = values;
+            for (feature, change) in free.iter().zip(&step) {
+                next[*feature as usize] += change * 0.5_f64.powi(halves);
+            }
+            let reached = loss_of(examples, &next, from, free, hold);
+            (reached < loss).then_some((next, reached))
+        });
+        let Some((next, reached)) = shorter else { break };
+        (values, loss) = (next, reached);
         if step.iter().all(|change| change.abs() < SMALL) {
             break;
         }
     }
     values
+}
+
+/// What is to be made small: how improbable the examples are, and how far the weights have moved.
+fn loss_of(
+    examples: &[Example],
+    values: &[f64; FEATURES],
+    from: &Weights,
+    free: &[Feature],
+    hold: f64,
+) -> f64 {
+    let improbable = examples.iter().map(|example| {
+        let stated = stated(example, values);
+        let (yes, no) =
+            (stated.max(f64::MIN_POSITIVE).ln(), (1.0 - stated).max(f64::MIN_POSITIVE).ln());
+        -example.weight * (example.target * yes + (1.0 - example.target) * no)
+    });
+    let moved = free.iter().map(|it| (values[*it as usize] - from.get(*it)).powi(2));
+    improbable.sum::<f64>() + 0.5 * hold * moved.sum::<f64>()
+}
+
+fn stated(example: &Example, values: &[f64; FEATURES]) -> f64 {
+    let figures = example.features.values();
+    let sum: f64 = values.iter().zip(figures).map(|(weight, figure)| weight * figure).sum();
+    probability((sum + example.caution).clamp(-30.0, 30.0))
 }
 
 /// One Newton step: the gradient, and the system that it solves.
@@ -52,9 +88,7 @@ fn step(
     let mut curvature = vec![vec![0.0; n]; n];
     let mut gradient = vec![0.0; n];
     for example in examples {
-        let figures = example.features.values();
-        let sum: f64 = values.iter().zip(figures).map(|(weight, figure)| weight * figure).sum();
-        let stated = super::scale::probability((sum + example.caution).clamp(-40.0, 40.0));
+        let stated = stated(example, values);
         let (error, spread) = (example.target - stated, stated * (1.0 - stated));
         for (row, feature) in free.iter().enumerate() {
             let figure = example.weight * example.features.get(*feature);
@@ -134,6 +168,14 @@ mod tests {
         assert!((values[Feature::Base as usize] - base).abs() < 1e-4, "{values:?}");
         assert!((values[Feature::MatchEmail as usize] - email).abs() < 1e-4, "{values:?}");
         assert_eq!(values[Feature::Uses as usize], 0.0, "not free");
+    }
+
+    #[test]
+    fn a_start_that_is_far_off_and_sure_of_itself_is_left() {
+        let sure = zero().values().map(|_| 9.0);
+        let from = Weights::new("sure".into(), Fitted::OnSimulation, sure);
+        let values = fit(&examples(0.0, 400, 1_000), &from, &[Feature::Base], 1e-6);
+        assert!((values[Feature::Base as usize] - (2f64 / 3.0).ln()).abs() < 1e-3, "{values:?}");
     }
 
     #[test]
