@@ -19,7 +19,7 @@ use crate::crypto::DataKey;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::gate::{Committed, Gate, Key, Listener};
 use crate::store::read::{JournalEntry, Owners};
-use crate::store::rows::{CustomerRow, LinkRow, Verb};
+use crate::store::rows::{CustomerRow, LinkRow, TieRow, Verb};
 
 pub use going_on::News;
 
@@ -84,6 +84,8 @@ pub struct Remembered {
     pub row: CustomerRow,
     /// Their identifiers.
     pub links: Vec<LinkRow>,
+    /// What was said of their ties beside any contact.
+    pub ties: Vec<TieRow>,
     /// The key that seals what is theirs.
     pub key: Arc<DataKey>,
     /// Their context, where it was asked for, as it was before the news.
@@ -111,7 +113,8 @@ impl Weight for Remembered {
         let links: usize = self.links.iter().map(|link| 96 + link.identifier.len()).sum();
         let context = self.context.as_ref().map_or(0, |context| context.approximate_bytes());
         let news: usize = self.news.iter().map(|news| news.weight()).sum();
-        (256 + links + news + 16 * self.members.len()) as u64 + u64::from(context)
+        let beside = 16 * self.members.len() + 64 * self.ties.len();
+        (256 + links + news + beside) as u64 + u64::from(context)
     }
 }
 

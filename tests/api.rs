@@ -9,9 +9,13 @@ mod api {
     mod bad_input;
     mod bad_reads;
     mod circumstances;
+    mod conflicts;
+    mod customers;
     mod duplicates;
     mod explaining;
     mod idempotency;
+    mod identifiers;
+    mod importing;
     mod key_sets;
     mod merging;
     mod merging_twice;
@@ -22,6 +26,7 @@ mod api {
     mod replay;
     mod settling;
     mod sweeping;
+    mod ties;
     mod transport;
     mod visitors;
     mod web_tokens;

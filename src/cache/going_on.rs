@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::ids::{CustomerId, Token};
 use crate::store::gate::Committed;
 use crate::store::read::{MOST_OWNERS, Owners};
-use crate::store::rows::{BlockRow, CustomerRow, FactRow, InteractionRow, LinkRow};
+use crate::store::rows::{BlockRow, CustomerRow, FactRow, InteractionRow, LinkRow, TieRow};
 use crate::store::{Effects, Removal};
 
 /// Commits that are kept unopened at most; after that the context is read again.
@@ -127,6 +127,7 @@ pub(super) fn person(
         // When it was first received stays as it was.
         row: CustomerRow { received: before.row.received, ..row.clone() },
         links: links(&before.links, customer, effects),
+        ties: ties(&before.ties, customer, effects),
         key: Arc::clone(&before.key),
         context: before.context.clone().filter(|_| !forgets),
         news,
@@ -140,6 +141,7 @@ fn made(row: &CustomerRow, effects: &Effects) -> Option<Remembered> {
     Some(Remembered {
         row: row.clone(),
         links: links(&[], row.customer, effects),
+        ties: ties(&[], row.customer, effects),
         key: Arc::clone(key),
         context: Some(Arc::new(Context::default())),
         news: vec![Arc::new(News::of(row.customer, effects))],
@@ -155,4 +157,10 @@ fn links(before: &[LinkRow], customer: CustomerId, effects: &Effects) -> Vec<Lin
     let kept = before.iter().filter(|link| !removed(link.token) && !written(link.token));
     let new = effects.links.iter().filter(|link| link.customer == customer);
     kept.chain(new).cloned().collect()
+}
+
+fn ties(before: &[TieRow], customer: CustomerId, effects: &Effects) -> Vec<TieRow> {
+    let own = || effects.ties.iter().filter(|tie| tie.customer == customer);
+    let kept = before.iter().filter(|tie| own().all(|new| new.token != tie.token));
+    kept.chain(own()).cloned().collect()
 }

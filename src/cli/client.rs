@@ -11,6 +11,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
+use crate::grpc::proto::customer_service_client::CustomerServiceClient;
 use crate::grpc::proto::interaction_service_client::InteractionServiceClient;
 
 /// How long a connection may take to be made.
@@ -39,6 +40,9 @@ pub type Connection = InterceptedService<Channel, Bearer>;
 
 /// The interactions of a server, with the API key on every call.
 pub type Interactions = InteractionServiceClient<Connection>;
+
+/// The customers of a server, with the API key on every call.
+pub type Customers = CustomerServiceClient<Connection>;
 
 /// Adds `authorization: Bearer …` to a call, when there is a key.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ pub mod call;
 pub mod client;
 pub mod demo;
 pub mod fit;
+pub mod import;
 pub mod keys;
 pub mod replay;
 pub mod serve;
@@ -39,6 +40,8 @@ enum Verb {
     Keys(keys::KeysArgs),
     /// Calls any RPC, JSON in and out
     Call(call::CallArgs),
+    /// Makes and changes customers from a CSV file, through the API
+    Import(import::ImportArgs),
     /// Feeds an event stream through the API and measures the recognition
     Replay(replay::ReplayArgs),
     /// Fits the weights of the recognition: from an event stream, or from what a tenant confirmed
@@ -91,6 +94,7 @@ impl Command {
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Call(arguments) => call::run(arguments).await,
+            Verb::Import(arguments) => import::run(arguments).await,
             Verb::Replay(arguments) => replay::run(arguments).await,
             Verb::Fit(arguments) => fit::run(arguments).await,
             Verb::Bench(arguments) => bench::run(arguments).await,
@@ -109,6 +113,7 @@ impl Command {
             Verb::Fit(_)
             | Verb::Demo(_)
             | Verb::Call(_)
+            | Verb::Import(_)
             | Verb::Replay(_)
             | Verb::Bench(_)
             | Verb::BenchEcho => "error",

@@ -8,6 +8,7 @@ use super::history::PastInteraction;
 use super::intents::IntentFact;
 use super::profile::AttributeWrite;
 use super::variables::VariableWrite;
+use crate::ids::Token;
 
 /// All that is remembered of a customer, opened. What of it may be shown is
 /// for [`disclose`](super::disclose) to say.
@@ -21,6 +22,8 @@ pub struct Context {
     pub profile: Vec<AttributeWrite>,
     /// Earlier contacts, newest first.
     pub history: Vec<PastInteraction>,
+    /// Contacts that showed an identifier of somebody else, where somebody said that it may stay so.
+    pub acknowledged: Vec<Token>,
 }
 
 impl Context {
@@ -38,6 +41,7 @@ impl Context {
             whole.variables.extend(context.variables.iter().cloned());
             whole.profile.extend(context.profile.iter().cloned());
             whole.history.extend(context.history.iter().cloned());
+            whole.acknowledged.extend(context.acknowledged.iter().copied());
         }
         whole.history.sort_by_key(|past| Reverse((past.end, past.interaction)));
         Arc::new(whole)
@@ -80,7 +84,9 @@ impl Context {
             size_of::<AttributeWrite>() + text
         });
         let history = self.history.iter().map(past_bytes);
-        let total: usize = facts.chain(variables).chain(profile).chain(history).sum();
+        let acknowledged = self.acknowledged.iter().map(size_of_val);
+        let total: usize =
+            facts.chain(variables).chain(profile).chain(history).chain(acknowledged).sum();
         u32::try_from(size_of::<Self>() + total).unwrap_or(u32::MAX)
     }
 }

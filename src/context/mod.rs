@@ -43,7 +43,9 @@ pub use disclosure::{
 };
 pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
-pub use profile::{AttributeWrite, MAX_ATTRIBUTES, current_profile};
+pub use profile::{
+    AttributeConflict, AttributeWrite, MAX_ATTRIBUTES, current_profile, profile_conflicts,
+};
 pub use retention::{
     CONTINUATION_WITHIN, DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT,
     UNREACHED, never_ended_after, reached,

@@ -25,9 +25,21 @@ pub struct AttributeWrite {
     pub set: Time,
     /// The position in the journal, which decides between writes of one moment.
     pub order: i64,
+    /// Whether it says which of two values stands: what was written of its name before no longer
+    /// counts.
+    pub resolves: bool,
 }
 
-debug_without_text!(AttributeWrite { sensitivity, assurance, set, order });
+debug_without_text!(AttributeWrite { sensitivity, assurance, set, order, resolves });
+
+/// Two values of one attribute that were both written, and not resolved.
+#[derive(Clone, Copy)]
+pub struct AttributeConflict<'w> {
+    /// What stands.
+    pub kept: &'w AttributeWrite,
+    /// The newest that does not.
+    pub other: &'w AttributeWrite,
+}
 
 /// The attributes that stand, by name.
 ///
@@ -36,7 +48,7 @@ debug_without_text!(AttributeWrite { sensitivity, assurance, set, order });
 /// is not stronger than itself. At most [`MAX_ATTRIBUTES`], the most recently set.
 pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
     let mut standing: BTreeMap<&str, &AttributeWrite> = BTreeMap::new();
-    for write in writes {
+    for write in unresolved(writes) {
         let best = standing.entry(&write.name).or_insert(write);
         if strength_order(write) > strength_order(best) {
             *best = write;
@@ -52,8 +64,38 @@ pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWr
     standing
 }
 
+/// The attributes of which different values were written, by name: the newest that does not stand
+/// beside the one that does. What somebody resolved or cleared is no conflict any more.
+pub fn profile_conflicts(writes: &[AttributeWrite]) -> Vec<AttributeConflict<'_>> {
+    let mut conflicts = Vec::new();
+    for (name, kept) in current_profile(writes) {
+        let of_name = || unresolved(writes).filter(|write| write.name == name);
+        let cleared = of_name().filter(|write| write.value.is_none()).map(strength_order).max();
+        let others = of_name().filter(|write| {
+            let under = cleared.as_ref().is_some_and(|clear| strength_order(write) < *clear);
+            write.value.is_some() && write.value != kept.value && !under
+        });
+        let other = others.max_by_key(|write| (write.set, write.order, &write.value));
+        conflicts.extend(other.map(|other| AttributeConflict { kept, other }));
+    }
+    conflicts
+}
+
+/// Writes that count: what came before somebody resolved it does not.
+fn unresolved(writes: &[AttributeWrite]) -> impl Iterator<Item = &AttributeWrite> {
+    let mut resolved: BTreeMap<&str, i64> = BTreeMap::new();
+    for write in writes.iter().filter(|write| write.resolves) {
+        let newest = resolved.entry(&write.name).or_insert(write.order);
+        *newest = write.order.max(*newest);
+    }
+    let counts = move |write: &&AttributeWrite| {
+        resolved.get(write.name.as_str()).is_none_or(|resolved| write.order >= *resolved)
+    };
+    writes.iter().filter(counts)
+}
+
 /// Assurance, then age; should all be equal, a clear wins, which tells less.
-fn strength_order(write: &AttributeWrite) -> impl Ord {
+fn strength_order(write: &AttributeWrite) -> (Assurance, Time, i64, bool) {
     (write.assurance, write.set, write.order, write.value.is_none())
 }
 
@@ -71,7 +113,41 @@ mod tests {
             assurance,
             set: Time(set),
             order: 0,
+            resolves: false,
         }
+    }
+
+    fn conflict(writes: &[AttributeWrite]) -> Option<(&str, &str)> {
+        let conflict = *profile_conflicts(writes).first()?;
+        Some((conflict.kept.value.as_deref()?, conflict.other.value.as_deref()?))
+    }
+
+    #[test]
+    fn both_values_are_kept_until_somebody_resolves_them() {
+        let old = write("name", Some("Ada"), Assurance::Carried, 1);
+        let same = AttributeWrite { order: 1, ..write("name", Some("Ada"), Assurance::Carried, 2) };
+        assert_eq!(conflict(&[old.clone(), same.clone()]), None, "one value");
+        let weak =
+            AttributeWrite { order: 2, ..write("name", Some("Eve"), Assurance::Asserted, 3) };
+        let writes = [old.clone(), same.clone(), weak.clone()];
+        assert_eq!(conflict(&writes), Some(("Ada", "Eve")));
+        let new = AttributeWrite { order: 3, ..write("name", Some("Ida"), Assurance::Carried, 4) };
+        let writes = [old.clone(), same.clone(), weak.clone(), new.clone()];
+        assert_eq!(conflict(&writes), Some(("Ida", "Eve")), "the newest that does not stand");
+        let resolved = AttributeWrite { order: 4, resolves: true, ..same.clone() };
+        let writes = [old.clone(), same.clone(), weak.clone(), new.clone(), resolved.clone()];
+        assert_eq!((value(&writes), conflict(&writes)), (Some("Ada"), None));
+        let later = AttributeWrite { order: 5, ..new };
+        let writes = [old, same, weak, resolved, later];
+        assert_eq!(conflict(&writes), Some(("Ida", "Ada")), "what comes after is news");
+    }
+
+    #[test]
+    fn what_was_cleared_is_no_conflict() {
+        let old = write("name", Some("Ada"), Assurance::Carried, 1);
+        let clear = AttributeWrite { order: 1, ..write("name", None, Assurance::Carried, 2) };
+        let new = AttributeWrite { order: 2, ..write("name", Some("Ida"), Assurance::Carried, 3) };
+        assert_eq!(conflict(&[old, clear, new]), None);
     }
 
     fn value(writes: &[AttributeWrite]) -> Option<&str> {
@@ -108,7 +184,60 @@ mod tests {
         assert_eq!(current.keys().next(), Some(&"a050"));
     }
 
+    prop_compose! {
+        fn any_writes()(
+            rows in proptest::collection::vec(
+                ("[ab]", 0i64..4, 1i64..=4, proptest::option::of("[xyz]"), 0u8..8), 0..10,
+            ),
+        ) -> Vec<AttributeWrite> {
+            // Positions in the journal are distinct.
+            rows.into_iter().enumerate().map(|(order, (name, set, code, value, odds))| {
+                let assurance = Assurance::from_code(code).unwrap();
+                let resolves = odds == 0 && value.is_some();
+                let one = write(&name, value.as_deref(), assurance, set);
+                AttributeWrite { order: order as i64, resolves, ..one }
+            }).collect()
+        }
+    }
+
+    /// What is shown and what is flagged, in a form that can be compared.
+    fn folded(writes: &[AttributeWrite]) -> Vec<(String, i64, Option<i64>)> {
+        let conflicts = profile_conflicts(writes);
+        let other =
+            |name: &str| conflicts.iter().find(|it| it.kept.name == name).map(|it| it.other.order);
+        let standing = current_profile(writes);
+        standing.iter().map(|(name, it)| ((*name).to_owned(), it.order, other(name))).collect()
+    }
+
     proptest! {
+        #[test]
+        fn the_order_of_arrival_does_not_matter(
+            (writes, shuffled) in any_writes()
+                .prop_flat_map(|writes| (Just(writes.clone()), Just(writes).prop_shuffle())),
+        ) {
+            prop_assert_eq!(folded(&writes), folded(&shuffled));
+        }
+
+        #[test]
+        fn a_conflict_is_of_two_values_and_goes_once_resolved(
+            writes in any_writes(), choose_other: bool,
+        ) {
+            for AttributeConflict { kept, other } in profile_conflicts(&writes) {
+                prop_assert_eq!(&kept.name, &other.name);
+                prop_assert!(kept.value.is_some() && other.value.is_some());
+                prop_assert_ne!(&kept.value, &other.value);
+                let mut resolved = writes.clone();
+                let chosen = if choose_other { other } else { kept };
+                let assurance = kept.assurance.max(other.assurance);
+                let (order, resolves) = (writes.len() as i64, true);
+                resolved.push(AttributeWrite { order, resolves, assurance, ..chosen.clone() });
+                let left = profile_conflicts(&resolved);
+                prop_assert!(left.iter().all(|it| it.kept.name != kept.name));
+                let standing = current_profile(&resolved);
+                prop_assert_eq!(&standing[kept.name.as_str()].value, &chosen.value);
+            }
+        }
+
         #[test]
         fn nothing_stronger_lies_under_what_is_shown(
             rows in proptest::collection::vec((0i64..5, 1i64..=4, any::<bool>()), 0..12),

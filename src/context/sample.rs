@@ -89,6 +89,7 @@ fn attribute(name: &str, sensitivity: Sensitivity) -> AttributeWrite {
         assurance: Assurance::Carried,
         set: MONDAY,
         order: 1,
+        resolves: false,
     }
 }
 
@@ -100,5 +101,6 @@ pub(super) fn context() -> Context {
         variables: vec![variable("plan", Normal), variable("balance", Sensitive)],
         profile: vec![attribute("name", Normal), attribute("birthday", Sensitive)],
         history: history(),
+        acknowledged: Vec::new(),
     }
 }

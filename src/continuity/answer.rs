@@ -133,8 +133,9 @@ pub struct Settled {
 pub(super) async fn settled(
     desk: &mut Desk<'_, '_>,
     state: State,
-    warnings: Vec<Warning>,
+    mut warnings: Vec<Warning>,
 ) -> Result<Settled, Error> {
+    warnings.append(&mut desk.warnings);
     let id = customer_of(&state.customer);
     let labels = std::mem::take(&mut desk.labels);
     let left = match id {
@@ -157,6 +158,9 @@ async fn set_names(
     let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
     let ids: Vec<CustomerId> =
         candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let people = desk.people(&ids, false).await?;
     let joined = people.values().filter(|person| !person.members.is_empty());
     Ok(joined.map(|person| (person.row.customer, person.set_name())).collect())

@@ -47,6 +47,7 @@ pub(super) fn caught_up(
     Ok(complete.then(|| Remembered {
         row: person.row.clone(),
         links: person.links.clone(),
+        ties: person.ties.clone(),
         key: Arc::clone(&person.key),
         context: Some(Arc::new(context)),
         news: Vec::new(),
@@ -159,6 +160,7 @@ fn made(working: &Working) -> Remembered {
     Remembered {
         row: working.row.clone(),
         links: Vec::new(),
+        ties: Vec::new(),
         key: Arc::clone(&working.key),
         context: Some(Arc::default()),
         news: Vec::new(),
@@ -179,6 +181,7 @@ fn context_as_left(
             let person = Remembered {
                 row: person.row.clone(),
                 links: Vec::new(),
+                ties: Vec::new(),
                 key: Arc::clone(&person.key),
                 context: Some(before),
                 news: vec![Arc::new(news)],

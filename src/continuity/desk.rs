@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::Warning;
 use super::catching_up::caught_up;
 use super::filing::Written;
-use super::record::State;
+use super::record::{RequestRecord, State};
 use super::sealing::Slot;
 use super::service::Service;
 use super::tenant::Tenant;
@@ -20,7 +21,6 @@ use crate::crypto::{DataKey, key_id};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::gate::Gate;
 use crate::store::read::{self, JournalEntry, Owners};
-use crate::store::rows::Verb;
 use crate::store::{Effects, Proposal, ReadSet, Reads};
 
 /// An interaction as the journal knows it.
@@ -49,6 +49,8 @@ pub(super) struct Desk<'d, 'c> {
     pub labels: Vec<(Token, Arc<str>)>,
     /// Variables that this decision gives each customer.
     pub written: Vec<(CustomerId, Written)>,
+    /// What the answer says of links that were not made.
+    pub warnings: Vec<Warning>,
     read: ReadSet,
     /// Who was looked up already: one decision sees one state of each.
     seen: BTreeMap<CustomerId, Arc<Remembered>>,
@@ -62,7 +64,8 @@ impl<'d, 'c> Desk<'d, 'c> {
     ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
         let (labels, written, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { service, tenant, reads, effects, working, labels, written, read, seen }
+        let warnings = Vec::new();
+        Self { service, tenant, reads, effects, working, labels, written, warnings, read, seen }
     }
 
     fn gate(&self) -> &Gate {
@@ -285,25 +288,26 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(Some(Known { entry, state }))
     }
 
-    /// Refuses a request that the journal holds already.
-    ///
-    /// # Errors
-    /// [`Error::AlreadyDone`] for the same content, [`Error::RequestConflict`] for other content.
-    pub async fn not_done(
+    /// A request that changed a customer, and what was answered, unless that is gone with the
+    /// customer; `None` when it was never heard of.
+    pub async fn request(
         &mut self,
-        request: Token,
-        verb: Verb,
-        fingerprint: &[u8],
-    ) -> Result<(), Error> {
-        let entry = self.entry(request).await?;
-        let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
-        self.read.interactions.push((request, position));
-        let done = entry.iter().flat_map(|it| &it.guards).find(|guard| guard.verb == verb);
-        match done {
-            None => Ok(()),
-            Some(done) if done.fingerprint == fingerprint => Err(Error::AlreadyDone),
-            Some(_) => Err(Error::RequestConflict),
+        token: Token,
+    ) -> Result<Option<(Arc<JournalEntry>, Option<RequestRecord>)>, Error> {
+        let entry = self.entry(token).await?;
+        let newest = entry.as_ref().and_then(|entry| entry.newest()).cloned();
+        self.read.interactions.push((token, newest.as_ref().map_or(0, |it| it.position)));
+        let (Some(entry), Some(newest)) = (entry, newest) else { return Ok(None) };
+        if entry.state.is_empty() {
+            return Ok(Some((entry, None)));
         }
+        let id = key_id(&entry.state).ok_or(Error::Sealed)?;
+        let Some(key) = self.key(id, entry.customer).await? else {
+            return Ok(Some((entry, None)));
+        };
+        let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
+        let record = slot.open(self.tenant.id, &key, &entry.state)?;
+        Ok(Some((entry, Some(record))))
     }
 
     /// Whether the journal holds anything of an interaction that was asked for, were it only that

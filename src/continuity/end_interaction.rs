@@ -251,6 +251,7 @@ impl Operation for EndOperation {
                 caller: &self.caller.key_id,
             };
             journaling::write(&mut desk, &state, entry).await?;
+            warnings.append(&mut desk.warnings);
             let ended = answer(&mut desk, &state, warnings).await?;
             Ok(desk.propose(ended))
         })

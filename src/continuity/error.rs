@@ -56,6 +56,15 @@ pub enum Error {
     /// No such merge is in force.
     #[error("no such merge")]
     MergeNotFound,
+    /// Identifiers that point to more than one customer, or each to another.
+    #[error("more than one customer")]
+    CustomerAmbiguous(Vec<Violation>),
+    /// An identifier of more customers than one may have.
+    #[error("an identifier of too many")]
+    IdentifierShared,
+    /// No such open conflict.
+    #[error("no such conflict")]
+    ConflictNotFound,
     /// One interaction has been updated too often.
     #[error("too many updates")]
     TooManyUpdates,
@@ -92,6 +101,9 @@ impl store::Refusal for Error {
                 | Self::SetTooLarge
                 | Self::MergeNotFound
                 | Self::NotSettled
+                | Self::CustomerAmbiguous(_)
+                | Self::IdentifierShared
+                | Self::ConflictNotFound
                 | Self::TooManyUpdates
                 | Self::AlreadyDone
                 | Self::Sealed

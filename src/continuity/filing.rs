@@ -15,7 +15,7 @@ use crate::crypto::DataKey;
 use crate::identity::{Assurance, Direction, HintKind};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
-use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow, LabelRow};
+use crate::store::rows::{BlockKind, BlockRow, DisputeRow, FactRow, InteractionRow, LabelRow};
 
 /// Codes of `interaction.state`.
 const ACTIVE: i64 = 0;
@@ -44,6 +44,11 @@ pub(super) async fn file(
         (label(desk, "agent", &about.agent_ref), label(desk, "queue", &about.queue));
     let brand = label(desk, "brand", &about.brand);
     let disposition = label(desk, "disposition", disposition);
+    let shown = state.decision.as_ref().filter(|_| state.settled);
+    let conflicts = shown.map_or_else(Vec::new, |decision| decision.conflicts.clone());
+    if !conflicts.is_empty() {
+        mark_dispute(desk, customer);
+    }
     let record = ContactRecord {
         about: Some(about),
         ending: state.ending.clone(),
@@ -51,6 +56,7 @@ pub(super) async fn file(
         verification: state.verification,
         audience: state.audience,
         vouched: is_vouched(state),
+        conflicts,
     };
     let slot = Slot::Contact { customer, ended, interaction };
     let row = InteractionRow {
@@ -111,11 +117,13 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
     let (supports, vouched) = (state.supports.clone(), is_vouched(state));
+    let began = Time(state.start_time);
     let working = desk.take_in_hand(customer).await?;
     working.count_contact(at);
     for support in &supports {
         let kind = HintKind::from_code(support.kind);
-        if let (Some(token), Some(kind)) = (token_of(&support.token), kind) {
+        let token = token_of(&support.token).filter(|token| working.untied(*token) < began);
+        if let (Some(token), Some(kind)) = (token, kind) {
             working.count_use(token, at, kind);
             if vouched {
                 working.confirm_use(token, at);
@@ -188,6 +196,7 @@ pub(super) async fn write_block(
         interaction_id: about.interaction_id,
         agent_ref: about.agent_ref,
         assurance,
+        ..BlockRecord::default()
     };
     put_block(desk, customer, interaction, kind, record).await
 }
@@ -205,7 +214,10 @@ pub(super) async fn put_block(
     let expire = match kind {
         BlockKind::Variables => outlasts(desk, customer, &mut record).await?,
         // Attributes last until they are replaced or removed.
-        BlockKind::Profile => i64::MAX,
+        BlockKind::Profile => {
+            note_dispute(desk, customer, &record).await?;
+            i64::MAX
+        }
     };
     let content = slot.seal(desk.tenant_id(), &key, &record, &desk.service.entropy);
     let row =
@@ -213,6 +225,38 @@ pub(super) async fn put_block(
     desk.effects.blocks.push(row);
     desk.take_in_hand(customer).await?.touch();
     Ok(())
+}
+
+/// Marks a customer of whom something else is said than before, so that they are found; what
+/// exactly does not agree is folded when somebody asks.
+async fn note_dispute(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    record: &BlockRecord,
+) -> Result<(), Error> {
+    if record.resolves {
+        return Ok(());
+    }
+    let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
+    let person = if is_new { None } else { desk.person(customer, true).await? };
+    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
+    let differs = |value: &ValueRecord| {
+        let mut known = context.profile.iter().filter(|it| it.name == value.name);
+        known.any(|it| it.value != value.value)
+    };
+    // What this very operation has written to them is not in their context yet.
+    let own = |it: &BlockRow| it.customer == customer && it.kind == BlockKind::Profile;
+    if desk.effects.blocks.iter().any(own) || record.values.iter().any(differs) {
+        mark_dispute(desk, customer);
+    }
+    Ok(())
+}
+
+fn mark_dispute(desk: &mut Desk<'_, '_>, customer: CustomerId) {
+    let marks = &mut desk.effects.disputes;
+    if marks.iter().all(|mark| mark.customer != customer) {
+        marks.push(DisputeRow { customer });
+    }
 }
 
 /// Writes what was said while it was not settled whose interaction it is. What nobody has settled

@@ -12,10 +12,11 @@ use super::list_interactions::{Subject, subject};
 use super::record::HintRecord;
 use super::sealing::Slot;
 use super::service::Service;
+use super::sharing;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Audience, Context, Disclosure, Viewpoint};
-use crate::identity::{Assurance, Identifier, Level, Recommendation};
+use crate::identity::{Assurance, Identifier, Level, Recommendation, Sharing};
 use crate::ids::{CustomerId, TenantId};
 use crate::store::Reads;
 
@@ -29,6 +30,10 @@ pub struct KnownIdentifier {
     pub uses: i64,
     /// When it was last used; zero when never.
     pub newest: Time,
+    /// How it is used.
+    pub sharing: Sharing,
+    /// How many use it, this customer among them.
+    pub owners: usize,
 }
 
 /// What is known of one customer.
@@ -76,6 +81,8 @@ impl Service {
         let merges = if whole { joining::history(&mut desk, &set).await? } else { Vec::new() };
         let contexts = set.iter().map(|member| member.context.clone().unwrap_or_default());
         let rows = || set.iter().map(|member| &member.row);
+        let mut identifiers = identifiers(caller.tenant.id, &set)?;
+        sharing::tell(&mut desk, &mut identifiers).await?;
         Ok(Profile {
             customer: person.set_name(),
             members: set.first().map(|member| member.members.clone()).unwrap_or_default(),
@@ -84,7 +91,7 @@ impl Service {
             last_contact: rows().map(|row| row.last_contact).max().unwrap_or_default(),
             contacts: rows().map(|row| row.contacts).sum(),
             disclosure: strictest(&set),
-            identifiers: identifiers(caller.tenant.id, &set)?,
+            identifiers,
             whole,
             context: Context::gathered(contexts.collect()),
             view: Viewpoint {
@@ -121,6 +128,8 @@ pub(super) fn identifiers(
                 assurance: None,
                 uses: 0,
                 newest: Time(0),
+                sharing: Sharing::NotShared,
+                owners: 0,
             });
             one.assurance = one.assurance.max(Assurance::from_code(link.assurance));
             one.uses += link.uses;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::filing::customer_key;
-use super::record::State;
+use super::record::{RequestRecord, State};
 use super::sealing::Slot;
 use super::settling::customer_of;
 use crate::clock::Time;
 use crate::crypto::DataKey;
-use crate::ids::{CustomerId, Token};
+use crate::ids::Token;
 use crate::store::rows::{JournalRow, Outcome, Verb};
 
 /// What is done, to what, by whom.
@@ -59,43 +59,42 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// A request that changes customers: which, what it does, whom it concerns, by whom.
-pub(super) struct Request<'a> {
-    pub token: Token,
-    pub verb: Verb,
-    pub fingerprint: &'a [u8],
-    pub customer: CustomerId,
-    pub caller: &'a str,
-}
-
-/// Adds the journal row of such a request, what it said sealed under the tenant's key.
-pub(super) fn write_request(
+/// Adds the journal row of a request that changed a customer, who is in hand.
+pub(super) async fn write_request(
     desk: &mut Desk<'_, '_>,
-    request: Request<'_>,
-    record: &impl prost::Message,
-) {
-    let Request { token, verb, fingerprint, customer, caller } = request;
-    let (tenant, entropy) = (desk.tenant, &desk.service.entropy);
-    let slot = Slot::Journal { interaction: token, verb, part: Vec::new() };
+    record: &RequestRecord,
+    entry: Entry<'_>,
+) -> Result<(), Error> {
+    let customer = customer_of(&record.customer).ok_or(Error::CustomerNotFound)?;
+    let key = known_key(desk, customer).await?;
+    let Entry { interaction, verb, part, fingerprint, time, caller } = entry;
+    let slot = Slot::Journal { interaction, verb, part: part.clone() };
     let row = JournalRow {
-        interaction: token,
+        interaction,
         verb,
-        part: Vec::new(),
+        part,
         position: 0,
-        fingerprint: fingerprint.to_vec(),
+        fingerprint,
         received: Time(0),
-        time: desk.service.store.now(),
+        time,
         channel: String::new(),
         customer: Some(customer),
         caller: caller.to_owned(),
-        outcome: Outcome::Rejoined,
-        state: slot.seal(tenant.id, &tenant.key, record, entropy),
+        outcome: if record.created { Outcome::New } else { Outcome::Known },
+        state: slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy),
         digest: Vec::new(),
     };
     desk.effects.journal.push(row);
+    Ok(())
 }
 
-async fn known_key(desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<Arc<DataKey>, Error> {
+async fn known_key(
+    desk: &mut Desk<'_, '_>,
+    customer: crate::ids::CustomerId,
+) -> Result<Arc<DataKey>, Error> {
+    if let Some(working) = desk.working.get(&customer) {
+        return Ok(Arc::clone(&working.key));
+    }
     match desk.people(&[customer], false).await?.remove(&customer) {
         Some(person) => Ok(Arc::clone(&person.key)),
         None => customer_key(desk, customer).await,

@@ -7,6 +7,7 @@ use super::Error;
 use super::record::{BlockRecord, ContactRecord};
 use super::sealing::Slot;
 use super::service::Service;
+use super::settling::token_of;
 use super::tenant::Tenant;
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -62,6 +63,7 @@ pub(super) async fn people(
         let mut remembered = Remembered {
             row: person.row,
             links: person.links,
+            ties: person.ties,
             key,
             context: None,
             news: Vec::new(),
@@ -234,7 +236,11 @@ pub(super) fn open_block(
 pub(super) fn values_of(block: &BlockRecord, row: &BlockRow, context: &mut Context) {
     match row.kind {
         BlockKind::Variables => context.variables.extend(variables(block, row)),
-        BlockKind::Profile => context.profile.extend(attributes(block, row.position)),
+        BlockKind::Profile => {
+            context.profile.extend(attributes(block, row.position));
+            let contacts = block.acknowledged.iter().filter_map(|bytes| token_of(bytes));
+            context.acknowledged.extend(contacts);
+        }
     }
 }
 
@@ -266,6 +272,7 @@ fn attributes(block: &BlockRecord, order: i64) -> impl Iterator<Item = Attribute
         assurance: Assurance::from_code(block.assurance).unwrap_or(Assurance::Asserted),
         set: Time(block.set),
         order,
+        resolves: block.resolves,
     })
 }
 

@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use super::Error;
 use super::caller::{Caller, Role};
+use super::changing::Asked;
 use super::desk::Desk;
 use super::joining::{self, Around, MergeRecord, around, rejoin};
-use super::journaling::{self, Request};
 use super::naming::resolve;
+use super::record::RequestRecord;
 use super::service::Service;
+use crate::context::{Context, profile_conflicts};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
-use crate::store::rows::{MergeRow, MergeState, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::rows::{DisputeRow, MergeRow, MergeState, Verb};
+use crate::store::{Boxed, Operation, Proposal, Reads};
 
 /// A merge, parsed.
 #[derive(Clone)]
@@ -62,34 +64,14 @@ impl Service {
         merging: Merging,
     ) -> Result<Merged, Error> {
         caller.needs(&[Role::Admin])?;
-        let source = caller.addresses(&merging.source)?;
-        let secrets = &caller.tenant.secrets;
-        let operation = Arc::new(MergeOperation {
-            service: Arc::clone(self),
-            caller: caller.clone(),
-            request: secrets.request(&source, &merging.request_id),
-            fingerprint: secrets.fingerprint(&[&merging.content]).to_vec(),
-            source,
-            merging,
-        });
-        match self.run_again(&operation).await {
-            Ok(Verdict::Committed(merged)) => Ok(merged),
-            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                merged_as_it_stands(self, caller, operation.request).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Runs an operation; when somebody wrote under the same key at the same moment, it is decided
-    /// again and says itself what that means.
-    pub(super) async fn run_again<O: Operation>(
-        self: &Arc<Self>,
-        operation: &Arc<O>,
-    ) -> Result<Verdict<O::Answer>, O::Refusal> {
-        match self.store.run(Arc::clone(operation)).await {
-            Ok(Verdict::Replay) => self.store.run(Arc::clone(operation)).await,
-            verdict => verdict,
+        let named = (&*merging.source, &*merging.request_id);
+        let asked = Asked::of(self, caller, Verb::Merge, named, &merging.content)?;
+        let merge_id = asked.token;
+        let (service, own) = (Arc::clone(self), caller.clone());
+        let operation = Arc::new(MergeOperation { service, caller: own, asked, merging });
+        match self.change(operation).await? {
+            Some(merged) => Ok(merged),
+            None => merged_as_it_stands(self, caller, merge_id).await,
         }
     }
 }
@@ -127,9 +109,7 @@ pub(super) fn members_or_alone(members: &[CustomerId], alone: CustomerId) -> Vec
 struct MergeOperation {
     service: Arc<Service>,
     caller: Caller,
-    request: Token,
-    fingerprint: Vec<u8>,
-    source: String,
+    asked: Asked,
     merging: Merging,
 }
 
@@ -147,7 +127,7 @@ impl Operation for MergeOperation {
     ) -> Boxed<'a, Result<Proposal<Merged>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
-            desk.not_done(self.request, Verb::Merge, &self.fingerprint).await?;
+            self.asked.may_be_done(&mut desk).await?;
             let one = resolve(&mut desk, &self.merging.customer_ref).await?;
             let other = resolve(&mut desk, &self.merging.other_customer_ref).await?;
             let (one, other) = one.zip(other).ok_or(Error::CustomerNotFound)?;
@@ -156,32 +136,43 @@ impl Operation for MergeOperation {
             }
             let record = MergeRecord {
                 made_by: self.caller.key_id.to_string(),
-                source: self.source.clone(),
+                source: self.caller.addresses(&self.merging.source)?,
                 reason: self.merging.reason.clone(),
                 evidence: self.merging.evidence.clone(),
                 ..MergeRecord::default()
             };
             let around = around(&mut desk, &[one, other]).await?;
             let edge =
-                joining::edge(&desk, self.request, (one, other), MergeState::InForce, &record);
+                joining::edge(&desk, self.asked.token, (one, other), MergeState::InForce, &record);
             let mut changed = self.accepted(&desk, &around, (one, other))?;
             changed.push(edge);
             let (customer, members) = set_of(one, rejoin(&mut desk, &around, changed).await?);
-            let request = Request {
-                token: self.request,
-                verb: Verb::Merge,
-                fingerprint: &self.fingerprint,
-                customer: one,
-                caller: &self.caller.key_id,
-            };
-            journaling::write_request(&mut desk, request, &record);
-            let merge_id = self.request;
+            self.mark(&mut desk, customer, (one, other)).await?;
+            let record = RequestRecord { customer: one.0.to_vec(), ..RequestRecord::default() };
+            self.asked.write(&mut desk, &self.caller, &record).await?;
+            let merge_id = self.asked.token;
             Ok(desk.propose(Merged { merge_id, in_force: true, customer, members }))
         })
     }
 }
 
 impl MergeOperation {
+    /// What the two say differently of themselves is a conflict of the one that they are.
+    async fn mark(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        customer: CustomerId,
+        (one, other): (CustomerId, CustomerId),
+    ) -> Result<(), Error> {
+        let people = desk.sets(&[one, other], true).await?;
+        let contexts = people.values().map(|person| person.context.clone().unwrap_or_default());
+        let whole = Context::gathered(contexts.collect());
+        if !profile_conflicts(&whole.profile).is_empty() {
+            desk.effects.disputes.push(DisputeRow { customer });
+        }
+        Ok(())
+    }
+
     /// The service's own proposals of the same: they are decided now.
     fn accepted(
         &self,

@@ -1,11 +1,15 @@
 //! Whom a ref names: the customer it resolves to, and which member of a set is meant.
 
+use std::sync::Arc;
+
 use super::Error;
 use super::desk::Desk;
 use super::recognise::Looked;
 use super::record::{DecisionRecord, State};
 use super::settling::customer_of;
-use crate::ids::CustomerId;
+use super::working::Working;
+use crate::cache::Remembered;
+use crate::ids::{CustomerId, Token};
 
 /// The customer that a ref names now; `None` for one that nobody has.
 pub(super) async fn resolve(
@@ -40,4 +44,32 @@ pub(super) fn name_as(record: &mut DecisionRecord, looked: &Looked, customer: Cu
             candidate.customer = customer.0.to_vec();
         }
     }
+}
+
+/// Who of a customer's set has this identifier; whom it would be given to, where nobody has it.
+pub(super) async fn holders(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    token: Token,
+) -> Result<Holders, Error> {
+    if desk.working.get(&customer).is_some_and(Working::is_new) {
+        return Ok(Holders { members: vec![customer], set_name: customer });
+    }
+    let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+    let set = desk.set_of(&person, false).await?;
+    let has = |one: &&Arc<Remembered>| one.links.iter().any(|link| link.token == token);
+    let mut members: Vec<CustomerId> =
+        set.iter().filter(has).map(|member| member.row.customer).collect();
+    if members.is_empty() {
+        members.push(person.row.customer);
+    }
+    Ok(Holders { members, set_name: person.set_name() })
+}
+
+/// Members of a set who have an identifier, or are to have it.
+pub(super) struct Holders {
+    /// At least one.
+    pub members: Vec<CustomerId>,
+    /// What the set is called.
+    pub set_name: CustomerId,
 }

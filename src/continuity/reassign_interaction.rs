@@ -17,7 +17,7 @@ use super::update_interaction::MOST_UPDATES;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::{Boxed, Operation, Proposal, Reads};
 
 /// A reassignment, parsed.
 #[derive(Clone)]
@@ -73,15 +73,12 @@ impl Service {
         });
         // Nothing of the customer's context is told: nothing of it is asked for.
         let wish = Wish { history_limit: 0 };
-        let answer = match self.run_again(&operation).await {
-            Ok(Verdict::Committed(settled)) => {
+        let answer = match self.change(operation).await? {
+            Some(settled) => {
                 self.remember_labels(caller, &settled);
                 answer(settled, caller, self.store.now(), &wish)
             }
-            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                as_it_stands(self, caller, interaction, &wish, Vec::new()).await?
-            }
-            Err(error) => return Err(error),
+            None => as_it_stands(self, caller, interaction, &wish, Vec::new()).await?,
         };
         Ok(Reassigned {
             interaction_id: reassigning.interaction_id,

@@ -56,6 +56,9 @@ impl Looked {
     /// it need not be linked once more, and an unmerge leaves it where it is.
     pub fn is_held_within(&self, index: usize, customer: CustomerId) -> bool {
         let Some(person) = self.people.get(&customer) else { return false };
+        if person.members.is_empty() {
+            return false;
+        }
         let has = |one: &Remembered| one.links.iter().any(|link| link.token == self.tokens[index]);
         !has(person)
             && person.members.iter().any(|id| self.people.get(id).is_some_and(|one| has(one)))
@@ -133,7 +136,8 @@ pub(super) async fn look(
     Ok(Looked { hints, tokens, shown, unseen, people, proof, anonymous })
 }
 
-fn owner(person: &Remembered, token: Token) -> Option<Owner> {
+/// A customer as one of an identifier's owners; `None` without a link.
+pub(super) fn owner(person: &Remembered, token: Token) -> Option<Owner> {
     let link = person.links.iter().find(|link| link.token == token)?;
     Some(Owner {
         customer: person.row.customer,

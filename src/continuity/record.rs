@@ -22,6 +22,12 @@ macro_rules! record {
     };
 }
 
+mod changes;
+mod values;
+
+pub use changes::RequestRecord;
+pub use values::{BlockRecord, ValueRecord};
+
 record! {
     /// What an interaction says of itself.
     pub struct About {
@@ -240,6 +246,16 @@ record! {
         pub kind: i64,
     }
 
+    /// A tie that gave way to one that an interaction made.
+    pub struct DisplacedRecord {
+        /// The identifier's token.
+        #[prost(bytes = "vec", tag = "1")]
+        pub token: Vec<u8>,
+        /// What it was.
+        #[prost(message, optional, tag = "2")]
+        pub identifier: Option<HintRecord>,
+    }
+
     /// A contact on a customer's file.
     pub struct ContactRecord {
         /// What it says of itself.
@@ -257,8 +273,11 @@ record! {
         /// Code of the audience.
         #[prost(int64, tag = "5")]
         pub audience: i64,
+        /// What it showed that points to somebody else.
+        #[prost(message, repeated, tag = "6")]
+        pub conflicts: Vec<ConflictRecord>,
         /// Whether somebody, or a VERIFIED token, said whose it is.
-        #[prost(bool, tag = "6")]
+        #[prost(bool, tag = "7")]
         pub vouched: bool,
     }
 
@@ -355,46 +374,8 @@ record! {
         /// Attributes that an end set while it was not settled whose they are.
         #[prost(message, repeated, tag = "31")]
         pub attributes: Vec<ValueRecord>,
-    }
-
-    /// One write of a variable or attribute.
-    pub struct ValueRecord {
-        /// Its name.
-        #[prost(string, tag = "1")]
-        pub name: String,
-        /// The value; missing when cleared.
-        #[prost(string, optional, tag = "2")]
-        pub value: Option<String>,
-        /// Seconds to live.
-        #[prost(int64, tag = "3")]
-        pub ttl_seconds: i64,
-        /// When it expires.
-        #[prost(int64, tag = "4")]
-        pub expire: i64,
-        /// Code of the sensitivity.
-        #[prost(int64, tag = "5")]
-        pub sensitivity: i64,
-    }
-
-    /// Values that one write set.
-    pub struct BlockRecord {
-        /// Event time.
-        #[prost(int64, tag = "1")]
-        pub set: i64,
-        /// The values.
-        #[prost(message, repeated, tag = "2")]
-        pub values: Vec<ValueRecord>,
-        /// The channel.
-        #[prost(string, tag = "3")]
-        pub channel: String,
-        /// The caller's own id of the interaction.
-        #[prost(string, tag = "4")]
-        pub interaction_id: String,
-        /// Its agent.
-        #[prost(string, tag = "5")]
-        pub agent_ref: String,
-        /// Code of the assurance of the write.
-        #[prost(int64, tag = "6")]
-        pub assurance: i64,
+        /// Ties that gave way to those it made, where a customer may have no more of a kind.
+        #[prost(message, repeated, tag = "40")]
+        pub displaced: Vec<DisplacedRecord>,
     }
 }

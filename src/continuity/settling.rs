@@ -10,6 +10,7 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
+use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
@@ -18,7 +19,7 @@ use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::Disclosure;
-use crate::identity::{Basis, HintKind, links, used};
+use crate::identity::{Assurance, Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
 use crate::store::history;
@@ -54,6 +55,7 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
         None => {
             state.customer.clear();
             state.supports.clear();
+            state.displaced.clear();
             (state.settled, state.made_customer, state.counted) = (false, false, false);
             (state.filed_at, state.feedback) = (None, 0);
             Ok(true)
@@ -81,13 +83,24 @@ pub(super) async fn settle(
     }
     let before = state.supports.len();
     for (index, support) in reasons {
-        if !linkable(index) || looked.disagrees(index, customer) {
+        let token = looked.tokens[index];
+        // What was unlinked since this contact began is not linked again for its sake.
+        let untied = untied(desk, looked, customer, token) >= Time(state.start_time);
+        if !linkable(index) || looked.disagrees(index, customer) || untied {
             continue;
         }
-        let token = looked.tokens[index];
         // Most returning customers have all their links: they need not be taken in hand for it.
-        if linked_with(desk, looked, customer, token).is_none_or(|known| known < support.assurance)
-        {
+        let known = linked_with(desk, looked, customer, token);
+        if known.is_none() {
+            let strength = Assurance::from_code(support.assurance).unwrap_or(Assurance::Asserted);
+            let new = &looked.hints[index];
+            if !limits::make_room(desk, state, customer, new, strength).await? {
+                // It has been seen, though it is nobody's by this.
+                desk.effects.heads.extend(looked.unseen.iter().filter(|unseen| **unseen == token));
+                continue;
+            }
+        }
+        if known.is_none_or(|known| known < support.assurance) {
             let (service, tenant) = (desk.service, desk.tenant);
             let hint = hint_record(&looked.hints[index]);
             let working = desk.take_in_hand(customer).await?;
@@ -132,6 +145,15 @@ pub(super) fn linked_with(
     }
     let links = &looked.people.get(&customer)?.links;
     links.iter().find(|link| link.token == token).map(|link| link.assurance)
+}
+
+/// Until when contacts give no reason for a customer's tie; never, for most.
+fn untied(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId, token: Token) -> Time {
+    if let Some(working) = desk.working.get(&customer) {
+        return working.untied(token);
+    }
+    let ties = looked.people.get(&customer).map_or(&[][..], |person| &person.ties);
+    ties.iter().find(|tie| tie.token == token).map_or(Time(0), |tie| tie.untied)
 }
 
 fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
@@ -187,13 +209,24 @@ pub(super) async fn withdraw(
     if state.settled {
         let others = remaining(desk, from, interaction).await?;
         let working = desk.take_in_hand(from).await?;
-        refold(working, &others, &state.supports);
+        let folded = refold(working, &others, &state.supports);
+        let still = |token: Token| folded.get(&token).cloned();
+        limits::give_back(desk, from, &state.displaced, still);
     }
     desk.take_in_hand(from).await?.touch();
     state.supports.clear();
+    state.displaced.clear();
     state.settled = false;
     state.counted = false;
     Ok(carried)
+}
+
+/// A contact on file, as far as it gives reasons for ties.
+struct OnFile {
+    started: Time,
+    ended: Time,
+    counted: bool,
+    record: ContactRecord,
 }
 
 /// The contacts that stay on a customer's file without this one.
@@ -201,7 +234,7 @@ async fn remaining(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
     without: Token,
-) -> Result<Vec<(Time, bool, ContactRecord)>, Error> {
+) -> Result<Vec<OnFile>, Error> {
     let tenant = desk.tenant_id();
     let rows = desk
         .reads
@@ -213,21 +246,29 @@ async fn remaining(
     let mut contacts = Vec::with_capacity(rows.len());
     for row in rows.iter().filter(|row| row.interaction != without) {
         let (_, record) = load::open_contact(tenant, &key, row)?;
-        contacts.push((row.ended, row.counted, record));
+        let (started, ended, counted) = (row.started, row.ended, row.counted);
+        contacts.push(OnFile { started, ended, counted, record });
     }
     Ok(contacts)
 }
 
-/// Folds links and counters anew from the contacts that stay, in order of time.
+/// Folds links and counters anew from the contacts that stay, in order of time, and from what was
+/// said of ties beside them; what they support by now is the answer.
 fn refold(
     working: &mut Working,
-    contacts: &[(Time, bool, ContactRecord)],
+    contacts: &[OnFile],
     withdrawn: &[SupportRecord],
-) {
+) -> BTreeMap<Token, Refolded> {
     let mut folded: BTreeMap<Token, Refolded> = BTreeMap::new();
-    for (ended, counted, record) in contacts {
+    for tie in working.ties().values().filter(|tie| tie.assurance > 0) {
+        folded.entry(tie.token).or_default().assurance = tie.assurance;
+    }
+    for OnFile { started, ended, counted, record } in contacts {
         for support in &record.supports {
             let Some(token) = token_of(&support.token) else { continue };
+            if working.untied(token) >= *started {
+                continue;
+            }
             let link = folded.entry(token).or_default();
             link.assurance = link.assurance.max(support.assurance);
             if *counted && let Some(kind) = HintKind::from_code(support.kind) {
@@ -246,10 +287,11 @@ fn refold(
             None => working.unlink(token),
         }
     }
-    let counted = contacts.iter().filter(|(_, counted, _)| *counted);
+    let counted = contacts.iter().filter(|contact| contact.counted);
     let row = working.touch();
     row.contacts = counted.clone().count() as i64;
-    row.last_contact = counted.map(|(ended, ..)| *ended).max().unwrap_or_default();
+    row.last_contact = counted.map(|contact| contact.ended).max().unwrap_or_default();
+    folded
 }
 
 /// Moves an interaction, with all it gave, to another customer. The old one keeps nothing of it;

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use super::Error;
 use super::caller::{Caller, Role};
+use super::changing::Asked;
 use super::desk::Desk;
 use super::joining::{self, MergeRecord, around, rejoin};
-use super::journaling::{self, Request};
 use super::merge_customers::{members_or_alone, set_of};
 use super::naming::resolve;
+use super::record::RequestRecord;
 use super::service::Service;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
 use crate::store::rows::{MergeRow, MergeState, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::{Boxed, Operation, Proposal, Reads};
 
 /// Which merge to take back.
 #[derive(Clone)]
@@ -66,18 +67,13 @@ impl Service {
         unmerging: Unmerging,
     ) -> Result<Unmerged, Error> {
         caller.needs(&[Role::Admin])?;
-        let source = caller.addresses(&unmerging.source)?;
-        let secrets = &caller.tenant.secrets;
-        let operation = Arc::new(UnmergeOperation {
-            service: Arc::clone(self),
-            caller: caller.clone(),
-            request: secrets.request(&source, &unmerging.request_id),
-            fingerprint: secrets.fingerprint(&[&unmerging.content]).to_vec(),
-            unmerging,
-        });
-        match self.run_again(&operation).await {
-            Ok(Verdict::Committed(unmerged)) => Ok(unmerged),
-            Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+        let named = (&*unmerging.source, &*unmerging.request_id);
+        let asked = Asked::of(self, caller, Verb::Unmerge, named, &unmerging.content)?;
+        let (service, own) = (Arc::clone(self), caller.clone());
+        let operation = Arc::new(UnmergeOperation { service, caller: own, asked, unmerging });
+        match self.change(Arc::clone(&operation)).await? {
+            Some(unmerged) => Ok(unmerged),
+            None => {
                 let mut reads = Reads::Fresh(Arc::clone(&self.store));
                 let mut desk = Desk::new(self, &caller.tenant, &mut reads);
                 let found = find(&mut desk, &operation.unmerging.which).await?;
@@ -85,7 +81,6 @@ impl Service {
                     found.into_iter().filter(|it| it.state == MergeState::Undone).collect();
                 unmerged_as_it_stands(&mut desk, &undone).await
             }
-            Err(error) => Err(error),
         }
     }
 }
@@ -135,8 +130,7 @@ async fn unmerged_as_it_stands(
 struct UnmergeOperation {
     service: Arc<Service>,
     caller: Caller,
-    request: Token,
-    fingerprint: Vec<u8>,
+    asked: Asked,
     unmerging: Unmerging,
 }
 
@@ -154,7 +148,7 @@ impl Operation for UnmergeOperation {
     ) -> Boxed<'a, Result<Proposal<Unmerged>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
-            desk.not_done(self.request, Verb::Unmerge, &self.fingerprint).await?;
+            self.asked.may_be_done(&mut desk).await?;
             let found = find(&mut desk, &self.unmerging.which).await?;
             let first = found.first().ok_or(Error::MergeNotFound)?;
             let (one, other) = (first.one, first.other);
@@ -178,19 +172,8 @@ impl Operation for UnmergeOperation {
             }
             let merge_ids = undone.iter().map(|row| row.merge_id).collect();
             let sets = rejoin(&mut desk, &around, undone).await?;
-            let record = MergeRecord {
-                undone_by: self.caller.key_id.to_string(),
-                undone_reason: self.unmerging.reason.clone(),
-                ..MergeRecord::default()
-            };
-            let request = Request {
-                token: self.request,
-                verb: Verb::Unmerge,
-                fingerprint: &self.fingerprint,
-                customer: one,
-                caller: &self.caller.key_id,
-            };
-            journaling::write_request(&mut desk, request, &record);
+            let record = RequestRecord { customer: one.0.to_vec(), ..RequestRecord::default() };
+            self.asked.write(&mut desk, &self.caller, &record).await?;
             let (one, other) = (set_of(one, sets.clone()), set_of(other, sets));
             Ok(desk.propose(Unmerged { merge_ids, one, other }))
         })

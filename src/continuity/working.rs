@@ -12,18 +12,20 @@ use crate::clock::Time;
 use crate::crypto::DataKey;
 use crate::identity::{HintKind, used};
 use crate::ids::{CustomerId, Stamp, Token};
-use crate::store::rows::{CustomerRow, DataKeyRow, LinkRow};
+use crate::store::rows::{CustomerRow, DataKeyRow, LinkRow, TieRow};
 use crate::store::{Effects, Removal};
 
 pub(super) struct Working {
     pub row: CustomerRow,
     pub key: Arc<DataKey>,
     links: BTreeMap<Token, LinkRow>,
+    ties: BTreeMap<Token, TieRow>,
     new_key: Option<DataKeyRow>,
     changed: bool,
     changed_links: BTreeSet<Token>,
     removed_links: BTreeSet<Token>,
     new_owners: BTreeSet<Token>,
+    changed_ties: BTreeSet<Token>,
 }
 
 impl Working {
@@ -33,11 +35,13 @@ impl Working {
             row: person.row.clone(),
             key: Arc::clone(&person.key),
             links: person.links.iter().map(|link| (link.token, link.clone())).collect(),
+            ties: person.ties.iter().map(|tie| (tie.token, tie.clone())).collect(),
             new_key: None,
             changed: false,
             changed_links: BTreeSet::new(),
             removed_links: BTreeSet::new(),
             new_owners: BTreeSet::new(),
+            changed_ties: BTreeSet::new(),
         }
     }
 
@@ -63,11 +67,13 @@ impl Working {
             row,
             key: Arc::new(key),
             links: BTreeMap::new(),
+            ties: BTreeMap::new(),
             new_key: Some(new_key),
             changed: true,
             changed_links: BTreeSet::new(),
             removed_links: BTreeSet::new(),
             new_owners: BTreeSet::new(),
+            changed_ties: BTreeSet::new(),
         }
     }
 
@@ -89,6 +95,45 @@ impl Working {
 
     pub fn links(&self) -> &BTreeMap<Token, LinkRow> {
         &self.links
+    }
+
+    /// What was said of ties beside any contact.
+    pub fn ties(&self) -> &BTreeMap<Token, TieRow> {
+        &self.ties
+    }
+
+    /// Until when contacts give no reason for that tie; zero when it was never unlinked.
+    pub fn untied(&self, token: Token) -> Time {
+        self.ties.get(&token).map_or(Time(0), |tie| tie.untied)
+    }
+
+    fn tie(&mut self, token: Token) -> &mut TieRow {
+        let customer = self.row.customer;
+        self.changed = true;
+        self.changed_ties.insert(token);
+        let none = || TieRow { customer, token, assurance: 0, untied: Time(0) };
+        self.ties.entry(token).or_insert_with(none)
+    }
+
+    /// Gives an identifier a reason of its own, beside any contact.
+    pub fn link_directly(
+        &mut self,
+        service: &Service,
+        tenant: &Tenant,
+        token: Token,
+        hint: &HintRecord,
+    ) {
+        let tie = self.tie(token);
+        tie.assurance = tie.assurance.max(hint.assurance);
+        self.link(service, tenant, token, hint, hint.assurance);
+    }
+
+    /// Takes an identifier away, with every reason for it until `at`.
+    pub fn unlink_directly(&mut self, token: Token, at: Time) {
+        let tie = self.tie(token);
+        tie.assurance = 0;
+        tie.untied = tie.untied.max(at);
+        self.unlink(token);
     }
 
     /// Links an identifier, or raises its link, to at least `assurance`.
@@ -198,6 +243,8 @@ impl Working {
         if self.changed {
             effects.customers.push(self.row);
         }
+        let mut ties = self.ties;
+        effects.ties.extend(self.changed_ties.iter().filter_map(|token| ties.remove(token)));
         let mut links = self.links;
         effects.links.extend(self.changed_links.iter().filter_map(|token| links.remove(token)));
     }

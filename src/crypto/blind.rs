@@ -63,9 +63,10 @@ impl TenantSecrets {
         self.token(&["interaction", source, interaction_id])
     }
 
-    /// The token of a request that changes customers, by its own id, which is unique per source.
-    pub fn request(&self, source: &str, request_id: &str) -> Token {
-        self.token(&["request", source, request_id])
+    /// The token of a request that changes a customer, by the caller's own id, which is unique per
+    /// source and verb.
+    pub fn request(&self, verb: &str, source: &str, request_id: &str) -> Token {
+        self.token(&["request", verb, source, request_id])
     }
 
     /// The token of a label, of whatever class: agent, queue, intent, …
@@ -148,7 +149,7 @@ mod tests {
             secrets.identifier("a", "", "bc"),
             secrets.identifier("b", "a", "c"),
             secrets.interaction("a", "b"),
-            secrets.request("a", "b"),
+            secrets.request("a", "b", ""),
             secrets.label("a", "b"),
             secrets.text("a", "b"),
             secrets.label("b", "a"),

@@ -9,6 +9,7 @@ use crate::context::{
     Audience, Context, Disclosed, OpenIntent, Sensitivity, Shown, ShownInteraction, VariableWrite,
     Viewpoint, brief, disclose, what_is_shown,
 };
+use crate::continuity::conflicts::{Conflict, Disagreement};
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
@@ -70,7 +71,7 @@ fn reason(degraded: Degraded) -> String {
     name(reason).to_owned()
 }
 
-fn warnings(warnings: &[Warning]) -> Vec<proto::Warning> {
+pub(super) fn warnings(warnings: &[Warning]) -> Vec<proto::Warning> {
     let warning = |it: &Warning| proto::Warning {
         code: it.code.to_owned(),
         field: it.field.clone(),
@@ -357,6 +358,34 @@ pub(super) fn listed(customer: CustomerId, listed: Listed) -> proto::Interaction
     };
     if let Some(ending) = &ending {
         outcome(&mut message, ending, true, sensitive_allowed);
+    }
+    message
+}
+
+/// Something about a customer that does not agree.
+pub(super) fn conflict(conflict: Conflict) -> proto::CustomerConflict {
+    let mut message = proto::CustomerConflict {
+        conflict_id: conflict.id,
+        customer_ref: conflict.customer.to_ref(),
+        ..Default::default()
+    };
+    match conflict.what {
+        Disagreement::Attribute { kept, other } => {
+            message.kind = proto::ConflictKind::Attribute.into();
+            message.name.clone_from(&kept.name);
+            message.kept = Some(attribute(&kept));
+            message.other = Some(attribute(&other));
+        }
+        Disagreement::Identifier { interaction_id, source, shown, .. } => {
+            message.kind = proto::ConflictKind::Identifier.into();
+            message.name = match shown.namespace.as_str() {
+                "" => shown.kind,
+                namespace => format!("{}:{namespace}", shown.kind),
+            };
+            message.interaction_id = interaction_id;
+            message.source = source;
+            message.owner_count = i32::try_from(shown.owner_count).unwrap_or(i32::MAX);
+        }
     }
     message
 }

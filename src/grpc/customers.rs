@@ -2,23 +2,31 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status, Streaming};
 
 use super::interactions::within;
 use super::proto::customer_service_server::CustomerService;
-use super::{answers, caller, deadline, merges, proto, requests, status};
+use super::{
+    answers, caller, customer_requests, deadline, importing, merges, proto, requests, status,
+};
 use crate::continuity::Service;
-use crate::continuity::get_customer::KnownIdentifier;
+use crate::continuity::get_customer::{KnownIdentifier, Profile};
+use crate::identity::Sharing;
+
+/// Rows of all imports together that are in flight at most: starts must find room in the queue.
+const IMPORTING: usize = 512;
 
 /// The service behind the protocol.
 pub struct Customers {
     service: Arc<Service>,
+    permits: Arc<Semaphore>,
 }
 
 impl Customers {
     /// Serves these use cases.
     pub fn new(service: Arc<Service>) -> Self {
-        Self { service }
+        Self { service, permits: Arc::new(Semaphore::new(IMPORTING)) }
     }
 }
 
@@ -33,20 +41,7 @@ impl CustomerService for Customers {
         requests::get_customer(&get)?;
         let whom = (&*get.customer_ref, &*get.source, &*get.interaction_id);
         let known = self.service.get_customer(&caller, whom).await.map_err(|it| status(&it))?;
-        let identifiers = known.identifiers.iter().map(|one| identifier(one, known.whole));
-        let mut message = proto::GetCustomerResponse {
-            customer_ref: known.customer.to_ref(),
-            create_time: answers::timestamp(known.created),
-            last_contact_time: answers::timestamp(known.last_contact),
-            contact_count: i32::try_from(known.contacts).unwrap_or(i32::MAX),
-            disclosure: known.disclosure as i32,
-            identifiers: identifiers.collect(),
-            member_refs: known.members.iter().map(|member| member.to_ref()).collect(),
-            ..Default::default()
-        };
-        answers::known_of(&mut message, &known.context, &known.view);
-        message.merges = known.merges.into_iter().map(merges::history).collect();
-        Ok(Response::new(message))
+        Ok(Response::new(customer(&known)))
     }
 
     async fn preview_merge(
@@ -83,6 +78,121 @@ impl CustomerService for Customers {
         let unmerged = within(limit, self.service.unmerge_customers(&caller, unmerging)).await?;
         Ok(Response::new(merges::unmerged(&unmerged)))
     }
+
+    async fn upsert_customer(
+        &self,
+        request: Request<proto::UpsertCustomerRequest>,
+    ) -> Result<Response<proto::UpsertCustomerResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let now = self.service.store().now();
+        let upsert = customer_requests::upsert(request.into_inner(), &caller, now)?;
+        let upserted = within(limit, self.service.upsert_customer(&caller, upsert)).await?;
+        Ok(Response::new(proto::UpsertCustomerResponse {
+            customer: Some(customer(&upserted.profile)),
+            created: upserted.created,
+            warnings: answers::warnings(&upserted.warnings),
+        }))
+    }
+
+    async fn link_identifier(
+        &self,
+        request: Request<proto::LinkIdentifierRequest>,
+    ) -> Result<Response<proto::LinkIdentifierResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let tie = customer_requests::link(request.into_inner(), &caller)?;
+        let linked = within(limit, self.service.link_identifier(&caller, tie)).await?;
+        let tied = proto::CustomerIdentifier {
+            kind: linked.identifier.scheme,
+            namespace: linked.identifier.namespace,
+            value: linked.identifier.value,
+            assurance: linked.assurance.map_or(0, |assurance| assurance as i32),
+            ..Default::default()
+        };
+        Ok(Response::new(proto::LinkIdentifierResponse {
+            customer_ref: linked.customer.to_ref(),
+            identifier: Some(tied),
+            already_linked: linked.already,
+            owner_count: count(linked.owners),
+            is_owner: linked.is_owner,
+        }))
+    }
+
+    async fn unlink_identifier(
+        &self,
+        request: Request<proto::UnlinkIdentifierRequest>,
+    ) -> Result<Response<proto::UnlinkIdentifierResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let tie = customer_requests::unlink(request.into_inner(), &caller)?;
+        let unlinked = within(limit, self.service.unlink_identifier(&caller, tie)).await?;
+        Ok(Response::new(proto::UnlinkIdentifierResponse {
+            customer_ref: unlinked.customer.to_ref(),
+            was_linked: unlinked.was_linked,
+            owner_count: count(unlinked.owners),
+        }))
+    }
+
+    async fn list_conflicts(
+        &self,
+        request: Request<proto::ListConflictsRequest>,
+    ) -> Result<Response<proto::ListConflictsResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let list = customer_requests::conflicts(request.into_inner())?;
+        let page = within(limit, self.service.list_conflicts(&caller, list)).await?;
+        Ok(Response::new(proto::ListConflictsResponse {
+            conflicts: page.conflicts.into_iter().map(answers::conflict).collect(),
+            next_page_token: page.next.map_or_else(String::new, |last| last.to_ref()),
+        }))
+    }
+
+    async fn resolve_conflict(
+        &self,
+        request: Request<proto::ResolveConflictRequest>,
+    ) -> Result<Response<proto::ResolveConflictResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let resolve = customer_requests::resolve(request.into_inner(), &caller)?;
+        let resolved = within(limit, self.service.resolve_conflict(&caller, resolve)).await?;
+        Ok(Response::new(proto::ResolveConflictResponse {
+            customer_ref: resolved.customer.to_ref(),
+            open_conflict_count: count(resolved.open),
+        }))
+    }
+
+    async fn import_customers(
+        &self,
+        request: Request<Streaming<proto::ImportCustomersRequest>>,
+    ) -> Result<Response<proto::ImportCustomersResponse>, Status> {
+        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let rows = request.into_inner();
+        let imported = importing::import(&self.service, &self.permits, &caller, rows).await?;
+        Ok(Response::new(imported))
+    }
+}
+
+/// A customer as they are shown.
+fn customer(known: &Profile) -> proto::GetCustomerResponse {
+    let identifiers = known.identifiers.iter().map(|one| identifier(one, known.whole));
+    let mut message = proto::GetCustomerResponse {
+        customer_ref: known.customer.to_ref(),
+        create_time: answers::timestamp(known.created),
+        last_contact_time: answers::timestamp(known.last_contact),
+        contact_count: count(known.contacts),
+        disclosure: known.disclosure as i32,
+        identifiers: identifiers.collect(),
+        member_refs: known.members.iter().map(|member| member.to_ref()).collect(),
+        merges: known.merges.iter().map(merges::history).collect(),
+        ..Default::default()
+    };
+    answers::known_of(&mut message, &known.context, &known.view);
+    message
+}
+
+fn count(of: i64) -> i32 {
+    i32::try_from(of).unwrap_or(i32::MAX)
 }
 
 pub(super) fn identifier(one: &KnownIdentifier, whole: bool) -> proto::CustomerIdentifier {
@@ -95,5 +205,13 @@ pub(super) fn identifier(one: &KnownIdentifier, whole: bool) -> proto::CustomerI
         assurance: one.assurance.map_or(0, |assurance| assurance as i32),
         contact_count: i32::try_from(one.uses).unwrap_or(i32::MAX),
         last_time: answers::timestamp(one.newest),
+        shared: one.sharing != Sharing::NotShared,
+        sharing: match one.sharing {
+            Sharing::NotShared => proto::Sharing::None,
+            Sharing::Household => proto::Sharing::Household,
+            Sharing::Switchboard => proto::Sharing::Switchboard,
+        }
+        .into(),
+        owner_count: i32::try_from(one.owners).unwrap_or(i32::MAX),
     }
 }

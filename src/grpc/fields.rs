@@ -86,15 +86,7 @@ pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints, token: Token
     });
     let mut identifiers = Vec::with_capacity(hints.identifiers.len());
     for (index, one) in hints.identifiers.into_iter().enumerate() {
-        let field = format!("identity_hints.identifiers[{index}].assurance");
-        let stated = check.known(field, proto::Assurance::try_from(one.assurance));
-        identifiers.push(RawIdentifier {
-            kind: one.kind,
-            namespace: one.namespace,
-            value: one.value,
-            assurance: stated.and_then(|stated| Assurance::from_code(stated as i64)),
-            derived: one.derived,
-        });
+        identifiers.push(identifier(check, &format!("identity_hints.identifiers[{index}]"), one));
     }
     RawHints {
         caller_number: hints.caller_number,
@@ -109,6 +101,22 @@ pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints, token: Token
         web_token,
         identifiers,
     }
+}
+
+/// One identifier as it came.
+pub(super) fn identifier(check: &mut Check, field: &str, one: proto::Identifier) -> RawIdentifier {
+    RawIdentifier {
+        assurance: assurance(check, format!("{field}.assurance"), one.assurance),
+        kind: one.kind,
+        namespace: one.namespace,
+        value: one.value,
+        derived: one.derived,
+    }
+}
+
+pub(super) fn assurance(check: &mut Check, field: String, code: i32) -> Option<Assurance> {
+    let stated = check.known(field, proto::Assurance::try_from(code))?;
+    Assurance::from_code(stated as i64)
 }
 
 pub(super) fn telco(check: &mut Check, telco: Option<proto::Telco>) -> (LineType, Attestation) {

@@ -23,6 +23,12 @@ pub(super) const PAGE_TOKEN: usize = 256;
 pub(super) const INTENTS: usize = 32;
 /// Variables, attributes and names to clear, each, of one request.
 pub(super) const VALUES: usize = 64;
+/// Paths of an `update_mask`.
+pub(super) const PATHS: usize = 128;
+/// Identifiers of one customer in a request.
+pub(super) const IDENTIFIERS: usize = 16;
+/// Rows of one message of an import.
+pub(super) const IMPORT_ROWS: usize = 500;
 /// Earlier contacts of one answer.
 pub(super) const HISTORY: i32 = 50;
 /// Earlier contacts of one answer when nothing is said.

@@ -131,7 +131,7 @@ pub(super) fn unmerged(it: &Unmerged) -> proto::UnmergeCustomersResponse {
 }
 
 /// One merge of a history.
-pub(super) fn history(it: Merge) -> proto::Merge {
+pub(super) fn history(it: &Merge) -> proto::Merge {
     proto::Merge {
         merge_id: merge_id(it.merge_id),
         customer_ref: it.one.to_ref(),
@@ -139,12 +139,12 @@ pub(super) fn history(it: Merge) -> proto::Merge {
         state: it.state as i32,
         create_time: timestamp(it.made),
         undo_time: timestamp(it.undone),
-        made_by: it.made_by,
-        source: it.source,
-        reason: it.reason,
-        evidence: it.evidence,
-        undone_by: it.undone_by,
-        undone_reason: it.undone_reason,
+        made_by: it.made_by.clone(),
+        source: it.source.clone(),
+        reason: it.reason.clone(),
+        evidence: it.evidence.clone(),
+        undone_by: it.undone_by.clone(),
+        undone_reason: it.undone_reason.clone(),
     }
 }
 

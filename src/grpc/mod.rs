@@ -2,9 +2,11 @@
 //! of errors to a status.
 
 mod answers;
+mod customer_requests;
 mod customers;
 mod explaining;
 mod fields;
+mod importing;
 mod interactions;
 mod limits;
 mod log;

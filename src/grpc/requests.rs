@@ -27,7 +27,7 @@ use crate::ids::Token;
 /// A start's time may lie back by so much without the backfill role.
 const BEHIND: i64 = 5 * MINUTE;
 /// An end's times may lie back by so much without the backfill role: web-hooks come late.
-const END_BEHIND: i64 = 7 * DAY;
+pub(super) const END_BEHIND: i64 = 7 * DAY;
 
 /// A parsed request, or the status that names all that is wrong with it.
 pub(super) type Parsed<T> = Result<T, Status>;
@@ -338,7 +338,7 @@ fn read_page_token(text: &str) -> Option<(Time, Token)> {
     Some((Time(i64::from_be_bytes(time.try_into().ok()?)), Token(token.try_into().ok()?)))
 }
 
-fn needs_backfill(caller: &Caller) -> Parsed<()> {
+pub(super) fn needs_backfill(caller: &Caller) -> Parsed<()> {
     let allowed = caller.has(Role::Backfill);
     if allowed { Ok(()) } else { Err(super::status(&Error::BackfillRequired)) }
 }

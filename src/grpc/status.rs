@@ -70,12 +70,43 @@ pub fn status(error: &Error) -> Status {
             ErrorReason::TooManyUpdates,
             "this interaction has been updated too often",
         ),
-        Error::AlreadyDone => plain(Code::Internal, ErrorReason::Internal, "internal error"),
         Error::Sealed => {
             tracing::error!("a sealed value did not open");
             plain(Code::Internal, ErrorReason::Internal, "internal error")
         }
         Error::Store(error) => of_store(error),
+        error => of_change(error),
+    }
+}
+
+/// Why a customer was not changed.
+fn of_change(error: &Error) -> Status {
+    match error {
+        Error::RequestConflict => plain(
+            Code::AlreadyExists,
+            ErrorReason::RequestConflict,
+            "this request_id was used with other content",
+        ),
+        Error::CustomerAmbiguous(violations) => {
+            let mut details =
+                ErrorDetails::with_error_info(name(ErrorReason::CustomerAmbiguous), DOMAIN, []);
+            for violation in violations.iter().take(MOST_FIELDS_IN_MESSAGE) {
+                details.add_bad_request_violation(&violation.field, &violation.description);
+            }
+            let message = "the identifiers point to more than one customer";
+            Status::with_error_details(Code::FailedPrecondition, message, details)
+        }
+        Error::IdentifierShared => plain(
+            Code::FailedPrecondition,
+            ErrorReason::IdentifierShared,
+            "more customers have this identifier than one may have",
+        ),
+        Error::ConflictNotFound => plain(
+            Code::NotFound,
+            ErrorReason::ConflictNotFound,
+            "no such conflict is open; list them again",
+        ),
+        _ => plain(Code::Internal, ErrorReason::Internal, "internal error"),
     }
 }
 

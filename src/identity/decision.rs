@@ -36,6 +36,7 @@ pub fn decide(question: &Question<'_>, policy: &Policy, weights: &Weights) -> De
         let score = Reverse((candidate.log_odds * 1e9).round() as i64);
         (!proven(candidate), score, candidate.customer)
     });
+    prefer_primary(question, policy, &mut candidates);
     let Some(best) = candidates.first() else { return nobody() };
     let conflicts: Vec<usize> = (0..question.shown.len())
         .filter(|index| {
@@ -114,6 +115,22 @@ fn rests_on_one_shared(scene: &Scene<'_>, question: &Question<'_>, best: &Candid
     let Some(first) = witnesses.next() else { return false };
     let shared = scene.link(first, best.customer).is_some_and(|(owners, _)| owners >= 2);
     shared && witnesses.all(|hint| hint.identifier_index == first.identifier_index)
+}
+
+/// Where identifiers disagree, the side of the tenant's primary identifier goes first, if more than
+/// the customer's own word stands behind it: what somebody typed points at nobody else.
+fn prefer_primary(question: &Question<'_>, policy: &Policy, candidates: &mut [Candidate]) {
+    let carried = |index: &usize| {
+        let hint = &question.shown[*index];
+        hint.primary == policy.primary_identifier && hint.assurance >= Assurance::Carried
+    };
+    let holds = |candidate: &Candidate| {
+        candidate.assurance >= Assurance::Carried && candidate.matched.iter().any(carried)
+    };
+    let primary = policy.primary_identifier.and_then(|_| candidates.iter().position(holds));
+    if let Some(at) = primary {
+        candidates[..=at].rotate_right(1);
+    }
 }
 
 fn holds_primary(question: &Question<'_>, policy: &Policy, best: &Candidate) -> bool {

@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Option<String> {
         _ => text,
     };
     let text = match text.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &text[7..],
+        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => without_headers(&text[7..]),
         _ => text,
     };
     let (local, domain) = text.trim().rsplit_once('@')?;
@@ -32,6 +32,13 @@ pub(super) fn read(text: &str) -> Option<String> {
     let valid = address.chars().count() <= MAX_EMAIL
         && EmailAddress::parse_with_options(&address, options).is_ok();
     valid.then_some(address)
+}
+
+/// `?subject=…` behind the domain of a `mailto:` address; before it a `?` belongs to the mailbox.
+fn without_headers(address: &str) -> &str {
+    let domain = address.rfind('@').unwrap_or(0);
+    let end = address[domain..].find('?').map_or(address.len(), |at| domain + at);
+    &address[..end]
 }
 
 /// Lower case in composed form (NFC), so that one spelling has one sequence of characters.

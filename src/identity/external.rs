@@ -6,33 +6,6 @@ pub(super) const MAX_VALUE: usize = 256;
 /// The longest namespace or kind, in characters.
 pub(super) const MAX_NAMESPACE: usize = 64;
 
-/// Values that systems write when they have none: lower case.
-const JUNK: [&str; 17] = [
-    "-",
-    "-1",
-    "anonymous",
-    "empty",
-    "false",
-    "guest",
-    "n/a",
-    "na",
-    "nan",
-    "nil",
-    "none",
-    "null",
-    "test",
-    "undefined",
-    "unknown",
-    "(null)",
-    "(none)",
-];
-
-/// Whether a value is what systems write when they have none; it would join strangers.
-pub(super) fn is_junk(value: &str) -> bool {
-    let value = value.trim();
-    value.bytes().all(|byte| byte == b'0') || JUNK.contains(&value.to_lowercase().as_str())
-}
-
 /// What is wrong with a value, without repeating it; `None` when it can be read.
 pub(super) fn value_mistake(value: &str, longest: usize) -> Option<String> {
     if value.chars().any(char::is_control) {
@@ -68,16 +41,31 @@ pub(super) fn numeric_id(value: &str) -> Option<String> {
     (number > 0).then(|| number.to_string())
 }
 
+/// Senders that Telegram itself writes as, and anonymous administrators of groups: one id, many
+/// people.
+const TELEGRAMS_OWN: [&str; 3] = ["777000", "1087968824", "136817688"];
+
+/// Whether a Telegram id is one under which Telegram sends for others.
+pub(super) fn is_telegrams_own(id: &str) -> bool {
+    TELEGRAMS_OWN.contains(&id)
+}
+
 /// What a WhatsApp id is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WhatsappId<'a> {
     /// A phone number, with or without its `+`.
     Phone(&'a str),
-    /// A business-scoped user id: known to one business only, and no phone number.
-    BusinessScoped(&'a str),
+    /// A user id that is no phone number, in its canonical form: a business-scoped id (`US.…`),
+    /// known to one business only, or an id under which WhatsApp hides a number (`…@lid`).
+    Opaque(String),
+    /// A user name, which its owner can change, a group, or nothing of WhatsApp's.
+    Neither,
 }
 
-/// Tells the two forms of WhatsApp id apart; `whatsapp:` before and the server name after it are
+/// The most letters and digits of a business-scoped id, behind its country.
+const SCOPED_ID: usize = 128;
+
+/// Tells the forms of WhatsApp id apart; `whatsapp:` before and the server name after it are
 /// taken off.
 pub(super) fn whatsapp_id(value: &str) -> WhatsappId<'_> {
     let value = value.trim();
@@ -85,31 +73,36 @@ pub(super) fn whatsapp_id(value: &str) -> WhatsappId<'_> {
         Some(scheme) if scheme.eq_ignore_ascii_case("whatsapp:") => value[9..].trim(),
         _ => value,
     };
-    let value = ["@s.whatsapp.net", "@c.us"]
-        .iter()
-        .find_map(|server| value.strip_suffix(server))
-        .unwrap_or(value);
+    let (id, server) = value.split_once('@').unwrap_or((value, ""));
     // A point is a separator of phone numbers too, but every business-scoped id has letters.
-    if value.chars().any(char::is_alphabetic) {
-        WhatsappId::BusinessScoped(value)
-    } else {
-        WhatsappId::Phone(value)
+    let letters = id.chars().any(char::is_alphabetic);
+    match server.to_ascii_lowercase().as_str() {
+        "lid" if numeric_id(id).is_some() => WhatsappId::Opaque(format!("{id}@lid")),
+        // `:12` behind the number is one of the sender's devices.
+        "s.whatsapp.net" | "c.us" if !letters => {
+            WhatsappId::Phone(id.split(':').next().unwrap_or(id))
+        }
+        "" if !letters => WhatsappId::Phone(id),
+        "" => business_scoped(id).map_or(WhatsappId::Neither, WhatsappId::Opaque),
+        _ => WhatsappId::Neither,
     }
+}
+
+/// Country, point, then up to 128 letters and digits, whose case counts; `ENT.` before them marks
+/// an id that a company's businesses share. The country is written in upper case.
+fn business_scoped(id: &str) -> Option<String> {
+    let (country, rest) = id.split_once('.')?;
+    let own = rest.strip_prefix("ENT.").unwrap_or(rest);
+    let fits = country.len() == 2
+        && country.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && (1..=SCOPED_ID).contains(&own.len())
+        && own.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    fits.then(|| format!("{}.{rest}", country.to_ascii_uppercase()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn junk_is_what_systems_write_for_nothing() {
-        for value in ["", "null", "NONE", " n/a ", "-1", "0", "0000", "Anonymous", "test"] {
-            assert!(is_junk(value), "{value:?}");
-        }
-        for value in ["10", "tester", "A-0", "nullable", "00x"] {
-            assert!(!is_junk(value), "{value:?}");
-        }
-    }
 
     #[test]
     fn platform_ids_are_numbers_and_not_names() {
@@ -122,10 +115,37 @@ mod tests {
 
     #[test]
     fn whatsapp_ids_are_phones_or_business_scoped() {
-        assert!(whatsapp_id("whatsapp:+19045558060") == WhatsappId::Phone("+19045558060"));
-        assert!(whatsapp_id("19045558060@c.us") == WhatsappId::Phone("19045558060"));
-        let scoped = "US.13491208655302741918";
-        assert!(whatsapp_id(scoped) == WhatsappId::BusinessScoped(scoped));
+        for (text, number) in [
+            ("whatsapp:+19045558060", "+19045558060"),
+            ("19045558060@c.us", "19045558060"),
+            ("19045558060@s.whatsapp.net", "19045558060"),
+            ("19045558060:12@s.whatsapp.net", "19045558060"),
+            (" 19045558060 ", "19045558060"),
+        ] {
+            assert_eq!(whatsapp_id(text), WhatsappId::Phone(number), "{text}");
+        }
+        for (text, id) in [
+            ("US.13491208655302741918", "US.13491208655302741918"),
+            ("us.13491208655302741918", "US.13491208655302741918"),
+            ("whatsapp:GB.aB3", "GB.aB3"),
+            ("US.ENT.11815799212886844830", "US.ENT.11815799212886844830"),
+            ("123456789012345@lid", "123456789012345@lid"),
+        ] {
+            assert_eq!(whatsapp_id(text), WhatsappId::Opaque(id.into()), "{text}");
+        }
+        let long = format!("US.{}", "1".repeat(SCOPED_ID + 1));
+        for text in [
+            "sarah.lee",
+            "@sarah",
+            "USA.1349",
+            "US.",
+            "US.13-49",
+            "120363025246125486@g.us",
+            "status@broadcast",
+            &long,
+        ] {
+            assert_eq!(whatsapp_id(text), WhatsappId::Neither, "{text}");
+        }
     }
 
     #[test]

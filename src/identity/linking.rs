@@ -1,6 +1,7 @@
 //! Which hints become a customer's when an interaction settles. The store is
 //! poisoned here or nowhere.
 
+use crate::clock::{DAY, Time};
 use crate::ids::CustomerId;
 
 use super::model::{MAX_OWNERS, Owner, Shown};
@@ -72,4 +73,52 @@ fn may_link(hint: &Shown, customer: CustomerId) -> bool {
     hint.kind != HintKind::CustomerRef
         && others <= MAX_OWNERS
         && (hint.assurance > Assurance::Asserted || others == 0)
+}
+
+/// After so long without use an identifier gives way to another of its kind, where a customer may
+/// have no more: numbers and addresses are given up.
+const GIVES_WAY_AFTER: i64 = 180 * DAY;
+
+/// A link that a customer has, as it counts where a customer may have only so many of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The link's assurance.
+    pub assurance: Assurance,
+    /// How often it was used in settled, ended interactions.
+    pub uses: i64,
+    /// When it was last used; means nothing without a use.
+    pub newest: Time,
+}
+
+/// Whether a customer may have one identifier more of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// They have fewer than they may.
+    Free,
+    /// The link of this index gives way to the new one.
+    InPlaceOf(usize),
+    /// They have as many as they may, and none gives way.
+    Full,
+}
+
+/// Whether a new link of strength `assurance` may join those that a customer has of its kind, of
+/// which they may have `most`.
+///
+/// A weaker link gives way, and among equals one that was not used for 180 days: the weakest first,
+/// then the one unused the longest. What was VERIFIED never gives way, and nothing gives way to
+/// something weaker. So nobody can push a customer's own identifiers out by showing others, and a
+/// customer who changes numbers over the years is not locked out by the old ones.
+pub fn room(held: &[Held], most: usize, assurance: Assurance, now: Time) -> Room {
+    if held.len() < most {
+        return Room::Free;
+    }
+    let gives_way = |link: &Held| {
+        let unused = link.uses > 0 && now.since(link.newest) > GIVES_WAY_AFTER;
+        link.assurance < Assurance::Verified
+            && (link.assurance < assurance || (link.assurance == assurance && unused))
+    };
+    let mut yielding: Vec<usize> =
+        (0..held.len()).filter(|index| gives_way(&held[*index])).collect();
+    yielding.sort_by_key(|index| (held[*index].assurance, held[*index].newest, *index));
+    yielding.first().map_or(Room::Full, |index| Room::InPlaceOf(*index))
 }

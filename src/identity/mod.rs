@@ -18,9 +18,11 @@ mod external;
 mod features;
 mod fitting;
 mod hints;
+mod junk;
 mod label;
 mod linking;
 mod model;
+mod namespaces;
 mod normalise;
 mod phone;
 mod policy;
@@ -28,6 +30,7 @@ mod proof;
 mod scale;
 mod scoring;
 mod sets;
+mod sharing;
 mod usage;
 mod vocabulary;
 mod weights;
@@ -42,16 +45,17 @@ pub use hints::{
     Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
 };
 pub use label::masked_label;
-pub use linking::{Basis, LinkToMake, links};
+pub use linking::{Basis, Held, LinkToMake, Room, links, room};
 pub use model::{
     Candidate, Decision, MAX_OWNERS, Owner, Person, Question, Shown, Signal, effective_owners,
 };
 pub use normalise::normalise;
 pub use phone::warm_up;
-pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, Policy};
+pub use policy::{ConfirmDiscloses, Duplicates, NamespacePolicy, NamespaceUse, Policy};
 pub use proof::{Proof, evidence, to_join};
 pub use scale::{confidence, level, probability};
 pub use sets::{MOST_MEMBERS, gathered, sets};
+pub use sharing::{Sharing, sharing};
 pub use usage::{decayed, used};
 pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,

@@ -134,7 +134,8 @@ pub struct Candidate {
 pub struct Decision {
     /// What to do.
     pub recommendation: Recommendation,
-    /// Best first; equals (within a billionth) by customer id, so that engines agree.
+    /// Best first, but for the holder of the tenant's primary identifier, who goes before all where
+    /// identifiers disagree; equals (within a billionth) by customer id, so that engines agree.
     pub candidates: Vec<Candidate>,
     /// Indexes of the hints shown that have owners, the best candidate not among them.
     pub conflicts: Vec<usize>,

@@ -10,14 +10,16 @@ use rlibphonenumber::Region;
 
 use super::email::{self, MAX_EMAIL};
 use super::external::{
-    self, MAX_VALUE, WhatsappId, is_junk, is_kind, namespace_mistake, numeric_id, value_mistake,
+    self, MAX_VALUE, WhatsappId, is_kind, is_telegrams_own, namespace_mistake, numeric_id,
+    value_mistake,
 };
 use super::hints::{
     Circumstances, MAX_EXTERNAL_IDS, MAX_HINTS, MAX_IDENTIFIERS, Normalised, Notice, RawHints,
     RawIdentifier, Violation,
 };
-use super::phone::{self, Bare, Reading};
-use super::policy::Policy;
+use super::junk::{is_junk, is_placeholder};
+use super::phone::{self, Bare, Number, Reading};
+use super::policy::{NamespaceUse, Policy};
 use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier, VISITOR};
 
 /// Channels whose platform vouches for nobody: a kind of the same name proves nothing there.
@@ -103,16 +105,21 @@ impl Reader<'_> {
         let Some(number) = self.number(field, value, Bare::National) else { return };
         let carried = matches!(self.at.channel, "voice" | "sms")
             // A signature that does not verify is the network saying that it cannot vouch.
-            && self.at.attestation != Attestation::Failed;
+            && self.at.attestation != Attestation::Failed
+            // Nobody has such a number: a company shows it for all who call from there.
+            && !number.companys;
         let default = if carried { Assurance::Carried } else { Assurance::Asserted };
-        let kind = HintKind::from(self.at.line_type);
-        self.keep(field, identifier("phone", "", number), kind, (default, None), None);
+        let kind = match HintKind::from(self.at.line_type) {
+            HintKind::UnknownLine if number.switchboard || number.companys => HintKind::Voip,
+            kind => kind,
+        };
+        self.keep(field, identifier("phone", "", number.e164), kind, (default, None), None);
     }
 
     /// Reads a number, or leaves a notice why it is none that identifies.
-    fn number(&mut self, field: &str, value: &str, bare: Bare) -> Option<String> {
+    fn number(&mut self, field: &str, value: &str, bare: Bare) -> Option<Number> {
         let (code, message) = match phone::read(value, self.region, bare) {
-            Reading::Number(number) if self.policy.own_numbers.contains(&number) => {
+            Reading::Number(number) if self.policy.own_numbers.contains(&number.e164) => {
                 ("own_number", "is one of the tenant's own numbers, which identify no customer")
             }
             Reading::Number(number) => return Some(number),
@@ -140,6 +147,9 @@ impl Reader<'_> {
         let Some(address) = email::read(value) else {
             return self.refuse(field, "is not an e-mail address".to_owned());
         };
+        if is_placeholder(&address) {
+            return self.junk(field);
+        }
         let own = self.at.channel == "email";
         let default = if own { Assurance::Carried } else { Assurance::Asserted };
         self.keep(
@@ -184,12 +194,15 @@ impl Reader<'_> {
             return;
         }
         let rule = self.policy.namespace(&namespace);
-        if !rule.identifies {
+        if rule.policy == NamespaceUse::Ignored {
             return self.drop("ignored_namespace", field, "this namespace identifies no customer");
         }
         if is_junk(value) {
             return self.junk(field);
         }
+        // What a request says of one value goes before what the tenant says of all.
+        let looked_up = (rule.policy == NamespaceUse::Derived).then_some(true);
+        let derived = derived.or(looked_up);
         // Case is kept: some systems' ids differ only by it.
         let id = identifier("external", &namespace, value.trim().to_owned());
         self.keep(field, id, rule.kind, (rule.assurance, stated), derived);
@@ -210,7 +223,7 @@ impl Reader<'_> {
             let trust = (Assurance::Asserted, stated);
             self.keep(
                 field,
-                identifier("phone", "", number),
+                identifier("phone", "", number.e164),
                 HintKind::UnknownLine,
                 trust,
                 derived,
@@ -239,10 +252,14 @@ impl Reader<'_> {
         let (id, kind) = match (scheme, external::whatsapp_id(value)) {
             ("whatsapp", WhatsappId::Phone(digits)) => {
                 let Some(number) = self.number(field, digits, Bare::International) else { return };
-                (identifier("phone", "", number), HintKind::Whatsapp)
+                (identifier("phone", "", number.e164), HintKind::Whatsapp)
             }
-            ("whatsapp", WhatsappId::BusinessScoped(id)) => {
-                (identifier(scheme, namespace, id.to_owned()), HintKind::Whatsapp)
+            ("whatsapp", WhatsappId::Opaque(id)) => {
+                (identifier(scheme, namespace, id), HintKind::Whatsapp)
+            }
+            ("whatsapp", WhatsappId::Neither) => {
+                let reason = "must be a phone number or a business-scoped id, not a name";
+                return self.refuse(field, reason.to_owned());
             }
             ("telegram" | "discord", _) => {
                 let Some(id) = numeric_id(value) else {
@@ -250,6 +267,9 @@ impl Reader<'_> {
                     return self.refuse(field, reason);
                 };
                 let telegram = scheme == "telegram";
+                if telegram && is_telegrams_own(&id) {
+                    return self.junk(field);
+                }
                 let kind = if telegram { HintKind::Telegram } else { HintKind::Discord };
                 (identifier(scheme, namespace, id), kind)
             }

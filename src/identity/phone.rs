@@ -1,10 +1,14 @@
 //! Reads what a network or a person calls a phone number into E.164.
 //!
 //! Parsing and formatting are libphonenumber's rules (rlibphonenumber); what is
-//! ours is what comes before: SIP and tel addresses, withheld values, short
-//! codes, and which of several readings of bare digits to prefer. Numbers need
-//! only be possible and plausible, not assigned: new ranges open faster than
-//! metadata follows, and a number that is not theirs matches nobody else.
+//! ours is what comes before and after: SIP and tel addresses, withheld values,
+//! short codes, which of several readings of bare digits to prefer, and one
+//! form where a country has two for one line. Numbers need only be possible and
+//! plausible, not assigned: new ranges open faster than metadata follows, and a
+//! number that is not theirs matches nobody else. `tests/phones.txt` shows it.
+
+mod address;
+mod line;
 
 use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region,
@@ -13,14 +17,25 @@ use rlibphonenumber::{
 /// What a value shown as a phone number turned out to be.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// A number, in E.164.
-    Number(String),
+    /// A number.
+    Number(Number),
     /// The network says that it will not tell.
     Withheld,
-    /// An emergency or short code, or an extension: no person's number.
+    /// An emergency or short code, or an extension alone: no person's number.
     ShortCode,
     /// No phone number of this world.
     Unusable,
+}
+
+/// A number that was read.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Number {
+    /// In E.164, in the one form that is this line's key.
+    pub e164: String,
+    /// An extension was shown: many people stand behind the number.
+    pub switchboard: bool,
+    /// The numbering plan gives such numbers to companies only.
+    pub companys: bool,
 }
 
 /// How a number without a leading `+` is read first.
@@ -33,35 +48,62 @@ pub(super) enum Bare {
 }
 
 /// What networks and desktops write for a withheld number: letters and digits only, lower case.
-const WITHHELD_WORDS: [&str; 20] = [
+/// P, O and U are the network's own words for private, out of area and unavailable.
+const WITHHELD_WORDS: [&str; 50] = [
+    "anonimo",
+    "anonym",
+    "anonyme",
     "anonymous",
     "anonymouscaller",
+    "anónimo",
     "blocked",
     "blockedcaller",
+    "blockednumber",
     "calleridblocked",
+    "calleridunavailable",
+    "coinlinepayphone",
+    "desconhecido",
+    "desconocido",
+    "hidden",
+    "hiddennumber",
     "idunavailable",
+    "idwithheld",
+    "inconnu",
+    "masqué",
     "nocallerid",
+    "noclid",
+    "nonumber",
     "notavailable",
+    "numberunavailable",
     "numberwithheld",
+    "o",
+    "oculto",
     "outofarea",
+    "p",
+    "payphone",
+    "privado",
     "private",
     "privatecaller",
     "privatenumber",
+    "privato",
     "restricted",
     "restrictednumber",
+    "sconosciuto",
+    "suppressed",
+    "u",
     "unavailable",
+    "unbekannt",
     "unknown",
     "unknowncaller",
     "unknownnumber",
+    "unlisted",
+    "unterdrückt",
     "withheld",
+    "withheldnumber",
 ];
 
 /// ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN and BLOCKED typed on a telephone's keypad.
 const WITHHELD_KEYPAD: [&str; 5] = ["266696687", "7378742833", "86282452253", "8656696", "2562533"];
-
-/// What may stand between a number and its extension.
-const EXTENSION_WORDS: [&str; 9] =
-    ["x", "ext", "extn", "extension", "xt", "int", "anexo", "poste", "доб"];
 
 /// The most digits of an emergency or short code.
 const SHORT_CODE_DIGITS: usize = 6;
@@ -83,39 +125,57 @@ pub(super) fn region(code: &str) -> Option<Region> {
 
 /// Whether `text` is a number exactly as [`read`] writes it.
 pub(super) fn is_canonical(text: &str) -> bool {
-    matches!(read(text, None, Bare::National), Reading::Number(number) if number == text)
+    matches!(read(text, None, Bare::National), Reading::Number(number) if number.e164 == text)
 }
 
 /// Reads a value shown as a phone number. Reading the answer again changes nothing.
 ///
-/// An extension is dropped: two people behind one switchboard number still share that number.
+/// An extension is dropped, and said: people behind one switchboard share its number.
 pub(super) fn read(text: &str, default_region: Option<Region>, bare: Bare) -> Reading {
-    let text = plain(text);
-    let Some(address) = address(&text) else { return Reading::Unusable };
-    if is_withheld_word(&address) {
+    let text = address::plain(text);
+    let Some(user) = address::user(&text) else { return Reading::Unusable };
+    if is_withheld_word(&user) {
         return Reading::Withheld;
     }
-    let Some(dialled) = without_extension(&address) else { return Reading::Unusable };
-    let digits: String = dialled.chars().filter(char::is_ascii_digit).collect();
+    let Some(parts) = address::parts(&user) else { return Reading::Unusable };
+    let digits: String = parts.dialled.chars().filter(char::is_ascii_digit).collect();
+    let global = parts.dialled.starts_with('+');
     if digits.is_empty() {
         return Reading::Unusable;
     }
-    if digits.bytes().all(|digit| digit == b'0') {
+    if digits.bytes().all(|digit| digit == b'0')
+        || (global && WITHHELD_KEYPAD.contains(&digits.as_str()))
+    {
         return Reading::Withheld;
     }
-    if WITHHELD_KEYPAD.contains(&digits.as_str()) && dialled.starts_with('+') {
-        return Reading::Withheld;
-    }
-    if digits.len() <= SHORT_CODE_DIGITS {
+    if digits.len() <= SHORT_CODE_DIGITS && global {
         return Reading::ShortCode;
     }
-    if address.contains(PHONE_CONTEXT) {
-        return parse(&address, default_region).map_or(Reading::Unusable, Reading::Number);
+    let keypad = WITHHELD_KEYPAD.contains(&digits.as_str());
+    let number = match parts.context {
+        // Small countries have people's numbers as short, and their plans say so.
+        _ if digits.len() <= SHORT_CODE_DIGITS => {
+            parse(parts.dialled, default_region).filter(|it| !line::is_companys(it))
+        }
+        Some(context) if !global => {
+            parse(&format!("{};phone-context={context}", parts.dialled), default_region)
+        }
+        _ => first_possible(parts.dialled, &digits, default_region, bare),
+    };
+    match number {
+        Some(number) if is_short(&number) => Reading::ShortCode,
+        // Without a plus it can also be someone's number, in Austin (737 874 2833) for one.
+        Some(number) if keypad && !number.is_valid() => Reading::Withheld,
+        Some(number) => Reading::Number(Number {
+            e164: e164(&number),
+            switchboard: parts.extension,
+            companys: line::is_companys(&number),
+        }),
+        None if digits.len() <= SHORT_CODE_DIGITS => Reading::ShortCode,
+        None if keypad => Reading::Withheld,
+        None => Reading::Unusable,
     }
-    first_possible(dialled, &digits, default_region, bare)
 }
-
-const PHONE_CONTEXT: &str = ";phone-context=";
 
 /// Tries the readings of a number in the order in which they are likely.
 fn first_possible(
@@ -123,162 +183,83 @@ fn first_possible(
     digits: &str,
     default_region: Option<Region>,
     bare: Bare,
-) -> Reading {
+) -> Option<PhoneNumber> {
     if dialled.starts_with('+') {
-        return parse(dialled, None).map_or(Reading::Unusable, Reading::Number);
+        return parse(dialled, None);
     }
     let national = || parse(dialled, default_region);
-    let international = |digits: &str| {
-        (digits.len() >= BARE_INTERNATIONAL_DIGITS)
-            .then(|| parse(&format!("+{digits}"), None))
-            .flatten()
-    };
-    // 00 is how most of the world dials abroad, and no national number begins so.
-    let number = if let Some(rest) = digits.strip_prefix("00") {
-        international(rest).or_else(national)
-    } else if bare == Bare::International {
-        international(digits).or_else(national)
-    } else {
-        national().or_else(|| {
-            // Bare keypad letters can also be someone's national number, so this comes second.
-            if WITHHELD_KEYPAD.contains(&digits) {
-                return None;
-            }
-            let dialled_from_america = digits.strip_prefix("011").and_then(international);
-            dialled_from_america.or_else(|| international(digits))
-        })
-    };
-    match number {
-        Some(number) => Reading::Number(number),
-        None if WITHHELD_KEYPAD.contains(&digits) => Reading::Withheld,
-        None => Reading::Unusable,
+    let international = |digits: &str| parse(&format!("+{digits}"), None);
+    let bare_international =
+        || (digits.len() >= BARE_INTERNATIONAL_DIGITS).then(|| international(digits)).flatten();
+    // 00 is how most of the world dials abroad, and no national number begins so. Where another
+    // way abroad begins with it (001 in Hong Kong, 0015 in Brazil), that one goes before.
+    if let Some(rest) = digits.strip_prefix("00") {
+        let here = default_region.and_then(|it| PHONE_NUMBER_UTIL.get_country_code_for_region(it));
+        let as_dialled_here = national();
+        let abroad = as_dialled_here.as_ref().is_some_and(|it| Some(it.country_code) != here);
+        return match abroad {
+            true => as_dialled_here,
+            false => international(rest).or(as_dialled_here),
+        };
     }
+    if bare == Bare::International {
+        return bare_international().or_else(national);
+    }
+    if let Some(number) = national() {
+        return Some(number);
+    }
+    let dialled_from_america = digits.strip_prefix("011").and_then(international);
+    dialled_from_america.or_else(bare_international)
 }
 
-/// Parses one reading and writes it as E.164, `None` unless it is possible and plausible.
-fn parse(text: &str, region: Option<Region>) -> Option<String> {
-    let mut written = parse_once(text, region)?;
+/// Parses one reading, `None` unless it is possible and plausible.
+fn parse(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    let mut number = parse_once(text, region)?;
     // Some countries' rules take off a prefix that only shows once another is gone. What is
     // stored must be what the next reading of it gives, so read until nothing changes.
     for _ in 0..3 {
+        let written = e164(&number);
         if written == text {
-            return Some(written);
+            return Some(number);
         }
         let again = parse_once(&written, None)?;
-        if again == written {
-            return Some(written);
+        if e164(&again) == written {
+            return Some(number);
         }
-        written = again;
+        number = again;
     }
     None
 }
 
-fn parse_once(text: &str, region: Option<Region>) -> Option<String> {
-    let number = PhoneNumber::parse(text, region).ok()?;
+fn parse_once(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    let mut number = PhoneNumber::parse(text, region).ok()?;
+    if let Some(today) = line::today(&number) {
+        number = PhoneNumber::parse(format!("+{today}"), None).ok()?;
+    }
     let possible = matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
-    if !possible || !is_plausible(&number) {
+    if !possible || !line::is_plausible(&number) {
         return None;
     }
-    let written = number.format_as(PhoneNumberFormat::E164).into_owned();
     // What a national prefix was taken off must not read as something else the next time.
+    let written = e164(&number);
     let digits = written.trim_start_matches('+');
     let lasting = digits.len() > SHORT_CODE_DIGITS && !WITHHELD_KEYPAD.contains(&digits);
-    lasting.then_some(written)
+    lasting.then_some(number)
 }
 
-/// Whether a number of a possible length could be someone's.
-fn is_plausible(number: &PhoneNumber) -> bool {
-    let national = number.get_national_significant_number();
-    let digits = national.as_bytes();
-    if number.country_code == 1 {
-        // In North America neither the area code nor the exchange begins with 0 or 1. The
-        // fictitious 555 exchange is let through: test systems are built on it.
-        let begins_well = |at: usize| digits.get(at).is_some_and(|digit| *digit >= b'2');
-        if digits.len() != 10 || !begins_well(0) || !begins_well(3) {
-            return false;
-        }
-    }
-    let one_digit_repeated = digits.windows(2).all(|pair| pair[0] == pair[1]);
-    !one_digit_repeated || number.is_valid()
+fn e164(number: &PhoneNumber) -> String {
+    number.format_as(PhoneNumberFormat::E164).into_owned()
 }
 
-/// Digits of all scripts as ASCII, signs and spaces as ASCII, invisible marks gone.
-fn plain(text: &str) -> String {
-    if text.is_ascii() {
-        return text.trim().to_owned();
-    }
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            _ if character.is_ascii() => plain.push(character),
-            '\u{ff0b}' => plain.push('+'),
-            // Marks of writing direction and of invisible width.
-            '\u{ad}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => {}
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => plain.push('-'),
-            _ if character.is_whitespace() => plain.push(' '),
-            _ => {
-                let mut buffer = [0u8; 4];
-                let digit =
-                    PHONE_NUMBER_UTIL.normalize_digits_only(character.encode_utf8(&mut buffer));
-                if digit.is_empty() { plain.push(character) } else { plain.push_str(&digit) }
-            }
-        }
-    }
-    plain.trim().to_owned()
+/// Whether it is a short code, with a country code (`+49 116 117`) or without.
+fn is_short(number: &PhoneNumber) -> bool {
+    number.get_national_significant_number().len() <= SHORT_CODE_DIGITS && !number.is_valid()
 }
 
-/// Takes the dialled part out of a `sip:`, `sips:` or `tel:` address, with or without `<…>` and
-/// a display name; anything else is returned as it is. `None` when a SIP address has no user.
-fn address(text: &str) -> Option<String> {
-    let inner = match (text.rfind('<'), text.ends_with('>')) {
-        (Some(open), true) => &text[open + 1..text.len() - 1],
-        _ => text,
-    };
-    let Some((scheme, rest)) = inner.split_once(':') else { return Some(inner.to_owned()) };
-    let uri = match scheme.trim().to_ascii_lowercase().as_str() {
-        "tel" => rest,
-        "sip" | "sips" => match rest.split_once('@') {
-            Some((user, _host)) => user,
-            // Without a user it is a host, unless someone left the host away.
-            None if rest.contains('.') => return None,
-            None => rest,
-        },
-        _ => return Some(inner.to_owned()),
-    };
-    let uri = uri.trim().replace("%2B", "+").replace("%2b", "+");
-    if uri.contains(PHONE_CONTEXT) {
-        return Some(uri);
-    }
-    // Parameters (`;ext=18`, `;user=phone`) and a SIP password are no part of the number.
-    Some(uri.split([';', ':', '?']).next().unwrap_or_default().to_owned())
-}
-
-fn is_withheld_word(text: &str) -> bool {
+fn is_withheld_word(user: &str) -> bool {
+    // `anonymous@anonymous.invalid` comes without its scheme too.
+    let user = user.split('@').next().unwrap_or_default();
     let word: String =
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        user.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     word.is_empty() || WITHHELD_WORDS.contains(&word.as_str())
-}
-
-/// The dialled number before its extension; `None` when letters stand there that begin none.
-fn without_extension(address: &str) -> Option<&str> {
-    let number = address.split([';', ',', '#']).next().unwrap_or_default().trim();
-    if number.contains('*') {
-        return None;
-    }
-    let Some(at) = number.find(char::is_alphabetic) else { return Some(after_brackets(number)) };
-    let (number, extension) = number.split_at(at);
-    let word: String =
-        extension.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
-    let numbered = extension.chars().any(|c| c.is_ascii_digit());
-    (numbered && EXTENSION_WORDS.contains(&word.as_str())).then(|| after_brackets(number))
-}
-
-/// `(+44) 20 …` is international as well: what stands before the `+` says nothing.
-fn after_brackets(number: &str) -> &str {
-    let start = number.find(|c: char| c == '+' || c.is_ascii_digit()).unwrap_or(0);
-    if number[start..].starts_with('+') { &number[start..] } else { number }
 }

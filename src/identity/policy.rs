@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::external::{MAX_NAMESPACE, namespace_mistake};
+use super::external::{MAX_NAMESPACE, is_kind, namespace_mistake};
+use super::namespaces;
 use super::phone;
 use super::vocabulary::{Assurance, HintKind, PrimaryIdentifier};
 
@@ -30,16 +31,39 @@ pub enum Duplicates {
     Merge,
 }
 
+/// What external ids of one namespace are good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NamespaceUse {
+    /// They name a person.
+    #[default]
+    Identifying,
+    /// They name no person: a campaign's id is dropped with a notice.
+    Ignored,
+    /// They name a person, and were looked up from another hint, such as a CRM's id from the
+    /// caller number: they repeat that hint and are no second witness beside it.
+    Derived,
+}
+
 /// How external ids of one namespace count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NamespacePolicy {
-    /// Whether its values name a person at all; a campaign's id does not.
-    pub identifies: bool,
+    /// What its values are good for.
+    pub policy: NamespaceUse,
     /// How far its values are trusted unless the caller says otherwise.
     pub assurance: Assurance,
     /// Which weights it takes: [`HintKind::Crm`] or [`HintKind::AccountNumber`].
     pub kind: HintKind,
 }
+
+/// Identifiers of one kind that a customer has at most when the tenant says nothing of the kind.
+const MOST_OF_A_KIND: usize = 5;
+
+/// Where one person has another number of them: one account of the tenant's web pages for each
+/// issuer of tokens, and a visitor's id for every browser.
+const MOST_OF_KIND: [(&str, usize); 2] = [("web_token", 1), ("visitor", 20)];
+
+/// The most that a tenant may allow. Beyond, a customer is a crowd.
+pub(super) const MOST_ALLOWED: usize = 64;
 
 /// A tenant's settings for identity. [`Default`] is the service's own choice.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +74,9 @@ pub struct Policy {
     pub own_numbers: BTreeSet<String>,
     /// Settings by external-id namespace, in lower case; they go before the built-in ones.
     pub namespaces: BTreeMap<String, NamespacePolicy>,
+    /// How many identifiers of one kind a customer may have, by kind (`phone`, `email`, …); they
+    /// go before the built-in ones. External ids and ids of a scope are counted by namespace.
+    pub limits: BTreeMap<String, usize>,
     /// The least confidence, 0 to 1, of `reuse`.
     pub reuse_confidence: f64,
     /// The least confidence, 0 to 1, of `confirm`; not above `reuse_confidence`.
@@ -69,6 +96,7 @@ impl Default for Policy {
             default_region: "US".to_owned(),
             own_numbers: BTreeSet::new(),
             namespaces: BTreeMap::new(),
+            limits: BTreeMap::new(),
             reuse_confidence: 0.5,
             confirm_confidence: 0.3,
             primary_identifier: None,
@@ -78,31 +106,6 @@ impl Default for Policy {
     }
 }
 
-/// Namespaces of ids that callers' own systems give to customers.
-const CUSTOMER_NAMESPACES: [&str; 4] = ["contact_id", "crm_id", "customer_id", "user_id"];
-
-/// Namespaces that name a campaign, an agent or a session and never a person.
-const IMPERSONAL_NAMESPACES: [&str; 18] = [
-    "agent_id",
-    "call_id",
-    "call_sid",
-    "campaign_id",
-    "channel_id",
-    "contact_flow_id",
-    "conversation_id",
-    "interaction_id",
-    "organization_id",
-    "page_id",
-    "queue",
-    "queue_id",
-    "session_id",
-    "skill_id",
-    "team_id",
-    "tenant_id",
-    "thread_id",
-    "trunk_id",
-];
-
 impl Policy {
     /// How external ids of `namespace` (lower case) count: the tenant's setting, else the
     /// built-in one, else as an account number that the customer said.
@@ -110,18 +113,26 @@ impl Policy {
         if let Some(set) = self.namespaces.get(namespace) {
             return *set;
         }
-        if CUSTOMER_NAMESPACES.contains(&namespace) {
+        if namespaces::is_customers(namespace) {
             return NamespacePolicy {
-                identifies: true,
+                policy: NamespaceUse::Identifying,
                 assurance: Assurance::Carried,
                 kind: HintKind::Crm,
             };
         }
+        let impersonal = namespaces::is_impersonal(namespace);
         NamespacePolicy {
-            identifies: !IMPERSONAL_NAMESPACES.contains(&namespace),
+            policy: if impersonal { NamespaceUse::Ignored } else { NamespaceUse::Identifying },
             assurance: Assurance::Asserted,
             kind: HintKind::AccountNumber,
         }
+    }
+
+    /// How many identifiers of a kind (its scheme, such as `phone`) a customer may have, each
+    /// namespace counted by itself: the tenant's setting, else the built-in one.
+    pub fn limit(&self, scheme: &str) -> usize {
+        let built_in = || MOST_OF_KIND.iter().find(|(kind, _)| *kind == scheme).map(|it| it.1);
+        self.limits.get(scheme).copied().or_else(built_in).unwrap_or(MOST_OF_A_KIND)
     }
 
     /// A short name of these settings, the same wherever they are the same: the first eight hex
@@ -142,6 +153,9 @@ impl Policy {
         for (name, namespace) in &self.namespaces {
             // Writing to a String cannot fail.
             let _ = write!(text, ";namespace={name:?}:{namespace:?}");
+        }
+        for (kind, most) in &self.limits {
+            let _ = write!(text, ";limit={kind:?}:{most}");
         }
         let digest = Sha256::digest(text.as_bytes());
         digest.iter().take(4).fold(String::with_capacity(8), |mut hex, byte| {
@@ -185,6 +199,13 @@ impl Policy {
         for (name, namespace) in &self.namespaces {
             mistakes.extend(namespace_mistakes(name, namespace));
         }
+        for (kind, most) in &self.limits {
+            if !is_kind(kind) || !(1..=MOST_ALLOWED).contains(most) {
+                mistakes.push(format!(
+                    "limit {kind:?} is {most}; a limit is from 1 to {MOST_ALLOWED}, of a kind in lower case"
+                ));
+            }
+        }
         mistakes
     }
 }
@@ -220,7 +241,8 @@ mod tests {
     #[test]
     fn every_setting_changes_the_version() {
         let mut versions = BTreeSet::from([Policy::default().version()]);
-        let changes: [fn(&mut Policy); 7] = [
+        let changes: [fn(&mut Policy); 8] = [
+            |p| p.limits = BTreeMap::from([("phone".into(), 3)]),
             |p| p.default_region = "GB".into(),
             |p| p.reuse_confidence = 0.6,
             |p| p.confirm_confidence = 0.2,
@@ -245,24 +267,38 @@ mod tests {
             namespaces: BTreeMap::from([(
                 "CRM".into(),
                 NamespacePolicy {
-                    identifies: true,
+                    policy: NamespaceUse::Identifying,
                     assurance: Assurance::Carried,
                     kind: HintKind::Mobile,
                 },
             )]),
+            limits: BTreeMap::from([("phone".into(), 0)]),
             reuse_confidence: 0.5,
             confirm_confidence: 1.5,
             ..Policy::default()
         };
         let mistakes = policy.validate().join("\n");
-        assert_eq!(policy.validate().len(), 6, "{mistakes}");
-        for part in
-            ["Atlantis", "confirm_confidence is 1.5", "is above", "0800 123", "CRM", "mobile"]
-        {
+        assert_eq!(policy.validate().len(), 7, "{mistakes}");
+        for part in [
+            "Atlantis",
+            "confirm_confidence is 1.5",
+            "is above",
+            "0800 123",
+            "CRM",
+            "mobile",
+            "\"phone\" is 0",
+        ] {
             assert!(mistakes.contains(part), "{part} in {mistakes}");
         }
         let nan = Policy { reuse_confidence: f64::NAN, ..Policy::default() };
         assert_eq!(nan.validate().len(), 1);
+    }
+
+    #[test]
+    fn a_customer_has_one_web_user_and_five_of_most_kinds() {
+        let own = Policy { limits: BTreeMap::from([("email".into(), 2)]), ..Policy::default() };
+        let limits = ["web_token", "phone", "email", "external"].map(|kind| own.limit(kind));
+        assert_eq!(limits, [1, 5, 2, 5]);
     }
 
     #[test]
@@ -271,7 +307,7 @@ mod tests {
         assert_eq!(policy.namespace("crm_id").assurance, Assurance::Carried);
         assert_eq!(policy.namespace("crm_id").kind, HintKind::Crm);
         assert_eq!(policy.namespace("account_no").kind, HintKind::AccountNumber);
-        assert!(policy.namespace("loyalty_card").identifies);
-        assert!(!policy.namespace("campaign_id").identifies);
+        assert_eq!(policy.namespace("loyalty_card").policy, NamespaceUse::Identifying);
+        assert_eq!(policy.namespace("campaign_id").policy, NamespaceUse::Ignored);
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the model and of what happens around it; tables of inputs are beside.
 
 mod differential;
+mod google;
 mod hints;
 mod inputs;
 mod linking;

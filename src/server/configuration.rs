@@ -16,7 +16,8 @@ use web_token::WebTokenFile;
 use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
 use crate::identity::{
-    Assurance, ConfirmDiscloses, Duplicates, NamespacePolicy, Policy, PrimaryIdentifier,
+    Assurance, ConfirmDiscloses, Duplicates, NamespacePolicy, NamespaceUse, Policy,
+    PrimaryIdentifier,
 };
 
 /// What the command line and the environment say; each wins over the file.
@@ -90,22 +91,19 @@ struct PolicyFile {
     max_ttl_seconds: Option<i64>,
     web_token: Option<WebTokenFile>,
     weights: Option<PathBuf>,
+    limits: BTreeMap<String, usize>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NamespaceFile {
-    #[serde(default = "yes")]
-    identifies: bool,
+    #[serde(default)]
+    policy: Option<String>,
     #[serde(default)]
     assurance: Option<String>,
     #[serde(default)]
     kind: Option<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Configuration {
@@ -243,6 +241,7 @@ fn policy(
             wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id"))
         }
     }
+    identity.limits.extend(file.limits.iter().map(|(kind, most)| (kind.clone(), *most)));
     for (name, own) in &file.namespaces {
         let known = identity.namespace(name);
         let chosen = namespace(own, known, &format!("{place}.namespaces.{name}"), wrong);
@@ -301,7 +300,16 @@ fn namespace(
     place: &str,
     wrong: &mut Vec<String>,
 ) -> NamespacePolicy {
-    let mut chosen = NamespacePolicy { identifies: file.identifies, ..known };
+    let mut chosen = known;
+    match file.policy.as_deref() {
+        // Who says anything of a namespace takes it for one that identifies.
+        None | Some("identifying") => chosen.policy = NamespaceUse::Identifying,
+        Some("ignored") => chosen.policy = NamespaceUse::Ignored,
+        Some("derived") => chosen.policy = NamespaceUse::Derived,
+        Some(_) => {
+            wrong.push(format!("{place}.policy: must be identifying, ignored or derived"));
+        }
+    }
     match file.assurance.as_deref() {
         None => {}
         Some("asserted") => chosen.assurance = Assurance::Asserted,
@@ -337,15 +345,22 @@ mod tests {
             [tenants.acme]
             time_zone = "Europe/London"
             confirm_discloses = "context"
+            [tenants.acme.limits]
+            phone = 3
             [tenants.acme.namespaces.ticket]
-            identifies = false
+            policy = "ignored"
+            [tenants.acme.namespaces.crm_id]
+            policy = "derived"
         "#;
         let read = Configuration::parse(text, &Layers::default()).unwrap();
         let acme = read.policies.of("acme");
         assert_eq!(acme.identity.default_region, "GB");
         assert_eq!(acme.identity.reuse_confidence, 0.6);
         assert_eq!(acme.time_zone, "Europe/London");
-        assert!(!acme.identity.namespace("ticket").identifies);
+        assert_eq!(acme.identity.namespace("ticket").policy, NamespaceUse::Ignored);
+        assert_eq!(acme.identity.namespace("crm_id").policy, NamespaceUse::Derived);
+        assert_eq!(acme.identity.namespace("crm_id").assurance, Assurance::Carried);
+        assert_eq!((acme.identity.limit("phone"), acme.identity.limit("email")), (3, 5));
         assert_eq!(read.policies.of("other").time_zone, "UTC");
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::gate::Key;
 use super::rows::{
-    BlockRow, CustomerRow, DataKeyRow, FactRow, InteractionRow, JournalRow, LabelRow, LinkRow,
-    MergeRow,
+    BlockRow, CustomerRow, DataKeyRow, DisputeRow, FactRow, InteractionRow, JournalRow, LabelRow,
+    LinkRow, MergeRow, TieRow,
 };
 use crate::clock::Time;
 use crate::crypto::DataKey;
@@ -42,6 +42,10 @@ pub struct Effects {
     pub merges: Vec<MergeRow>,
     /// Dictionary entries that may be new.
     pub labels: Vec<LabelRow>,
+    /// What was said of ties beside any contact.
+    pub ties: Vec<TieRow>,
+    /// Customers of whom different things were said.
+    pub disputes: Vec<DisputeRow>,
     /// The stamp of heads and customers that change. Set by the writer.
     pub stamp: Stamp,
 }
@@ -62,13 +66,9 @@ impl Effects {
         let away = 8 * self.removals.len() + 4 * self.strip.len();
         let people = self.heads.len() + self.customers.len() + self.data_keys.len();
         let content = self.interactions.len() + self.facts.len() + self.blocks.len();
-        let rows = self.journal.len()
-            + people
-            + content
-            + self.links.len()
-            + self.labels.len()
-            + self.merges.len();
-        (rows + away) as u64
+        let beside = self.ties.len() + self.disputes.len() + self.merges.len();
+        let rows = self.journal.len() + people + content + self.links.len() + self.labels.len();
+        (rows + beside + away) as u64
     }
 
     /// Customers that are no more.
@@ -105,6 +105,11 @@ pub enum Removal {
         customer: CustomerId,
         /// To which identifier.
         token: Token,
+    },
+    /// The mark that different things were said of a customer.
+    Dispute {
+        /// Whom.
+        customer: CustomerId,
     },
     /// A customer with everything that is theirs, their key too.
     Customer {

@@ -184,6 +184,25 @@ pub async fn blocks_of(
     rows.iter().map(block_row).collect()
 }
 
+/// Customers of whom different things were said, after that one, in order of their ids.
+///
+/// # Errors
+/// As the database's.
+pub async fn disputed(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    after: CustomerId,
+    limit: i64,
+) -> Result<Vec<CustomerId>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&after);
+    arguments.push(&limit);
+    let sql = "SELECT customer FROM dispute WHERE tenant = $1 AND customer > $2 \
+               ORDER BY customer LIMIT $3";
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(|row| Ok(CustomerId(bytes16(row, 0, "dispute")?))).collect()
+}
+
 fn block_row(row: &sqlx::any::AnyRow) -> Result<BlockRow, Error> {
     const TABLE: &str = "block";
     let kind = match row.try_get::<i64, _>(1)? {

@@ -19,6 +19,7 @@ mod head;
 pub mod history;
 pub mod merges;
 pub mod operation;
+mod people;
 mod pulse;
 pub mod read;
 pub mod reads;

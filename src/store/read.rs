@@ -6,11 +6,13 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::gate::Key;
-use super::rows::{CustomerRow, InteractionRow, JournalRow, LinkRow, Verb};
+use super::rows::{InteractionRow, JournalRow, Verb};
 use super::statement::{self, Arguments, Question};
 use super::{Error, ReadSet};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
+
+pub use super::people::{Person, people};
 
 /// Owners of one identifier that are read at most: one more than may identify.
 pub const MOST_OWNERS: usize = 65;
@@ -82,91 +84,6 @@ pub async fn owners(
     Ok(found)
 }
 
-/// A customer and their links.
-#[derive(Clone)]
-pub struct Person {
-    /// The customer's own row.
-    pub row: CustomerRow,
-    /// Their identifiers.
-    pub links: Vec<LinkRow>,
-    /// All members of the set they belong to, themselves too; none while alone.
-    pub members: Vec<CustomerId>,
-}
-
-/// The customers that exist among `ids`, with their links.
-///
-/// # Errors
-/// As the database's.
-pub async fn people(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    ids: &[CustomerId],
-) -> Result<HashMap<CustomerId, Person>, Error> {
-    let mut found = HashMap::with_capacity(ids.len());
-    let sql = "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
-               disclosure, moved_to, set_name FROM customer WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
-        let customer = CustomerRow {
-            customer: CustomerId(bytes16(&row, 0, "customer")?),
-            data_key: KeyId(row.try_get(1)?),
-            stamp: Stamp(row.try_get(2)?),
-            created: time(&row, 3)?,
-            received: time(&row, 4)?,
-            last_contact: time(&row, 5)?,
-            contacts: row.try_get(6)?,
-            disclosure: row.try_get(7)?,
-            moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
-            set_name: optional16(&row, 9, "customer")?.map(CustomerId),
-        };
-        let (links, members) = (Vec::new(), Vec::new());
-        found.insert(customer.customer, Person { row: customer, links, members });
-    }
-    members(connection, tenant, &mut found).await?;
-    let sql = "SELECT customer, token, assurance, uses, weight, newest, identifier, confirmed FROM link \
-               WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
-        let link = LinkRow {
-            customer: CustomerId(bytes16(&row, 0, "link")?),
-            token: Token(bytes16(&row, 1, "link")?),
-            assurance: row.try_get(2)?,
-            uses: row.try_get(3)?,
-            weight: f64::from_bits(row.try_get::<i64, _>(4)? as u64),
-            newest: time(&row, 5)?,
-            identifier: row.try_get(6)?,
-            confirmed: time(&row, 7)?,
-        };
-        if let Some(person) = found.get_mut(&link.customer) {
-            person.links.push(link);
-        }
-    }
-    Ok(found)
-}
-
-/// Adds the members of the sets that these customers belong to.
-async fn members(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    people: &mut HashMap<CustomerId, Person>,
-) -> Result<(), Error> {
-    let names = distinct(people.values().filter_map(|person| person.row.set_name));
-    if names.is_empty() {
-        return Ok(());
-    }
-    let sql = "SELECT set_name, customer FROM customer \
-               WHERE tenant = $1 AND LENGTH(set_name) > 0 AND set_name";
-    let mut sets: HashMap<CustomerId, Vec<CustomerId>> = HashMap::new();
-    for row in statement::select_in(connection, tenant, sql, &names, "").await? {
-        let name = CustomerId(bytes16(&row, 0, "customer")?);
-        sets.entry(name).or_default().push(CustomerId(bytes16(&row, 1, "customer")?));
-    }
-    sets.values_mut().for_each(|members| members.sort_unstable());
-    for person in people.values_mut() {
-        let members = person.row.set_name.and_then(|name| sets.get(&name));
-        person.members = members.cloned().unwrap_or_default();
-    }
-    Ok(())
-}
-
 /// The stamps and positions of a read set, as they are now.
 pub(super) struct Stamps {
     heads: HashMap<Token, Stamp>,
@@ -208,7 +125,7 @@ impl Stamps {
     }
 }
 
-fn distinct<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<K> {
+pub(super) fn distinct<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<K> {
     let mut seen = HashSet::new();
     keys.filter(|key| seen.insert(*key)).collect()
 }

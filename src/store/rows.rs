@@ -151,6 +151,30 @@ impl Row for UsedLink<'_> {
 }
 
 row!(
+    /// What was said of one tie beside any contact.
+    TieRow, "tie",
+    "ON CONFLICT (tenant, customer, token) DO UPDATE SET assurance = excluded.assurance, \
+     untied = excluded.untied", {
+        /// Whose.
+        customer: CustomerId,
+        /// Which identifier.
+        token: Token,
+        /// Code of the assurance that a direct link gives; 0 when there is none.
+        assurance: i64,
+        /// Contacts that began until then give no reason for it; zero when it was never unlinked.
+        untied: Time,
+    }
+);
+
+row!(
+    /// A customer of whom different things were said.
+    DisputeRow, "dispute", "ON CONFLICT DO NOTHING", {
+        /// Whose.
+        customer: CustomerId,
+    }
+);
+
+row!(
     /// A contact in a customer's history.
     InteractionRow, "interaction",
     "ON CONFLICT (tenant, customer, ended, interaction) DO UPDATE SET state = excluded.state, \
@@ -336,23 +360,25 @@ pub enum Verb {
     Unmerge = 8,
     /// ReassignInteraction.
     Reassign = 9,
+    /// UpsertCustomer, or a row of an import.
+    Upsert = 20,
+    /// LinkIdentifier.
+    Link = 21,
+    /// UnlinkIdentifier.
+    Unlink = 22,
+    /// ResolveConflict.
+    Resolve = 23,
 }
 
 impl Verb {
     /// Reads a stored code.
     pub fn from_code(code: i64) -> Option<Self> {
-        const ALL: [Verb; 9] = [
-            Verb::Start,
-            Verb::Update,
-            Verb::End,
-            Verb::Attach,
-            Verb::Close,
-            Verb::Purge,
-            Verb::Merge,
-            Verb::Unmerge,
-            Verb::Reassign,
-        ];
-        ALL.into_iter().find(|verb| *verb as i64 == code)
+        let contacts =
+            [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge];
+        let customers = [Self::Upsert, Self::Link, Self::Unlink, Self::Resolve];
+        let corrections = [Self::Merge, Self::Unmerge, Self::Reassign];
+        let all = contacts.into_iter().chain(customers).chain(corrections);
+        all.into_iter().find(|verb| *verb as i64 == code)
     }
 }
 
@@ -369,6 +395,4 @@ pub enum Outcome {
     Unsettled = 4,
     /// Removed.
     Removed = 5,
-    /// Two customers became one person, or two again.
-    Rejoined = 6,
 }

@@ -46,6 +46,12 @@ pub(super) async fn remove(
             let sql = "DELETE FROM link WHERE tenant = $1 AND customer = $2 AND token = $3";
             statement::query(sql, arguments).execute(&mut *connection).await?;
         }
+        Removal::Dispute { customer } => {
+            let mut arguments = Arguments::of(tenant);
+            arguments.push(&customer);
+            let sql = "DELETE FROM dispute WHERE tenant = $1 AND customer = $2";
+            statement::query(sql, arguments).execute(&mut *connection).await?;
+        }
         Removal::Customer { customer } => remove_customer(connection, tenant, customer).await?,
     }
     Ok(())
@@ -61,6 +67,8 @@ async fn remove_customer(
         "DELETE FROM block WHERE tenant = $1 AND customer = $2",
         "DELETE FROM interaction WHERE tenant = $1 AND customer = $2",
         "DELETE FROM link WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM tie WHERE tenant = $1 AND customer = $2",
+        "DELETE FROM dispute WHERE tenant = $1 AND customer = $2",
         "DELETE FROM data_key WHERE tenant = $1 AND data_key = \
          (SELECT data_key FROM customer WHERE tenant = $1 AND customer = $2)",
         "DELETE FROM customer WHERE tenant = $1 AND customer = $2",

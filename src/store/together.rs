@@ -18,7 +18,7 @@ use crate::ids::{Stamp, TenantId, Token};
 
 /// Tables that effects are written to, two of them counted twice: customers that stay in their set
 /// and those that change it, links made or raised and links used.
-const TABLES: usize = 11;
+const TABLES: usize = 13;
 /// Rows of one table that an operation of a common shape has at most.
 const MOST_IN_SHAPE: usize = 4;
 /// Rows of one table in one text at most.
@@ -90,6 +90,8 @@ async fn by_table(
     statement::insert(connection, tenant, &all!(facts)).await?;
     statement::insert(connection, tenant, &all!(blocks)).await?;
     statement::insert(connection, tenant, &all!(labels)).await?;
+    statement::insert(connection, tenant, &all!(ties)).await?;
+    statement::insert(connection, tenant, &all!(disputes)).await?;
     Ok(())
 }
 
@@ -136,6 +138,8 @@ fn visit<'e>(
     visitor.table(of().flat_map(|effects| &effects.facts));
     visitor.table(of().flat_map(|effects| &effects.blocks));
     visitor.table(of().flat_map(|effects| &effects.labels));
+    visitor.table(of().flat_map(|effects| &effects.ties));
+    visitor.table(of().flat_map(|effects| &effects.disputes));
 }
 
 /// The shape of an operation; `None` for a rare one, with many rows of one table.
@@ -273,7 +277,7 @@ mod tests {
     fn a_text_takes_exactly_the_arguments_of_its_shape() {
         let effects = effects();
         let shape = shape_of(&effects).expect("a common shape");
-        assert_eq!(shape, [0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 2]);
+        assert_eq!(shape, [0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 2, 0, 0]);
         for size in [1, 2, 6, 32] {
             let text = text_of(shape, size, &effects, Stamp(9));
             let mut bound = Bound { tenant: TenantId(1), arguments: Arguments::default() };

@@ -6,7 +6,7 @@ use threadline::grpc::proto::{EndInteractionRequest, IntentStatus, InteractionSt
 
 use super::remembering::MONDAY;
 use super::settling::{MAIL, NUMBER, staff};
-use crate::support::requests::{call, email_hint, end_with, get, start, start_with};
+use crate::support::requests::{call, email_hint, end_with, get, merge, start, start_with};
 use crate::support::{Client, Engine, Setup, World};
 
 async fn world(clock: &Clock) -> World {
@@ -92,5 +92,31 @@ async fn rows_of_a_test_tenant_are_purged_after_seven_days() {
     assert!(test.customer(request).await.is_err(), "gone");
     assert!(test.start(call("again", NUMBER)).await.expect("a start").new_customer);
     assert_eq!(real.person(&kept.customer_ref).await.contact_count, 1);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_removed_leaves_their_set_and_who_is_merged_is_somebody() {
+    let clock = Clock::manual(MONDAY);
+    let world = world(&clock).await;
+    let test = NewKey { test: true, ..World::new_key(&["telephony", "admin"]) };
+    let (test, real) = (world.client(&test).await, staff(&world).await);
+    let old = test.start(call("old", NUMBER)).await.expect("a start").customer_ref;
+    let nobody = real.start(start("withheld", "web_chat")).await.expect("a start").customer_ref;
+    let known = real.start(call("known", NUMBER)).await.expect("a start").customer_ref;
+    real.merge(merge("m", &nobody, &known)).await.expect("a merge");
+    clock.set(MONDAY.plus(3 * DAY));
+    let mail = start_with("young", "email", email_hint(MAIL));
+    let young = test.start(mail).await.expect("a start").customer_ref;
+    test.merge(merge("m", &old, &young)).await.expect("a merge");
+    clock.set(MONDAY.plus(7 * DAY + 1));
+    world.running.service.sweep().await.expect("a sweep");
+    let person = test.person(&young).await;
+    assert_eq!((&person.customer_ref, person.member_refs.len()), (&young, 0), "alone again");
+    let again = test.start(start_with("again", "email", email_hint(MAIL))).await.expect("a start");
+    assert_eq!(again.customer_ref, young);
+    clock.set(MONDAY.plus(31 * DAY));
+    world.running.service.sweep().await.expect("a sweep");
+    assert_eq!(real.person(&nobody).await.member_refs, [nobody, known], "kept with the other");
     world.close().await;
 }

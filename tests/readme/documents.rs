@@ -30,7 +30,7 @@ fn status_of(reason: &str) -> &'static str {
 fn every_error_reason_has_its_status_and_a_remedy() {
     let rows = table(README, "reason");
     let named: Vec<&str> = rows.iter().filter_map(|row| code(&row[0])).collect();
-    let names = (1..=i32::from(u8::MAX)).map_while(|number| ErrorReason::try_from(number).ok());
+    let names = (1..=i32::from(u8::MAX)).filter_map(|number| ErrorReason::try_from(number).ok());
     let names: Vec<&str> =
         names.filter_map(|it| it.as_str_name().strip_prefix("ERROR_REASON_")).collect();
     assert!(names.len() >= 20);

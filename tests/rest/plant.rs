@@ -163,6 +163,7 @@ impl Planter {
             Kind::Message(message) if message.package_name() == "threadline.v1" => {
                 Some(Value::Message(self.message(&message, manner)))
             }
+            Kind::Enum(_) if field.name() == "choice" => Some(Value::EnumNumber(1)),
             Kind::Enum(_) if field.name() == "direction" => {
                 Some(Value::EnumNumber(1 + self.variant as i32 % 2))
             }
@@ -206,7 +207,13 @@ impl Planter {
             (_, "interaction_id") => Choice::Fixed(self.interaction.clone()),
             // Opaque refs are readable by design, and another ref would be refused.
             (
-                "IdentityConfirmed" | "GetCustomerRequest" | "ListInteractionsRequest",
+                "IdentityConfirmed"
+                | "GetCustomerRequest"
+                | "ListInteractionsRequest"
+                | "UpsertCustomerRequest"
+                | "LinkIdentifierRequest"
+                | "UnlinkIdentifierRequest"
+                | "ListConflictsRequest",
                 "customer_ref",
             ) => Choice::Fixed(self.customer.clone()),
             ("IdentityRejected", "customer_ref") => Choice::Left,

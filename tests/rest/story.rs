@@ -34,6 +34,11 @@ async fn accepted(connection: &Connection, planter: &mut Planter) {
             summary.clone_from(&planted.canary);
         }
         let answer = send(connection, &path, message.encode_to_vec()).await;
+        if path.ends_with("/ResolveConflict") {
+            // Only an id that an answer gave is one, and here nothing disagrees.
+            assert_eq!(answer.err().map(|status| status.code()), Some(Code::NotFound));
+            continue;
+        }
         let answer = answer.unwrap_or_else(|status| panic!("{path}: {status}"));
         if path.ends_with("/StartInteraction") || path.ends_with("/UpdateInteraction") {
             let read = StartInteractionResponse::decode(&answer[..]).expect("an answer");

@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use threadline::grpc::proto::interaction_service_client::InteractionServiceClient;
 use threadline::grpc::proto::{
-    EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, GetCustomerResponse,
-    GetInteractionRequest, GetInteractionResponse, ListInteractionsRequest,
-    ListInteractionsResponse, MergeCustomersRequest, MergeCustomersResponse, PreviewMergeRequest,
-    PreviewMergeResponse, ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
-    StartInteractionRequest, StartInteractionResponse, UnmergeCustomersRequest,
-    UnmergeCustomersResponse, UpdateInteractionRequest,
+    CustomerConflict, EndInteractionRequest, EndInteractionResponse, GetCustomerRequest,
+    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, ImportCustomersRequest,
+    ImportCustomersResponse, LinkIdentifierRequest, LinkIdentifierResponse, ListConflictsRequest,
+    ListConflictsResponse, ListInteractionsRequest, ListInteractionsResponse,
+    MergeCustomersRequest, MergeCustomersResponse, PreviewMergeRequest, PreviewMergeResponse,
+    ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
+    ResolveConflictRequest, ResolveConflictResponse, StartInteractionRequest,
+    StartInteractionResponse, UnlinkIdentifierRequest, UnlinkIdentifierResponse,
+    UnmergeCustomersRequest, UnmergeCustomersResponse, UpdateInteractionRequest,
+    UpsertCustomerRequest, UpsertCustomerResponse,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -142,6 +146,56 @@ impl Client {
         let request =
             GetCustomerRequest { customer_ref: customer_ref.into(), ..Default::default() };
         self.customer(request).await.expect("a known customer")
+    }
+
+    /// UpsertCustomer.
+    pub async fn upsert(&self, request: UpsertCustomerRequest) -> Answered<UpsertCustomerResponse> {
+        answered(self.customers.clone().upsert_customer(request).await)
+    }
+
+    /// LinkIdentifier.
+    pub async fn link(&self, request: LinkIdentifierRequest) -> Answered<LinkIdentifierResponse> {
+        answered(self.customers.clone().link_identifier(request).await)
+    }
+
+    /// UnlinkIdentifier.
+    pub async fn unlink(
+        &self,
+        request: UnlinkIdentifierRequest,
+    ) -> Answered<UnlinkIdentifierResponse> {
+        answered(self.customers.clone().unlink_identifier(request).await)
+    }
+
+    /// ListConflicts.
+    pub async fn list_conflicts(
+        &self,
+        request: ListConflictsRequest,
+    ) -> Answered<ListConflictsResponse> {
+        answered(self.customers.clone().list_conflicts(request).await)
+    }
+
+    /// The open conflicts of one customer.
+    pub async fn conflicts(&self, customer_ref: &str) -> Vec<CustomerConflict> {
+        let request =
+            ListConflictsRequest { customer_ref: customer_ref.into(), ..Default::default() };
+        self.list_conflicts(request).await.expect("a known customer").conflicts
+    }
+
+    /// ResolveConflict.
+    pub async fn resolve(
+        &self,
+        request: ResolveConflictRequest,
+    ) -> Answered<ResolveConflictResponse> {
+        answered(self.customers.clone().resolve_conflict(request).await)
+    }
+
+    /// ImportCustomers.
+    pub async fn import(
+        &self,
+        messages: Vec<ImportCustomersRequest>,
+    ) -> Answered<ImportCustomersResponse> {
+        let messages = tokio_stream::iter(messages);
+        answered(self.customers.clone().import_customers(messages).await)
     }
 
     /// The ids of a customer's ended interactions, newest first.

@@ -5,7 +5,7 @@ use tonic::{Code, Response};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::grpc::proto::customer_service_server::{CustomerService, CustomerServiceServer};
-use crate::grpc::proto::{GetCustomerRequest, GetCustomerResponse};
+use crate::grpc::proto::{self, GetCustomerRequest, GetCustomerResponse};
 
 use super::*;
 
@@ -37,6 +37,48 @@ impl CustomerService for OneCustomer {
             ..GetCustomerResponse::default()
         }))
     }
+
+    async fn upsert_customer(
+        &self,
+        _: Request<proto::UpsertCustomerRequest>,
+    ) -> Result<Response<proto::UpsertCustomerResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn link_identifier(
+        &self,
+        _: Request<proto::LinkIdentifierRequest>,
+    ) -> Result<Response<proto::LinkIdentifierResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn unlink_identifier(
+        &self,
+        _: Request<proto::UnlinkIdentifierRequest>,
+    ) -> Result<Response<proto::UnlinkIdentifierResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_conflicts(
+        &self,
+        _: Request<proto::ListConflictsRequest>,
+    ) -> Result<Response<proto::ListConflictsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn resolve_conflict(
+        &self,
+        _: Request<proto::ResolveConflictRequest>,
+    ) -> Result<Response<proto::ResolveConflictResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn import_customers(
+        &self,
+        _: Request<tonic::Streaming<proto::ImportCustomersRequest>>,
+    ) -> Result<Response<proto::ImportCustomersResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 async fn serve() -> String {
@@ -44,7 +86,7 @@ async fn serve() -> String {
     let address = listener.local_addr().unwrap();
     let (_, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(crate::grpc::proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1()
         .unwrap();
     let server = tonic::transport::Server::builder()

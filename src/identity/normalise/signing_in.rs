@@ -1,8 +1,8 @@
 //! Hints of the web: the visitor who is anonymous, and the customer who has signed in.
 
 use super::{MAX_VALUE, Reader, identifier};
-use crate::identity::external::is_junk;
 use crate::identity::hints::ShownToken;
+use crate::identity::junk::is_junk;
 use crate::identity::vocabulary::{Assurance, HintKind, VISITOR};
 
 /// Channels on which a visitor id comes from the caller's own page or app.

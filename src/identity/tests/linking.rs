@@ -1,7 +1,9 @@
 //! What is linked when an interaction settles, and what never is.
 
-use super::world::{customer, owner, shown};
-use crate::identity::{Assurance, Basis, HintKind, LinkToMake, MAX_OWNERS, Owner, Shown, links};
+use super::world::{NOW, customer, days_ago, owner, shown};
+use crate::identity::{
+    Assurance, Basis, Held, HintKind, LinkToMake, MAX_OWNERS, Owner, Room, Shown, links, room,
+};
 
 use Assurance::{Asserted, Authenticated, Carried, Verified};
 
@@ -64,4 +66,47 @@ fn an_identifier_shown_twice_is_linked_once_and_by_its_stronger_hint() {
     let twice = |first, second| [hint(0, first, vec![]), hint(0, second, vec![])];
     assert_eq!(made(&twice(Carried, Authenticated), Basis::NewCustomer), [(1, Authenticated)]);
     assert_eq!(made(&twice(Authenticated, Carried), Basis::NewCustomer), [(0, Authenticated)]);
+}
+
+/// (assurance, uses, days since the last)
+fn have(links: &[(Assurance, i64, f64)]) -> Vec<Held> {
+    let held = |(assurance, uses, days): &(Assurance, i64, f64)| Held {
+        assurance: *assurance,
+        uses: *uses,
+        newest: if *uses > 0 { days_ago(*days) } else { Default::default() },
+    };
+    links.iter().map(held).collect()
+}
+
+#[test]
+fn below_the_limit_there_is_room() {
+    assert_eq!(room(&[], 1, Asserted, NOW), Room::Free);
+    let two = have(&[(Carried, 1, 1.0), (Carried, 1, 2.0)]);
+    assert_eq!(room(&two, 3, Asserted, NOW), Room::Free);
+    assert_eq!(room(&two, 2, Carried, NOW), Room::Full);
+    assert_eq!(room(&two, 1, Carried, NOW), Room::Full, "a limit that was lowered takes nothing");
+}
+
+#[test]
+fn at_the_limit_the_weakest_gives_way_to_a_stronger_one() {
+    let held =
+        have(&[(Carried, 9, 1.0), (Asserted, 2, 3.0), (Asserted, 1, 9.0), (Carried, 0, 0.0)]);
+    assert_eq!(room(&held, 4, Carried, NOW), Room::InPlaceOf(2));
+    assert_eq!(room(&held, 4, Asserted, NOW), Room::Full, "nothing gives way to its equal in use");
+    assert_eq!(room(&held[3..], 1, Carried, NOW), Room::Full, "nor one that may be in use");
+}
+
+#[test]
+fn at_the_limit_what_is_unused_gives_way_to_its_equal_and_to_nothing_weaker() {
+    let held = have(&[(Carried, 9, 400.0), (Carried, 1, 200.0), (Carried, 1, 100.0)]);
+    assert_eq!(room(&held, 3, Carried, NOW), Room::InPlaceOf(0));
+    assert_eq!(room(&held[1..], 2, Carried, NOW), Room::InPlaceOf(0));
+    assert_eq!(room(&held[2..], 1, Carried, NOW), Room::Full);
+    assert_eq!(room(&held, 3, Asserted, NOW), Room::Full);
+}
+
+#[test]
+fn a_second_web_user_never_takes_the_place_of_the_first() {
+    let held = have(&[(Verified, 1, 4_000.0)]);
+    assert_eq!(room(&held, 1, Verified, NOW), Room::Full);
 }

@@ -94,6 +94,27 @@ fn a_conflict_asks_unless_the_primary_identifier_decides() {
 }
 
 #[test]
+fn the_primary_identifier_says_which_side_wins() {
+    let strong = shown(0, HintKind::Email, vec![owner(1, 9, 1.0)]);
+    let weak = Shown {
+        primary: Some(PrimaryIdentifier::Phone),
+        ..shown(1, HintKind::Mobile, vec![owner(2, 1, 9.0)])
+    };
+    let hints = [strong.clone(), weak.clone()];
+    assert_eq!(best(&ask(&hints)).customer, customer(1));
+    let phone = Some(PrimaryIdentifier::Phone);
+    let deciding = Policy { primary_identifier: phone, ..Policy::default() };
+    let decision = ask_with(&hints, None, &deciding);
+    assert_eq!(best(&decision).customer, customer(2));
+    assert_eq!(decision.conflicts, [0], "never silently resolved");
+    assert_eq!(decision.probability, best(&decision).probability);
+    assert_eq!(decision.recommendation, Recommendation::Confirm, "it is not sure enough for more");
+    let typed = [strong, Shown { assurance: Assurance::Asserted, ..weak }];
+    let decision = ask_with(&typed, None, &deciding);
+    assert_eq!(best(&decision).customer, customer(1), "what was typed wins over nobody");
+}
+
+#[test]
 fn a_conflict_asks_however_low_the_confidence() {
     let hints = [
         shown(0, HintKind::Voip, (1..=20).map(|n| owner(n, 1, 300.0)).collect()),

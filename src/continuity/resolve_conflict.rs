@@ -1,0 +1,175 @@
+//! ResolveConflict: somebody says which side stands. Both stay on file; what was said before no
+//! longer counts, and what comes later is news.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::caller::{Caller, Role};
+use super::changing::Asked;
+use super::conflicts::{Conflict, Disagreement, customer_of_id, of_set};
+use super::desk::Desk;
+use super::filing;
+use super::record::{BlockRecord, RequestRecord, ValueRecord};
+use super::service::Service;
+use crate::identity::Violation;
+use crate::ids::{CustomerId, TenantId};
+use crate::store::rows::{BlockKind, Verb};
+use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+
+/// What stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// What stands already.
+    Kept,
+    /// The other value.
+    Other,
+}
+
+/// A conflict to resolve.
+pub struct Resolve {
+    /// The caller's own id of the request.
+    pub request_id: String,
+    /// The source that names it; empty for the key's own.
+    pub source: String,
+    /// The request in canonical form.
+    pub content: Vec<u8>,
+    /// Which conflict.
+    pub conflict_id: String,
+    /// What stands.
+    pub choice: Choice,
+}
+
+/// The conflict is resolved.
+pub struct Resolved {
+    /// The customer's current ref.
+    pub customer: CustomerId,
+    /// Conflicts of theirs that are open still.
+    pub open: i64,
+}
+
+impl Service {
+    /// Says which side of a conflict stands.
+    ///
+    /// # Errors
+    /// [`Error::ConflictNotFound`], [`Error::Invalid`] for a side that cannot be chosen,
+    /// [`Error::RequestConflict`] for a known id with other content, those of roles and sources,
+    /// and the store's.
+    pub async fn resolve_conflict(
+        self: &Arc<Self>,
+        caller: &Caller,
+        resolve: Resolve,
+    ) -> Result<Resolved, Error> {
+        caller.needs(&[Role::Admin])?;
+        let named = (&*resolve.source, &*resolve.request_id);
+        let asked = Asked::of(self, caller, Verb::Resolve, named, &resolve.content)?;
+        let token = asked.token;
+        let (service, own) = (Arc::clone(self), caller.clone());
+        let operation = ResolveOperation { service, caller: own, asked, resolve };
+        match self.change(Arc::new(operation)).await? {
+            Some(resolved) => Ok(resolved),
+            None => {
+                let (customer, record) = self.as_answered(caller, token).await?;
+                Ok(Resolved { customer, open: record.open_conflicts })
+            }
+        }
+    }
+}
+
+struct ResolveOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    asked: Asked,
+    resolve: Resolve,
+}
+
+impl ResolveOperation {
+    /// What is written of it.
+    fn block(&self, conflict: &Conflict) -> Result<BlockRecord, Error> {
+        let set = self.asked.now.0;
+        let said = BlockRecord {
+            set,
+            interaction_id: self.resolve.request_id.clone(),
+            resolves: true,
+            ..BlockRecord::default()
+        };
+        match &conflict.what {
+            Disagreement::Attribute { kept, other } => {
+                let chosen = if self.resolve.choice == Choice::Kept { kept } else { other };
+                let value = ValueRecord {
+                    name: chosen.name.clone(),
+                    value: chosen.value.clone(),
+                    sensitivity: chosen.sensitivity.code(),
+                    ..ValueRecord::default()
+                };
+                // Nothing weaker than what it decides about may replace it.
+                let assurance = kept.assurance.max(other.assurance).code();
+                let set = set.max(kept.set.0).max(other.set.0);
+                Ok(BlockRecord { set, values: vec![value], assurance, ..said })
+            }
+            Disagreement::Identifier { interaction, .. } => match self.resolve.choice {
+                Choice::Kept => {
+                    Ok(BlockRecord { acknowledged: vec![interaction.0.to_vec()], ..said })
+                }
+                Choice::Other => Err(Error::Invalid(vec![Violation {
+                    field: "choice".into(),
+                    description: "an identifier's other side is chosen by ReassignInteraction, \
+                                  LinkIdentifier or a merge"
+                        .into(),
+                }])),
+            },
+        }
+    }
+}
+
+/// Whether resolving one conflict resolves another: all that one contact showed goes at once.
+fn goes_with(conflict: &Conflict, other: &Conflict) -> bool {
+    match (&conflict.what, &other.what) {
+        (
+            Disagreement::Identifier { interaction, .. },
+            Disagreement::Identifier { interaction: same, .. },
+        ) => interaction == same,
+        _ => conflict.id == other.id,
+    }
+}
+
+impl Operation for ResolveOperation {
+    type Answer = Resolved;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Resolved>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            self.asked.may_be_done(&mut desk).await?;
+            let customer = customer_of_id(&self.resolve.conflict_id);
+            let customer = customer.ok_or(Error::ConflictNotFound)?;
+            let person = desk.person(customer, true).await?.ok_or(Error::ConflictNotFound)?;
+            let customer = person.row.customer;
+            let set = desk.set_of(&person, true).await?;
+            let conflicts = of_set(&mut desk, &set).await?;
+            let conflict = conflicts.iter().find(|one| one.id == self.resolve.conflict_id);
+            let conflict = conflict.ok_or(Error::ConflictNotFound)?;
+            let open = conflicts.iter().filter(|one| !goes_with(conflict, one)).count() as i64;
+            let (token, record) = (self.asked.token, self.block(conflict)?);
+            filing::put_block(&mut desk, customer, token, BlockKind::Profile, record).await?;
+            if open == 0 {
+                let members = set.iter().map(|member| member.row.customer);
+                let disputes = members.map(|customer| Removal::Dispute { customer });
+                desk.effects.removals.extend(disputes);
+            }
+            let record = RequestRecord {
+                customer: customer.0.to_vec(),
+                open_conflicts: open,
+                ..RequestRecord::default()
+            };
+            self.asked.write(&mut desk, &self.caller, &record).await?;
+            Ok(desk.propose(Resolved { customer: person.set_name(), open }))
+        })
+    }
+}

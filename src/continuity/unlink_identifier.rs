@@ -1,0 +1,110 @@
+//! UnlinkIdentifier: an identifier is not this customer's, whatever contacts have said so far.
+//!
+//! Done already? → whose → take it away → write → answer. Contacts on file that began before keep
+//! what they showed and give no reason for the tie any more.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::caller::{Caller, Role};
+use super::changing::{Asked, Ownership, read_identifier, token_of};
+use super::desk::Desk;
+use super::link_identifier::Tie;
+use super::naming::{holders, resolve};
+use super::record::RequestRecord;
+use super::service::Service;
+use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::rows::Verb;
+use crate::store::{Boxed, Operation, Proposal, Reads};
+
+/// What is left of an identifier.
+pub struct Unlinked {
+    /// The customer's current ref.
+    pub customer: CustomerId,
+    /// Whether it pointed to them before.
+    pub was_linked: bool,
+    /// How many own it still.
+    pub owners: i64,
+}
+
+impl Unlinked {
+    fn of(customer: CustomerId, record: &RequestRecord) -> Self {
+        Self { customer, was_linked: record.was_linked, owners: record.owners }
+    }
+}
+
+impl Service {
+    /// Takes an identifier from a customer.
+    ///
+    /// # Errors
+    /// As [`Service::link_identifier`].
+    pub async fn unlink_identifier(
+        self: &Arc<Self>,
+        caller: &Caller,
+        tie: Tie,
+    ) -> Result<Unlinked, Error> {
+        caller.needs(&[Role::Admin])?;
+        let named = (&*tie.source, &*tie.request_id);
+        let asked = Asked::of(self, caller, Verb::Unlink, named, &tie.content)?;
+        let token = token_of(caller, &read_identifier(caller, &tie.identifier)?);
+        let (service, caller) = (Arc::clone(self), caller.clone());
+        let operation = Arc::new(UnlinkOperation { service, caller, asked, tie, token });
+        match self.change(Arc::clone(&operation)).await? {
+            Some(unlinked) => Ok(unlinked),
+            None => {
+                let UnlinkOperation { caller, asked, .. } = &*operation;
+                let (customer, record) = self.as_answered(caller, asked.token).await?;
+                Ok(Unlinked::of(customer, &record))
+            }
+        }
+    }
+}
+
+struct UnlinkOperation {
+    service: Arc<Service>,
+    caller: Caller,
+    asked: Asked,
+    tie: Tie,
+    token: Token,
+}
+
+impl Operation for UnlinkOperation {
+    type Answer = Unlinked;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant.id
+    }
+
+    fn decide<'a>(
+        &'a self,
+        reads: &'a mut Reads<'_>,
+    ) -> Boxed<'a, Result<Proposal<Unlinked>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
+            self.asked.may_be_done(&mut desk).await?;
+            let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
+            let customer = customer.ok_or(Error::CustomerNotFound)?;
+            let token = self.token;
+            let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
+            let now = self.service.store.now();
+            // Of a set, whoever has it: it is not this person's.
+            let holders = holders(&mut desk, customer, token).await?;
+            let mut was_linked = false;
+            for member in &holders.members {
+                let working = desk.take_in_hand(*member).await?;
+                was_linked |= working.links().contains_key(&token);
+                // As of this decision: a contact that it sees began before.
+                working.unlink_directly(token, now);
+            }
+            let record = RequestRecord {
+                customer: customer.0.to_vec(),
+                was_linked,
+                owners: Ownership::with(&owners, customer, None).owners,
+                ..RequestRecord::default()
+            };
+            self.asked.write(&mut desk, &self.caller, &record).await?;
+            Ok(desk.propose(Unlinked::of(holders.set_name, &record)))
+        })
+    }
+}
