@@ -2,6 +2,7 @@
 
 use prost_types::Timestamp;
 
+use super::explaining::{calibration, conflicts};
 use super::proto;
 use super::status::name;
 use crate::clock::Time;
@@ -13,9 +14,7 @@ use crate::continuity::conflicts::{Conflict, Disagreement};
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
-use crate::continuity::record::{
-    ConflictRecord, ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State,
-};
+use crate::continuity::record::{ContactRecord, EndingRecord, IntentRecord, State};
 use crate::continuity::{Answer, Degraded, Warning};
 use crate::identity::{Assurance, Recommendation, probability};
 use crate::ids::CustomerId;
@@ -117,27 +116,6 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         candidates: if named { candidates.collect() } else { Vec::new() },
         conflicts: if private { conflicts(&decision) } else { Vec::new() },
         calibration: Some(calibration(&decision)),
-    }
-}
-
-pub(super) fn conflicts(decision: &DecisionRecord) -> Vec<proto::Conflict> {
-    let conflict = |conflict: &ConflictRecord| proto::Conflict {
-        kind: conflict.kind.clone(),
-        namespace: conflict.namespace.clone(),
-        owner_count: i32::try_from(conflict.owner_count).unwrap_or(i32::MAX),
-    };
-    decision.conflicts.iter().map(conflict).collect()
-}
-
-pub(super) fn calibration(decision: &DecisionRecord) -> proto::Calibration {
-    let basis = match decision.fitted_on {
-        0 => proto::CalibrationBasis::Default,
-        _ => proto::CalibrationBasis::Tenant,
-    };
-    proto::Calibration {
-        model_version: decision.model_version.clone(),
-        basis: basis.into(),
-        sample_size: i32::try_from(decision.fitted_on).unwrap_or(i32::MAX),
     }
 }
 

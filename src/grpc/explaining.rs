@@ -1,10 +1,10 @@
 //! A decision as it was made: for whoever has to explain it afterwards.
 
-use super::answers::{calibration, conflicts, customer};
+use super::answers::customer;
 use super::proto;
 use crate::context::{Audience, Disclosure};
 use crate::continuity::Answer;
-use crate::continuity::record::CandidateRecord;
+use crate::continuity::record::{CandidateRecord, ConflictRecord, DecisionRecord};
 use crate::identity::{confidence, level, probability};
 
 /// The decision behind an interaction; none where nobody may be told who else it could have been.
@@ -40,5 +40,28 @@ fn candidate(record: &CandidateRecord) -> proto::Candidate {
         match_probability: probability(record.log_odds),
         label: record.label.clone(),
         evidence: evidence.collect(),
+    }
+}
+
+/// Hints that pointed to somebody else.
+pub(super) fn conflicts(decision: &DecisionRecord) -> Vec<proto::Conflict> {
+    let conflict = |conflict: &ConflictRecord| proto::Conflict {
+        kind: conflict.kind.clone(),
+        namespace: conflict.namespace.clone(),
+        owner_count: i32::try_from(conflict.owner_count).unwrap_or(i32::MAX),
+    };
+    decision.conflicts.iter().map(conflict).collect()
+}
+
+/// Whose weights a decision was made with.
+pub(super) fn calibration(decision: &DecisionRecord) -> proto::Calibration {
+    let basis = match decision.fitted_on {
+        0 => proto::CalibrationBasis::Default,
+        _ => proto::CalibrationBasis::Tenant,
+    };
+    proto::Calibration {
+        model_version: decision.model_version.clone(),
+        basis: basis.into(),
+        sample_size: i32::try_from(decision.fitted_on).unwrap_or(i32::MAX),
     }
 }

@@ -262,8 +262,7 @@ fn policy(
     }
     let web_token =
         web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
-    let weights_file = file.weights.as_ref().map(|file| folder.join(file));
-    let weights = weights::chosen(weights_file.as_deref(), base.weights, place, wrong);
+    let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
     TenantPolicy {
         identity,
         weights,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use figment::Figment;
@@ -26,7 +26,8 @@ struct WeightsFile {
 
 /// The weights of a tenant: its own file's, else those of `base`.
 pub(super) fn chosen(
-    file: Option<&Path>,
+    file: Option<&PathBuf>,
+    folder: &Path,
     base: Arc<Weights>,
     place: &str,
     wrong: &mut Vec<String>,
@@ -36,7 +37,7 @@ pub(super) fn chosen(
         wrong.push("policy.weights: are fitted on one tenant, and are that tenant's".into());
         return base;
     }
-    match read(file) {
+    match read(&folder.join(file)) {
         Ok(weights) => Arc::new(weights),
         Err(mistakes) => {
             wrong.extend(mistakes.iter().map(|one| format!("{place}.weights: {one}")));
