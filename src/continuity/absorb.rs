@@ -179,7 +179,7 @@ async fn weigh(
     let named = named.filter(|named| Some(*named) != own);
     let looked = look(desk, hints_of(state), named, own).await?;
     desk.effects.heads.extend(&looked.unseen);
-    let decision = judge(desk, &looked, named, Time(state.start_time));
+    let decision = judge(desk, &looked, named, state);
     Ok((looked, decision))
 }
 

@@ -11,6 +11,7 @@ pub mod caller;
 mod carrying;
 mod catching_up;
 mod changing;
+pub mod confirmed_decisions;
 pub mod conflicts;
 mod continuation;
 mod desk;

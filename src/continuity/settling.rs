@@ -107,10 +107,13 @@ pub(super) async fn settle(
         }
         let kind = HintKind::from_code(support.kind);
         let news = add_support(&mut state.supports, support);
-        let ended = state.ending.as_ref().filter(|_| state.counted && news);
-        if let (Some(ending), Some(kind)) = (ended, kind) {
+        let ended = state.ending.as_ref().filter(|_| state.counted).map(|it| Time(it.end_time));
+        if let (Some(ended), Some(kind), true) = (ended, kind, news) {
             // It has fed the counters already: what it shows late is counted now.
-            desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
+            desk.take_in_hand(customer).await?.count_use(token, ended, kind);
+        }
+        if let Some(ended) = ended.filter(|_| filing::is_vouched(state)) {
+            desk.take_in_hand(customer).await?.confirm_use(token, ended);
         }
     }
     duplicates::notice(desk, looked, customer).await?;
@@ -218,7 +221,7 @@ pub(super) async fn withdraw(
 }
 
 /// A contact on file, as far as it gives reasons for ties.
-struct OnFile {
+pub(super) struct OnFile {
     started: Time,
     ended: Time,
     counted: bool,
@@ -271,6 +274,9 @@ fn refold(
                 (link.weight, link.newest) =
                     used(link.weight, link.newest, link.uses, *ended, kind);
                 link.uses += 1;
+                if record.vouched {
+                    link.confirmed = link.confirmed.max(*ended);
+                }
             }
         }
     }
