@@ -321,7 +321,7 @@ async fn follow(
             state.made_customer = state.made_customer && stays;
         }
         // Somebody new, and somebody new it already is.
-        None if is_all_they_have(desk, state).await? => {}
+        None if retiring::is_all_they_have(desk, state).await? => {}
         None => {
             let new = new_customer(desk, Time(state.start_time));
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
@@ -332,17 +332,6 @@ async fn follow(
         (Some(before), Some(after)) => tell_apart(desk, looked, after, before).await,
         _ => Ok(()),
     }
-}
-
-/// Whether the customer was made for this interaction and nothing else has become theirs since.
-async fn is_all_they_have(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
-    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
-    let Some(made) = made else { return Ok(false) };
-    if desk.working.get(&made).is_some_and(|working| working.is_new()) {
-        return Ok(true);
-    }
-    let Some(person) = desk.person(made, false).await? else { return Ok(false) };
-    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
 }
 
 /// Makes the interaction that customer's, wherever it was before.

@@ -4,7 +4,8 @@ use super::Error;
 use super::desk::Desk;
 use super::joining;
 use super::load;
-use super::settling::remaining;
+use super::record::State;
+use super::settling::{customer_of, remaining};
 use crate::cache::Remembered;
 use crate::context::Disclosure;
 use crate::ids::{CustomerId, Token};
@@ -52,4 +53,18 @@ pub(super) async fn retire_if_empty(
         desk.take_in_hand(old).await?.touch().moved_to = Some(to);
     }
     Ok(())
+}
+
+/// Whether the customer was made for this interaction and nothing else has become theirs since.
+pub(super) async fn is_all_they_have(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+) -> Result<bool, Error> {
+    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
+    let Some(made) = made else { return Ok(false) };
+    if desk.working.get(&made).is_some_and(|working| working.is_new()) {
+        return Ok(true);
+    }
+    let Some(person) = desk.person(made, false).await? else { return Ok(false) };
+    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
 }
