@@ -130,7 +130,7 @@ async fn what_was_looked_up_is_no_second_witness(engine: Engine) {
     client.end(end("first")).await.expect("an end");
     let answer = client.start(request("second")).await.expect("a start");
     let evidence = answer.identity.expect("an identity").evidence;
-    assert!(evidence.iter().any(|one| one.signal == "match:crm"), "it still identifies");
+    assert!(evidence.iter().any(|one| one.signal == "match:crm_looked_up"), "it still identifies");
     assert!(evidence.iter().all(|one| one.signal != "two_kinds"), "and is no second kind");
     world.close().await;
 }

@@ -92,6 +92,8 @@ fn update_and_get_answer_the_fields_of_a_start() {
     assert!(start.len() >= 17, "{start:?}");
     assert_eq!(start, fields("UpdateInteractionResponse"));
     let mut get = fields("GetInteractionResponse");
+    let explained = get.pop().expect("a field of its own");
+    assert!(explained.starts_with("19 decision "), "{explained}");
     let own = get.pop().expect("a field of its own");
     assert!(own.starts_with("18 interaction "), "{own}");
     assert_eq!(start, get);

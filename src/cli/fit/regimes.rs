@@ -18,7 +18,9 @@ const HOLD: f64 = 2.0;
 const ROUNDS: usize = 2;
 
 /// Set by hand: no simulation has them, or the worked starts need them.
-const BY_HAND: [Feature; 17] = [
+const BY_HAND: [Feature; 18] = [
+    // Every kind without a weight of its own counts as it, browsers of visitors among them.
+    Feature::MatchAccountNumber,
     Feature::MatchWebToken,
     Feature::MatchCustomerRef,
     Feature::ConflictLandline,
