@@ -54,7 +54,7 @@ async fn all_of_it_follows_and_nothing_stays(engine: Engine) {
 
 async fn what_was_said_keeps_its_time(engine: Engine) {
     let world = World::on(engine).await;
-    let client = staff(&world).await;
+    let (client, past) = (staff(&world).await, world.role("backfill").await);
     let (_, writer) = two(&client).await;
     let now = world.now();
     let ago = |minutes: i64| at(now.plus(-minutes * MINUTE));
@@ -63,10 +63,10 @@ async fn what_was_said_keeps_its_time(engine: Engine) {
     for (start, begun) in [(call("wrong", NUMBER), 9), (mail("mail"), 7)] {
         let id = start.interaction_id.clone();
         let start = StartInteractionRequest { start_time: ago(begun), ..start };
-        client.start(start).await.expect("a start");
+        past.start(start).await.expect("a start");
         let open = end_with(&id, "exchange", IntentStatus::Open);
         let ended = EndInteractionRequest { end_time: ago(begun - 1), ..open };
-        client.end(ended).await.expect("an end");
+        past.end(ended).await.expect("an end");
     }
     let settled = UpdateInteractionRequest {
         intents: vec![intent_of("exchange", IntentStatus::Resolved)],

@@ -41,6 +41,7 @@ impl Model for Contract {
             Asked::Merge { number, one, other } => known.merge(*number, (*one, *other), output),
             Asked::Unmerge { number, which } => known.unmerge(*number, *which, output),
             Asked::Reassign { .. } => known.reassign(input, output),
+            Asked::Tie { .. } => known.tie(input, output),
             Asked::Look { whom } => known.look(*whom, input, output),
             Asked::Age => vec![known.aged()],
             Asked::Sweep => known.swept(output),
@@ -195,10 +196,7 @@ impl Known {
                     ending: None,
                 },
             );
-            if settled {
-                known.settle(id, person);
-            }
-            known
+            if settled { known.settle(id, person) } else { vec![known] }
         };
         let candidates: BTreeSet<usize> = owning.iter().flatten().copied().collect();
         let shared = owning.iter().any(|sets| sets.len() > 1);
@@ -213,11 +211,17 @@ impl Known {
             let own = |it: &usize| shows.indexes().any(|index| self.owners[index].contains(it));
             for member in self.set(candidate).into_iter().filter(own) {
                 // Two people's identifiers at once: somebody has to ask which of them it is.
-                all.extend((!reuse || shared).then(|| begin(Some(member), false)));
-                all.extend(reuse.then(|| begin(Some(member), true)));
+                if !reuse || shared {
+                    all.extend(begin(Some(member), false));
+                }
+                if reuse {
+                    all.extend(begin(Some(member), true));
+                }
             }
         }
-        all.extend(may_be_new.then(|| begin(None, true)));
+        if may_be_new {
+            all.extend(begin(None, true));
+        }
         all
     }
 
