@@ -17,6 +17,7 @@ mod api {
     mod importing;
     mod key_sets;
     mod merging;
+    mod merging_corners;
     mod merging_twice;
     mod moving;
     mod reading;

@@ -20,10 +20,10 @@ mod crowd;
 mod database;
 #[path = "consistency/ground.rs"]
 mod ground;
-#[path = "store/keys.rs"]
-mod keys;
 #[path = "consistency/joining.rs"]
 mod joining;
+#[path = "store/keys.rs"]
+mod keys;
 #[path = "consistency/known.rs"]
 mod known;
 #[path = "consistency/model.rs"]

@@ -68,6 +68,9 @@ pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWr
 /// beside the one that does. What somebody resolved or cleared is no conflict any more.
 pub fn profile_conflicts(writes: &[AttributeWrite]) -> Vec<AttributeConflict<'_>> {
     let mut conflicts = Vec::new();
+    if writes.len() < 2 {
+        return conflicts;
+    }
     for (name, kept) in current_profile(writes) {
         let of_name = || unresolved(writes).filter(|write| write.name == name);
         let cleared = of_name().filter(|write| write.value.is_none()).map(strength_order).max();

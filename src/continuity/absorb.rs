@@ -5,8 +5,9 @@ use super::Error;
 use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::desk::Desk;
+use super::duplicates::tell_apart;
 use super::filing;
-use super::naming::{member_meant, name_as, resolve};
+use super::naming::{member_meant, name_as, resolve, whom};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
 use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
@@ -301,22 +302,9 @@ async fn follow(
 ) -> Result<(), Error> {
     let strength = Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted);
     let basis = Basis::Confirmed(strength);
-    let (named, confirmed) = match feedback {
-        Feedback::Confirmed(named) => (named, true),
-        Feedback::Rejected(named) => (named, false),
-    };
-    let target = match named.as_deref().filter(|named| !named.is_empty()) {
-        Some(named) => Some(resolve(desk, named).await?.ok_or(Error::CustomerNotFound)?),
-        None if confirmed => match customer_of(&state.customer) {
-            Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
-            None => None,
-        },
-        None => None,
-    };
-    let target = match target {
-        Some(target) => Some(member_meant(desk, state, looked, target).await?),
-        None => None,
-    };
+    let confirmed = matches!(feedback, Feedback::Confirmed(_));
+    let target = whom(desk, state, looked, feedback).await?;
+    let before = customer_of(&state.customer).filter(|_| !confirmed);
     state.feedback = match (confirmed, target) {
         (true, Some(_)) => CONFIRMED,
         (false, Some(_)) => REJECTED_FOR,
@@ -325,18 +313,35 @@ async fn follow(
     match target {
         Some(target) => {
             let stays = state.settled && customer_of(&state.customer) == Some(target);
+            if let Some(decision) = &mut state.decision {
+                name_as(decision, looked, target);
+            }
             become_of(desk, state, interaction, target, looked, basis).await?;
             state.made_customer = state.made_customer && stays;
         }
         // Somebody new, and somebody new it already is.
-        None if state.made_customer && state.settled => {}
+        None if is_all_they_have(desk, state).await? => {}
         None => {
             let new = new_customer(desk, Time(state.start_time));
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
             state.made_customer = true;
         }
     }
-    Ok(())
+    match (before, customer_of(&state.customer)) {
+        (Some(before), Some(after)) => tell_apart(desk, looked, after, before).await,
+        _ => Ok(()),
+    }
+}
+
+/// Whether the customer was made for this interaction and nothing else has become theirs since.
+async fn is_all_they_have(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
+    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
+    let Some(made) = made else { return Ok(false) };
+    if desk.working.get(&made).is_some_and(|working| working.is_new()) {
+        return Ok(true);
+    }
+    let Some(person) = desk.person(made, false).await? else { return Ok(false) };
+    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
 }
 
 /// Makes the interaction that customer's, wherever it was before.

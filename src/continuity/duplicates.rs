@@ -7,6 +7,7 @@ use super::Error;
 use super::desk::Desk;
 use super::joining::{self, MergeRecord, around, rejoin};
 use super::recognise::Looked;
+use super::settling::linked_with;
 use crate::identity::{Assurance, Duplicates};
 use crate::ids::{CustomerId, Token};
 use crate::store::rows::MergeState;
@@ -15,6 +16,8 @@ use crate::store::rows::MergeState;
 const MOST_AT_ONCE: usize = 4;
 /// Why the service joins two.
 const SHARED_IDENTITY: &str = "they share a verified identifier";
+/// Why it does not.
+const REJECTED: &str = "somebody said that they are two";
 
 /// Looks whether somebody else has, as well proven, what has just proven who this customer is.
 pub(super) async fn notice(
@@ -26,24 +29,48 @@ pub(super) async fn notice(
     if proven.is_empty() {
         return Ok(());
     }
-    let own_set = looked.set_name(customer);
-    let others = looked.people.values().filter(|person| person.set_name() != own_set);
-    let mut same: Vec<CustomerId> = others
-        .filter(|person| {
-            let verified = person.links.iter().filter(|link| is_verified(link.assurance));
-            verified.into_iter().any(|link| proven.contains(&link.token))
-        })
-        .map(|person| person.row.customer)
-        .collect();
-    same.sort_unstable();
-    for other in same.into_iter().take(MOST_AT_ONCE) {
-        let state = match desk.tenant.policy.identity.duplicates {
-            Duplicates::Propose => MergeState::Proposed,
-            Duplicates::Merge => MergeState::InForce,
-        };
-        join(desk, (customer, other), state, SHARED_IDENTITY).await?;
+    let same = as_well_proven(desk, looked, customer, &proven);
+    if same.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let state = match desk.tenant.policy.identity.duplicates {
+        Duplicates::Propose => MergeState::Proposed,
+        Duplicates::Merge => MergeState::InForce,
+    };
+    join(desk, customer, &same, state, SHARED_IDENTITY).await
+}
+
+/// Somebody said of a contact that showed verified identity that it is one and not the other: the
+/// service does not take the two for one person any more.
+pub(super) async fn tell_apart(
+    desk: &mut Desk<'_, '_>,
+    looked: &Looked,
+    customer: CustomerId,
+    other: CustomerId,
+) -> Result<(), Error> {
+    let verified = looked.hints.iter().any(|hint| hint.assurance == Assurance::Verified);
+    if !verified || looked.set_name(customer) == looked.set_name(other) {
+        return Ok(());
+    }
+    join(desk, customer, &[other], MergeState::Undone, REJECTED).await
+}
+
+/// Who else has one of these, as this decision leaves them, and is not one person with them.
+fn as_well_proven(
+    desk: &Desk<'_, '_>,
+    looked: &Looked,
+    customer: CustomerId,
+    proven: &[Token],
+) -> Vec<CustomerId> {
+    let own_set = looked.set_name(customer);
+    let has = |id: &CustomerId| {
+        let assurance = |token: &Token| linked_with(desk, looked, *id, *token);
+        proven.iter().filter_map(assurance).any(is_verified)
+    };
+    let others = looked.people.keys().copied().filter(|id| looked.set_name(*id) != own_set);
+    let mut same: Vec<CustomerId> = others.filter(has).collect();
+    same.sort_unstable();
+    same
 }
 
 fn is_verified(code: i64) -> bool {
@@ -53,41 +80,41 @@ fn is_verified(code: i64) -> bool {
 /// What was shown as VERIFIED and is so linked to this customer. Somebody new was said not to be
 /// the one who is known by it.
 fn proven_tokens(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId) -> Vec<Token> {
-    let working = desk.working.get(&customer);
-    if working.is_some_and(|working| working.is_new()) {
+    if desk.working.get(&customer).is_some_and(|working| working.is_new()) {
         return Vec::new();
     }
-    let linked = |token: Token| match (working, looked.people.get(&customer)) {
-        (Some(working), _) => working.links().get(&token).map(|link| link.assurance),
-        (None, Some(person)) => {
-            person.links.iter().find(|link| link.token == token).map(|link| link.assurance)
-        }
-        (None, None) => None,
-    };
+    let linked = |token: Token| linked_with(desk, looked, customer, token);
     let shown = looked.hints.iter().zip(&looked.tokens);
     let verified = shown.filter(|(hint, _)| hint.assurance == Assurance::Verified);
     verified.map(|(_, token)| *token).filter(|it| linked(*it).is_some_and(is_verified)).collect()
 }
 
-/// Writes an edge of the service's own between two customers, once: not where there is one, or
-/// was one, of whatever state. Both may be about to be made.
+/// Writes edges of the service's own, once: not where there is one, or was one, of whatever state.
+/// All of them may be about to be made.
 pub(super) async fn join(
     desk: &mut Desk<'_, '_>,
-    between: (CustomerId, CustomerId),
+    customer: CustomerId,
+    others: &[CustomerId],
     state: MergeState,
     reason: &str,
 ) -> Result<(), Error> {
-    let around = around(desk, &[between.0, between.1]).await?;
-    let (one, other) = (between.0.min(between.1), between.0.max(between.1));
-    let decided = |row: &crate::store::rows::MergeRow| (row.one, row.other) == (one, other);
-    if one == other || around.merges.iter().any(decided) {
+    let around = around(desk, &[&[customer], others].concat()).await?;
+    let record = MergeRecord { reason: reason.to_owned(), ..MergeRecord::default() };
+    let mut edges = Vec::new();
+    for other in others.iter().filter(|other| **other != customer) {
+        let between = (customer.min(*other), customer.max(*other));
+        if around.merges.iter().any(|row| (row.one, row.other) == between) {
+            continue;
+        }
+        let name = [between.0.to_ref(), between.1.to_ref()].concat();
+        let merge_id = desk.tenant.secrets.text("duplicate", &name);
+        edges.push(joining::edge(desk, merge_id, between, state, &record));
+    }
+    edges.truncate(MOST_AT_ONCE);
+    if edges.is_empty() {
         return Ok(());
     }
-    let record = MergeRecord { reason: reason.to_owned(), ..MergeRecord::default() };
-    let name = [one.to_ref(), other.to_ref()].concat();
-    let merge_id = desk.tenant.secrets.text("duplicate", &name);
-    let edge = joining::edge(desk, merge_id, between, state, &record);
-    match rejoin(desk, &around, vec![edge]).await {
+    match rejoin(desk, &around, edges).await {
         // A person of so many customers is no reason to refuse this contact.
         Err(Error::SetTooLarge) => Ok(()),
         joined => joined.map(drop),

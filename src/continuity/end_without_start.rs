@@ -15,7 +15,7 @@ use super::start_interaction::{CALLER_NUMBER, decide_first};
 use super::update_interaction::later_hints;
 use crate::clock::Time;
 use crate::context::Audience;
-use crate::identity::{Assurance, Basis, Direction, Hint, Recommendation, Violation};
+use crate::identity::{Assurance, Basis, Direction, Hint, Proof, Recommendation, Violation};
 use crate::ids::CustomerId;
 
 impl EndOperation {
@@ -101,6 +101,12 @@ impl EndOperation {
         state.named = customer.0.to_vec();
         state.hints = hints.iter().map(recognise::hint_record).collect();
         let looked = look(desk, hints, Some(customer), None).await?;
+        if matches!(looked.proof, Proof::Decides(proven) if proven != looked.set_name(customer)) {
+            // The customer's own token says otherwise.
+            let (hints, named) = (looked.hints, self.end.customer_ref.as_str());
+            decide_first(desk, state, self.interaction, hints, Some(named)).await?;
+            return Ok(());
+        }
         let customer = looked.member(customer);
         let decision = judge(desk, &looked, Some(customer), now);
         let mut record = recognise::record(desk, &looked, &decision, now, false).await?;

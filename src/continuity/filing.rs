@@ -316,8 +316,15 @@ async fn outlasts(
     let last = |record: &BlockRecord| record.values.iter().map(|it| it.expire).max().unwrap_or(0);
     let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
     let person = if is_new { None } else { desk.person(customer, true).await? };
-    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
     let now = desk.service.store.now();
+    let mut of_others = Vec::new();
+    if let Some(person) = person.as_ref().filter(|person| !person.members.is_empty()) {
+        for member in desk.set_of(person, true).await?.iter().skip(1) {
+            let context = member.context.clone().unwrap_or_default();
+            of_others.extend(context.variables.iter().map(Written::of));
+        }
+    }
+    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
     let kept = context.variables.iter().filter(|write| write.kept > now);
     let mut known: Vec<Written> = kept.map(Written::of).collect();
     // What this very operation has written to them is not in their context yet.
@@ -326,6 +333,8 @@ async fn outlasts(
         let late = record.values.iter_mut().filter(|value| value.name == write.name);
         late.for_each(|value| value.expire = value.expire.min(write.expire.0));
     }
+    // What others of one set have said is hidden as well; it ends by nobody's writes but theirs.
+    known.extend(of_others);
     let hidden = |write: &&Written| record.values.iter().any(|it| it.name == write.name);
     let older = known.iter().filter(hidden).map(|write| write.expire.0).max();
     let set = Time(record.set);

@@ -84,7 +84,7 @@ impl Service {
         let mut identifiers = identifiers(caller.tenant.id, &set)?;
         sharing::tell(&mut desk, &mut identifiers).await?;
         Ok(Profile {
-            customer: person.set_name(),
+            customer: set.first().map_or(customer, |member| member.set_name()),
             members: set.first().map(|member| member.members.clone()).unwrap_or_default(),
             merges,
             created: rows().map(|row| row.created).min().unwrap_or_default(),

@@ -85,18 +85,24 @@ pub(super) async fn around(
     customers: &[CustomerId],
 ) -> Result<Around, Error> {
     let is_new = |id: &CustomerId| desk.working.get(id).is_some_and(|working| working.is_new());
+    // What this very decision has joined already counts, though the store knows nothing of it.
+    let pending = desk.effects.merges.clone();
+    let concerned = pending.iter().flat_map(|row| [row.one, row.other]);
+    let concerned: BTreeSet<CustomerId> = customers.iter().copied().chain(concerned).collect();
     let (new, known): (Vec<CustomerId>, Vec<CustomerId>) =
-        customers.iter().partition(|id| is_new(id));
+        concerned.into_iter().partition(|id| is_new(id));
     let mut everybody: BTreeSet<CustomerId> = desk.sets(&known, false).await?.into_keys().collect();
     let tenant = desk.tenant_id();
     let ids: Vec<CustomerId> = everybody.iter().copied().collect();
     everybody.extend(new);
-    let merges = desk
+    let mut merges = desk
         .reads
         .load(Box::new(move |connection| {
             Box::pin(async move { merges::merges(connection, tenant, &ids).await })
         }))
         .await?;
+    merges.retain(|row| pending.iter().all(|new| new.merge_id != row.merge_id));
+    merges.extend(pending);
     Ok(Around { everybody, merges })
 }
 
@@ -130,28 +136,54 @@ pub(super) async fn rejoin(
         let alone = resulting.get(name).is_none_or(|members| members.len() < 2);
         desk.take_in_hand(*customer).await?.touch().set_name = (!alone).then_some(*name);
     }
-    desk.effects.merges.extend(changed);
+    let written = &mut desk.effects.merges;
+    written.retain(|row| changed.iter().all(|new| new.merge_id != row.merge_id));
+    written.extend(changed);
     Ok(resulting)
 }
 
-/// Takes a customer who is about to be removed out of their set: their merges are undone.
+/// Takes a customer who is about to be removed out of their set: their merges are undone, and what
+/// was said of them is gone.
 pub(super) async fn leave(desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<(), Error> {
-    let around = around(desk, &[customer]).await?;
-    let own = |row: &&MergeRow| row.one == customer || row.other == customer;
-    let undone: Vec<MergeRow> = around
-        .merges
-        .iter()
-        .filter(own)
-        .filter(|row| row.state != MergeState::Undone)
-        .map(|row| MergeRow { state: MergeState::Undone, ..row.clone() })
-        .collect();
-    if !undone.is_empty() {
-        rejoin(desk, &around, undone).await?;
+    if undo_all(desk, customer, |_| true).await? {
         // The row goes; nothing is to be written of it.
         desk.working.remove(&customer);
     }
     Ok(())
 }
+
+/// Nobody can say any more whether this customer, whose ref names another from now on, is one with
+/// those who were proposed.
+pub(super) async fn drop_proposals(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+) -> Result<(), Error> {
+    undo_all(desk, customer, |row| row.state == MergeState::Proposed).await.map(drop)
+}
+
+/// Undoes a customer's merges, and forgets what was said of them; whether there were any.
+async fn undo_all(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    which: impl Fn(&MergeRow) -> bool,
+) -> Result<bool, Error> {
+    let around = around(desk, &[customer]).await?;
+    let record = MergeRecord { undone_reason: REMOVED.to_owned(), ..MergeRecord::default() };
+    let own = |row: &&MergeRow| row.one == customer || row.other == customer;
+    let undone = around.merges.iter().filter(own).filter(|row| which(row)).map(|row| {
+        let content = seal(desk, row.merge_id, &record);
+        MergeRow { state: MergeState::Undone, content, ..row.clone() }
+    });
+    let undone: Vec<MergeRow> = undone.collect();
+    if undone.is_empty() {
+        return Ok(false);
+    }
+    rejoin(desk, &around, undone).await?;
+    Ok(true)
+}
+
+/// Why a merge of somebody who is no more does not hold.
+const REMOVED: &str = "a customer was removed";
 
 /// An edge between two customers.
 pub(super) fn edge(

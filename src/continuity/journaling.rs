@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::filing::customer_key;
+use super::naming::shown_as;
 use super::record::{RequestRecord, State};
 use super::sealing::Slot;
 use super::settling::customer_of;
@@ -29,6 +30,9 @@ pub(super) async fn write(
     state: &State,
     entry: Entry<'_>,
 ) -> Result<(), Error> {
+    let name = shown_as(desk, state).await?.map_or_else(Vec::new, |name| name.0.to_vec());
+    let renamed = (name != state.shown_as).then(|| State { shown_as: name, ..state.clone() });
+    let state = renamed.as_ref().unwrap_or(state);
     let customer = customer_of(&state.customer);
     let key: Arc<DataKey> = match customer {
         // What is not settled is nobody's yet: the tenant's own key seals it.

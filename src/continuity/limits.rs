@@ -3,9 +3,8 @@
 use super::Error;
 use super::answer::Warning;
 use super::desk::Desk;
-use super::record::{DisplacedRecord, HintRecord, State};
+use super::record::{HintRecord, State};
 use super::sealing::Slot;
-use super::settling::token_of;
 use super::working::{Refolded, Working};
 use crate::clock::Time;
 use crate::identity::{Assurance, Held, Hint, Room, room};
@@ -37,9 +36,7 @@ pub(super) async fn make_room(
         Room::InPlaceOf(index) => {
             let (link, identifier) = &held[index];
             let token = link.token;
-            let record =
-                DisplacedRecord { token: token.0.to_vec(), identifier: Some(identifier.clone()) };
-            state.displaced.push(record);
+            state.displaced.push(identifier.clone());
             working.unlink(token);
             Ok(true)
         }
@@ -54,15 +51,14 @@ pub(super) async fn make_room(
 pub(super) fn give_back(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
-    displaced: &[DisplacedRecord],
+    displaced: &[HintRecord],
     still: impl Fn(Token) -> Option<Refolded>,
 ) {
     let (service, tenant) = (desk.service, desk.tenant);
     let Some(working) = desk.working.get_mut(&customer) else { return };
-    for one in displaced {
-        let (Some(token), Some(identifier)) = (token_of(&one.token), &one.identifier) else {
-            continue;
-        };
+    for identifier in displaced {
+        let HintRecord { scheme, namespace, value, .. } = identifier;
+        let token = tenant.secrets.identifier(scheme, namespace, value);
         let Some(refolded) = still(token).filter(|_| !working.links().contains_key(&token)) else {
             continue;
         };
@@ -102,7 +98,7 @@ fn limit_reached(hint: &Hint, most: usize) -> Warning {
         code: "limit_reached",
         field: hint.field.clone(),
         message: format!(
-            "the customer has {most} identifiers of this kind, as many as are allowed; it was not linked"
+            "the customer has as many identifiers of this kind as are allowed ({most}); it was not linked"
         ),
     }
 }

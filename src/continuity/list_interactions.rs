@@ -10,11 +10,13 @@ use super::load;
 use super::record::ContactRecord;
 use super::service::Service;
 use super::settling::customer_of;
+use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Audience, Disclosure, PastInteraction};
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
 use crate::store::history::{self, Page};
+use crate::store::rows::InteractionRow;
 
 /// Whose history, and which part.
 pub struct List {
@@ -106,6 +108,33 @@ pub(super) async fn subject(
     Ok(Subject { customer, sensitive_allowed: admin || sure })
 }
 
+/// Whoever is one person with a customer, and a page of each one's contacts: all of one moment, so
+/// that what somebody got after they had left is not among it.
+async fn page_of_set(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    page: Page,
+) -> Result<(Vec<Remembered>, Vec<InteractionRow>), Error> {
+    let (service, tenant) = (Arc::clone(desk.service), Arc::clone(desk.tenant));
+    desk.reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move {
+                let set = load::sets(&service, &tenant, connection, &[customer], false).await?;
+                let members = match set {
+                    Ok(members) => members,
+                    Err(error) => return Ok(Err(error)),
+                };
+                let mut rows = Vec::new();
+                for member in &members {
+                    let id = member.row.customer;
+                    rows.extend(history::page_of(connection, tenant.id, id, &page).await?);
+                }
+                Ok(Ok((members, rows)))
+            })
+        }))
+        .await?
+}
+
 impl Service {
     /// A page of a customer's history.
     ///
@@ -125,20 +154,7 @@ impl Service {
         let channel = (!list.channel.is_empty()).then_some(list.channel);
         let page = Page { before: list.after, channel, limit: limit + 1 };
         let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
-        let members = desk.set_of(&person, false).await?;
-        let ids: Vec<CustomerId> = members.iter().map(|member| member.row.customer).collect();
-        let mut rows = desk
-            .reads
-            .load(Box::new(move |connection| {
-                Box::pin(async move {
-                    let mut rows = Vec::new();
-                    for id in ids {
-                        rows.extend(history::page_of(connection, tenant, id, &page).await?);
-                    }
-                    Ok(rows)
-                })
-            }))
-            .await?;
+        let (members, mut rows) = page_of_set(&mut desk, person.row.customer, page).await?;
         rows.sort_by_key(|row| std::cmp::Reverse((row.ended, row.interaction)));
         let more = rows.len() as i64 > limit;
         rows.truncate(limit.max(0) as usize);
@@ -150,6 +166,7 @@ impl Service {
             let (past, record) = load::open_contact(tenant, key, row)?;
             contacts.push(Listed { past, record, sensitive_allowed });
         }
-        Ok(Listing { customer: person.set_name(), contacts, next })
+        let customer = members.first().map_or(customer, |member| member.set_name());
+        Ok(Listing { customer, contacts, next })
     }
 }

@@ -20,6 +20,9 @@ use crate::store::merges;
 use crate::store::rows::{DisputeRow, MergeRow, MergeState, Verb};
 use crate::store::{Boxed, Operation, Proposal, Reads};
 
+/// Merges that members of one set took part in at most, undone ones too.
+const MOST_MERGES: usize = 1_000;
+
 /// A merge, parsed.
 #[derive(Clone)]
 pub struct Merging {
@@ -142,6 +145,9 @@ impl Operation for MergeOperation {
                 ..MergeRecord::default()
             };
             let around = around(&mut desk, &[one, other]).await?;
+            if around.merges.len() >= MOST_MERGES {
+                return Err(Error::SetTooLarge);
+            }
             let edge =
                 joining::edge(&desk, self.asked.token, (one, other), MergeState::InForce, &record);
             let mut changed = self.accepted(&desk, &around, (one, other))?;

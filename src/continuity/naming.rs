@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::absorb::Feedback;
 use super::desk::Desk;
 use super::recognise::Looked;
 use super::record::{DecisionRecord, State};
@@ -72,4 +73,51 @@ pub(super) struct Holders {
     pub members: Vec<CustomerId>,
     /// What the set is called.
     pub set_name: CustomerId,
+}
+
+/// Whom somebody's word names; `None` for somebody new.
+pub(super) async fn whom(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    looked: &Looked,
+    feedback: &Feedback,
+) -> Result<Option<CustomerId>, Error> {
+    let (named, confirmed) = match feedback {
+        Feedback::Confirmed(named) => (named, true),
+        Feedback::Rejected(named) => (named, false),
+    };
+    let own = customer_of(&state.customer);
+    let named = named.as_deref().filter(|named| !named.is_empty());
+    // The name under which an answer showed the candidate means the candidate, also when it has
+    // become somebody else's since.
+    let shown = |named: &str| {
+        CustomerId::parse_ref(named).is_some_and(|id| id.0.as_slice() == state.shown_as)
+    };
+    let target = match (named, own) {
+        (Some(named), Some(own)) if shown(named) => {
+            desk.person(own, false).await?.map(|person| person.row.customer)
+        }
+        (Some(named), _) => Some(resolve(desk, named).await?.ok_or(Error::CustomerNotFound)?),
+        (None, Some(own)) if confirmed => {
+            desk.person(own, false).await?.map(|person| person.row.customer)
+        }
+        (None, _) => None,
+    };
+    match target {
+        Some(target) => member_meant(desk, state, looked, target).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What an answer calls the customer of this interaction, if that is not their own ref.
+pub(super) async fn shown_as(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+) -> Result<Option<CustomerId>, Error> {
+    let Some(id) = customer_of(&state.customer) else { return Ok(None) };
+    if desk.working.get(&id).is_some_and(Working::is_new) {
+        return Ok(None);
+    }
+    let person = desk.people(&[id], false).await?.remove(&id);
+    Ok(person.map(|person| person.set_name()).filter(|name| *name != id))
 }

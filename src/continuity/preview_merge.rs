@@ -13,7 +13,7 @@ use super::naming::resolve;
 use super::service::Service;
 use crate::cache::Remembered;
 use crate::context::{AttributeWrite, Context, Disclosure, current_profile, open_intents};
-use crate::identity::{Identifier, MOST_MEMBERS};
+use crate::identity::{HintKind, Identifier, MOST_MEMBERS, Policy};
 use crate::ids::CustomerId;
 use crate::store::Reads;
 
@@ -114,7 +114,7 @@ fn preview(
         too_large: !already_merged && everybody.len() > MOST_MEMBERS,
         customer: a.customer.min(b.customer),
         shared: left.intersection(&right).cloned().collect(),
-        contradicting: contradicting(&left, &right),
+        contradicting: contradicting(&desk.tenant.policy.identity, &left, &right),
         attributes: if already_merged { Vec::new() } else { differing(&contexts) },
         disclosure: strictest(&everybody),
         sides,
@@ -138,8 +138,15 @@ fn side(desk: &Desk<'_, '_>, set: &[Arc<Remembered>], context: &Context) -> Resu
 }
 
 /// A person signs in to one issuer as one subject, and has one id in a system of the caller's.
-fn contradicting(one: &BTreeSet<Identifier>, other: &BTreeSet<Identifier>) -> Vec<Identifier> {
-    let single = |it: &&Identifier| it.scheme == "web_token" || it.scheme == "external";
+fn contradicting(
+    policy: &Policy,
+    one: &BTreeSet<Identifier>,
+    other: &BTreeSet<Identifier>,
+) -> Vec<Identifier> {
+    let own_system = |it: &Identifier| {
+        it.scheme == "external" && policy.namespace(&it.namespace).kind == HintKind::Crm
+    };
+    let single = |it: &&Identifier| it.scheme == "web_token" || own_system(it);
     let same =
         |a: &Identifier, b: &Identifier| (&a.scheme, &a.namespace) == (&b.scheme, &b.namespace);
     let against = |own: &Identifier, others: &BTreeSet<Identifier>| {

@@ -74,11 +74,14 @@ impl Service {
         // Nothing of the customer's context is told: nothing of it is asked for.
         let wish = Wish { history_limit: 0 };
         let answer = match self.change(operation).await? {
-            Some(settled) => {
+            Some(settled) if settled.complete => {
                 self.remember_labels(caller, &settled);
                 answer(settled, caller, self.store.now(), &wish)
             }
-            None => as_it_stands(self, caller, interaction, &wish, Vec::new()).await?,
+            changed => {
+                let warnings = changed.map_or_else(Vec::new, |settled| settled.warnings);
+                as_it_stands(self, caller, interaction, &wish, warnings).await?
+            }
         };
         Ok(Reassigned {
             interaction_id: reassigning.interaction_id,

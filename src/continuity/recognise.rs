@@ -14,7 +14,7 @@ use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
-    Assurance, Decision, Hint, HintKind, Identifier, Owner, Person, Proof, Question,
+    Assurance, Decision, Hint, HintKind, Identifier, MAX_OWNERS, Owner, Person, Proof, Question,
     Recommendation, Shown, Weights, decide, effective_owners, evidence, gathered, masked_label,
 };
 use crate::ids::{CustomerId, Token};
@@ -124,7 +124,11 @@ pub(super) async fn look(
             .iter()
             .filter(|(id, _)| Some(*id) != except)
             .filter_map(|(id, _)| owner(people.get(id)?, *token));
-        let mut owners = gathered(ties, hint.kind, |id| set_name(&people, id));
+        let mut owners = match customers.len() > MAX_OWNERS {
+            // No more were read: how many sets they are, nobody knows.
+            true => ties.collect(),
+            false => gathered(ties, hint.kind, |id| set_name(&people, id)),
+        };
         if hint.is_visitor() {
             signing_in::weaken(&mut owners, &anonymous);
         }

@@ -243,16 +243,6 @@ record! {
         pub kind: i64,
     }
 
-    /// A tie that gave way to one that an interaction made.
-    pub struct DisplacedRecord {
-        /// The identifier's token.
-        #[prost(bytes = "vec", tag = "1")]
-        pub token: Vec<u8>,
-        /// What it was.
-        #[prost(message, optional, tag = "2")]
-        pub identifier: Option<HintRecord>,
-    }
-
     /// A contact on a customer's file.
     pub struct ContactRecord {
         /// What it says of itself.
@@ -365,11 +355,14 @@ record! {
         /// key that said so.
         #[prost(int64, tag = "30")]
         pub vouched: i64,
+        /// What answers called its customer, where that was the name of a set and not their own ref.
+        #[prost(bytes = "vec", tag = "32")]
+        pub shown_as: Vec<u8>,
         /// Attributes that an end set while it was not settled whose they are.
         #[prost(message, repeated, tag = "31")]
         pub attributes: Vec<ValueRecord>,
-        /// Ties that gave way to those it made, where a customer may have no more of a kind.
+        /// Identifiers that gave way to those it linked, where a customer may have no more of a kind.
         #[prost(message, repeated, tag = "40")]
-        pub displaced: Vec<DisplacedRecord>,
+        pub displaced: Vec<HintRecord>,
     }
 }

@@ -10,6 +10,7 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
+use super::joining;
 use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
@@ -384,9 +385,9 @@ pub(super) async fn retire_if_empty(
     // A contact that goes on is not on file yet; what it said is theirs.
     let said = blocks.iter().map(|block| block.interaction);
     let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
-    let working = desk.take_in_hand(old).await?;
-    if working.links().is_empty() && !said {
-        working.touch().moved_to = Some(to);
+    if desk.take_in_hand(old).await?.links().is_empty() && !said {
+        joining::drop_proposals(desk, old).await?;
+        desk.take_in_hand(old).await?.touch().moved_to = Some(to);
     }
     Ok(())
 }

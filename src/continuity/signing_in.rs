@@ -20,8 +20,6 @@ use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR, t
 use crate::ids::{CustomerId, Token};
 use crate::store::rows::MergeState;
 
-/// So many visitors join one customer by one interaction at most.
-const MOST_AT_ONCE: usize = 4;
 /// Why the service joins them.
 const SIGNED_IN: &str = "the visitor signed in";
 
@@ -34,6 +32,9 @@ pub(super) fn anonymous(
 ) -> Result<BTreeSet<CustomerId>, Error> {
     let visitors = hints.iter().zip(tokens).filter(|(hint, _)| hint.is_visitor());
     let visitors: Vec<Token> = visitors.map(|(_, token)| *token).collect();
+    if visitors.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let owns =
         |person: &&Arc<Remembered>| person.links.iter().any(|link| visitors.contains(&link.token));
     let mut sets: BTreeSet<CustomerId> =
@@ -107,11 +108,12 @@ pub(super) async fn join(
     }
     let holds = holds_token(desk, looked, customer);
     let joining = to_join(&looked.shown, &looked.anonymous, looked.set_name(customer), holds);
-    for visitor in joining.into_iter().take(MOST_AT_ONCE) {
-        let between = (customer, looked.member(visitor));
-        duplicates::join(desk, between, MergeState::InForce, SIGNED_IN).await?;
+    if joining.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let visitors: Vec<CustomerId> =
+        joining.into_iter().map(|visitor| looked.member(visitor)).collect();
+    duplicates::join(desk, customer, &visitors, MergeState::InForce, SIGNED_IN).await
 }
 
 /// Whether the token that was shown is the customer's, VERIFIED, as it is in this decision.

@@ -14,6 +14,7 @@ use super::merge_customers::{members_or_alone, set_of};
 use super::naming::resolve;
 use super::record::RequestRecord;
 use super::service::Service;
+use super::settling::token_of;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
 use crate::store::rows::{MergeRow, MergeState, Verb};
@@ -74,11 +75,13 @@ impl Service {
         match self.change(Arc::clone(&operation)).await? {
             Some(unmerged) => Ok(unmerged),
             None => {
+                let (_, record) = self.as_answered(caller, operation.asked.token).await?;
                 let mut reads = Reads::Fresh(Arc::clone(&self.store));
                 let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-                let found = find(&mut desk, &operation.unmerging.which).await?;
-                let undone: Vec<MergeRow> =
-                    found.into_iter().filter(|it| it.state == MergeState::Undone).collect();
+                let mut undone = Vec::with_capacity(record.merges.len());
+                for merge_id in record.merges.iter().filter_map(|bytes| token_of(bytes)) {
+                    undone.extend(find(&mut desk, &Which::Merge(merge_id)).await?);
+                }
                 unmerged_as_it_stands(&mut desk, &undone).await
             }
         }
@@ -172,7 +175,12 @@ impl Operation for UnmergeOperation {
             }
             let merge_ids = undone.iter().map(|row| row.merge_id).collect();
             let sets = rejoin(&mut desk, &around, undone).await?;
-            let record = RequestRecord { customer: one.0.to_vec(), ..RequestRecord::default() };
+            let merge_ids: Vec<Token> = merge_ids;
+            let record = RequestRecord {
+                customer: one.0.to_vec(),
+                merges: merge_ids.iter().map(|merge_id| merge_id.0.to_vec()).collect(),
+                ..RequestRecord::default()
+            };
             self.asked.write(&mut desk, &self.caller, &record).await?;
             let (one, other) = (set_of(one, sets.clone()), set_of(other, sets));
             Ok(desk.propose(Unmerged { merge_ids, one, other }))

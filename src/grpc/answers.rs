@@ -1,15 +1,16 @@
 //! Answers to protocol messages. What may be shown was decided before; nothing is added here.
 
+use std::collections::BTreeMap;
+
 use prost_types::Timestamp;
 
 use super::proto;
 use super::status::name;
 use crate::clock::Time;
 use crate::context::{
-    Audience, Context, Disclosed, OpenIntent, Sensitivity, Shown, ShownInteraction, VariableWrite,
-    Viewpoint, brief, disclose, what_is_shown,
+    AttributeWrite, Audience, Context, Disclosed, OpenIntent, Sensitivity, Shown, ShownInteraction,
+    VariableWrite, Viewpoint, brief, disclose, profile_conflicts, what_is_shown,
 };
-use crate::continuity::conflicts::{Conflict, Disagreement};
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
@@ -149,8 +150,7 @@ fn disclosed(message: &mut proto::StartInteractionResponse, answer: &Answer) {
     message.open_intents = open_intents.into_iter().map(open_intent).collect();
     message.variables =
         variables.into_iter().map(|(name, write)| (name.to_owned(), variable(write))).collect();
-    message.profile =
-        profile.into_iter().map(|(name, write)| (name.to_owned(), attribute(write))).collect();
+    message.profile = attributes(&answer.context, profile);
     message.recent_interactions = history.iter().map(recent).collect();
     message.withheld_count = withheld_count;
     message.withheld_variables = withheld_variables;
@@ -183,12 +183,27 @@ fn variable(write: &VariableWrite) -> proto::Variable {
     }
 }
 
-pub(super) fn attribute(write: &crate::context::AttributeWrite) -> proto::ProfileAttribute {
+/// Attributes as they are shown, with the mark of those that do not agree.
+fn attributes(
+    context: &Context,
+    shown: Vec<(&str, &AttributeWrite)>,
+) -> BTreeMap<String, proto::ProfileAttribute> {
+    let conflicts = profile_conflicts(&context.profile);
+    let conflicting = |name: &str| conflicts.iter().any(|conflict| conflict.kept.name == name);
+    let one = |(name, write): (&str, &AttributeWrite)| {
+        let shown = proto::ProfileAttribute { conflicting: conflicting(name), ..attribute(write) };
+        (name.to_owned(), shown)
+    };
+    shown.into_iter().map(one).collect()
+}
+
+pub(super) fn attribute(write: &AttributeWrite) -> proto::ProfileAttribute {
     proto::ProfileAttribute {
         value: write.value.clone().unwrap_or_default(),
         sensitivity: write.sensitivity.code() as i32,
         assurance: write.assurance as i32,
         update_time: timestamp(write.set),
+        conflicting: false,
     }
 }
 
@@ -351,34 +366,6 @@ pub(super) fn listed(customer: CustomerId, listed: Listed) -> proto::Interaction
     message
 }
 
-/// Something about a customer that does not agree.
-pub(super) fn conflict(conflict: Conflict) -> proto::CustomerConflict {
-    let mut message = proto::CustomerConflict {
-        conflict_id: conflict.id,
-        customer_ref: conflict.customer.to_ref(),
-        ..Default::default()
-    };
-    match conflict.what {
-        Disagreement::Attribute { kept, other } => {
-            message.kind = proto::ConflictKind::Attribute.into();
-            message.name.clone_from(&kept.name);
-            message.kept = Some(attribute(&kept));
-            message.other = Some(attribute(&other));
-        }
-        Disagreement::Identifier { interaction_id, source, shown, .. } => {
-            message.kind = proto::ConflictKind::Identifier.into();
-            message.name = match shown.namespace.as_str() {
-                "" => shown.kind,
-                namespace => format!("{}:{namespace}", shown.kind),
-            };
-            message.interaction_id = interaction_id;
-            message.source = source;
-            message.owner_count = i32::try_from(shown.owner_count).unwrap_or(i32::MAX);
-        }
-    }
-    message
-}
-
 /// Open intents, variables and profile of a customer, as a reader may see them.
 pub(super) fn known_of(
     message: &mut proto::GetCustomerResponse,
@@ -392,10 +379,6 @@ pub(super) fn known_of(
         .into_iter()
         .map(|(name, write)| (name.to_owned(), variable(write)))
         .collect();
-    message.profile = disclosed
-        .profile
-        .into_iter()
-        .map(|(name, write)| (name.to_owned(), attribute(write)))
-        .collect();
+    message.profile = attributes(context, disclosed.profile);
     message.withheld_count = disclosed.withheld_count;
 }

@@ -11,6 +11,7 @@ use super::{
     answers, caller, customer_requests, deadline, importing, merges, proto, requests, status,
 };
 use crate::continuity::Service;
+use crate::continuity::conflicts::{Conflict, Disagreement};
 use crate::continuity::get_customer::{KnownIdentifier, Profile};
 use crate::identity::Sharing;
 
@@ -143,7 +144,7 @@ impl CustomerService for Customers {
         let list = customer_requests::conflicts(request.into_inner())?;
         let page = within(limit, self.service.list_conflicts(&caller, list)).await?;
         Ok(Response::new(proto::ListConflictsResponse {
-            conflicts: page.conflicts.into_iter().map(answers::conflict).collect(),
+            conflicts: page.conflicts.into_iter().map(conflict).collect(),
             next_page_token: page.next.map_or_else(String::new, |last| last.to_ref()),
         }))
     }
@@ -188,6 +189,34 @@ fn customer(known: &Profile) -> proto::GetCustomerResponse {
         ..Default::default()
     };
     answers::known_of(&mut message, &known.context, &known.view);
+    message
+}
+
+/// Something about a customer that does not agree.
+fn conflict(conflict: Conflict) -> proto::CustomerConflict {
+    let mut message = proto::CustomerConflict {
+        conflict_id: conflict.id,
+        customer_ref: conflict.customer.to_ref(),
+        ..Default::default()
+    };
+    match conflict.what {
+        Disagreement::Attribute { kept, other } => {
+            message.kind = proto::ConflictKind::Attribute.into();
+            message.name.clone_from(&kept.name);
+            message.kept = Some(answers::attribute(&kept));
+            message.other = Some(answers::attribute(&other));
+        }
+        Disagreement::Identifier { interaction_id, source, shown, .. } => {
+            message.kind = proto::ConflictKind::Identifier.into();
+            message.name = match shown.namespace.as_str() {
+                "" => shown.kind,
+                namespace => format!("{}:{namespace}", shown.kind),
+            };
+            message.interaction_id = interaction_id;
+            message.source = source;
+            message.owner_count = i32::try_from(shown.owner_count).unwrap_or(i32::MAX);
+        }
+    }
     message
 }
 

@@ -116,8 +116,7 @@ pub(super) fn update(
     token: WebToken,
 ) -> Parsed<Update> {
     let mut check = Check::default();
-    own_source(&mut request.source, caller);
-    without_token(&mut request.identity_hints, &token);
+    canonical(&mut request.source, &mut request.identity_hints, caller, &token);
     let content = request.encode_to_vec();
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("update_id", &request.update_id, limits::ID);
@@ -158,8 +157,7 @@ pub(super) fn end(
     token: WebToken,
 ) -> Parsed<End> {
     let mut check = Check::default();
-    own_source(&mut request.source, caller);
-    without_token(&mut request.identity_hints, &token);
+    canonical(&mut request.source, &mut request.identity_hints, caller, &token);
     let content = request.encode_to_vec();
     check_outcome(&mut check, &request);
     let about = About {
@@ -236,6 +234,17 @@ pub(super) fn own_source(source: &mut String, caller: &Caller) {
     if **source == *caller.source {
         source.clear();
     }
+}
+
+/// The form in which a retry is the same: a token is whom it names.
+fn canonical(
+    source: &mut String,
+    hints: &mut Option<proto::IdentityHints>,
+    caller: &Caller,
+    token: &WebToken,
+) {
+    own_source(source, caller);
+    without_token(hints, token);
 }
 
 /// What happened, in words and numbers.

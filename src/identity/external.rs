@@ -41,6 +41,13 @@ pub(super) fn numeric_id(value: &str) -> Option<String> {
     (number > 0).then(|| number.to_string())
 }
 
+/// Whether a value is a number of more than 64 bits.
+pub(super) fn is_beyond_ids(value: &str) -> bool {
+    let value = value.trim();
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    digits && value.parse::<u64>().is_err()
+}
+
 /// Senders that Telegram itself writes as, and anonymous administrators of groups: one id, many
 /// people.
 const TELEGRAMS_OWN: [&str; 3] = ["777000", "1087968824", "136817688"];

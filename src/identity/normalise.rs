@@ -10,8 +10,8 @@ use rlibphonenumber::Region;
 
 use super::email::{self, MAX_EMAIL};
 use super::external::{
-    self, MAX_VALUE, WhatsappId, is_kind, is_telegrams_own, namespace_mistake, numeric_id,
-    value_mistake,
+    self, MAX_VALUE, WhatsappId, is_beyond_ids, is_kind, is_telegrams_own, namespace_mistake,
+    numeric_id, value_mistake,
 };
 use super::hints::{
     Circumstances, MAX_EXTERNAL_IDS, MAX_HINTS, MAX_IDENTIFIERS, Normalised, Notice, RawHints,
@@ -246,7 +246,9 @@ impl Reader<'_> {
         }
         let vouched = self.at.channel == scheme && !UNVOUCHED_CHANNELS.contains(&scheme);
         let default = if vouched { Assurance::Authenticated } else { Assurance::Asserted };
-        if is_junk(value) {
+        // A number that no platform can have given is a mistake, also if it is all nines.
+        let impossible = matches!(scheme, "telegram" | "discord") && is_beyond_ids(value);
+        if is_junk(value) && !impossible {
             return self.junk(field);
         }
         let (id, kind) = match (scheme, external::whatsapp_id(value)) {

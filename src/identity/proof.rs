@@ -5,6 +5,7 @@
 //! alone; but only through a link that was VERIFIED as well. A cookie names a browser, not a
 //! person: beside a token it identifies nobody.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::ids::CustomerId;
@@ -53,10 +54,10 @@ fn is_token(hint: &Shown) -> bool {
 }
 
 /// The hints as evidence: once somebody has signed in, a visitor id is none.
-pub fn evidence(shown: &[Shown], proof: Proof) -> Vec<Shown> {
-    let mut evidence = shown.to_vec();
-    if proof.signed_in() {
-        for hint in evidence.iter_mut().filter(|hint| hint.visitor) {
+pub fn evidence(shown: &[Shown], proof: Proof) -> Cow<'_, [Shown]> {
+    let mut evidence = Cow::Borrowed(shown);
+    if proof.signed_in() && shown.iter().any(|hint| hint.visitor) {
+        for hint in evidence.to_mut().iter_mut().filter(|hint| hint.visitor) {
             hint.owners.clear();
             hint.seen_before = true;
         }

@@ -47,8 +47,14 @@ pub fn gathered(
     kind: HintKind,
     name_of: impl Fn(CustomerId) -> CustomerId,
 ) -> Vec<Owner> {
-    let mut gathered: Vec<Owner> = Vec::new();
-    let mut places: HashMap<CustomerId, usize> = HashMap::new();
+    let mut owners = owners.into_iter().peekable();
+    let Some(first) = owners.next() else { return Vec::new() };
+    let first = Owner { customer: name_of(first.customer), ..first };
+    if owners.peek().is_none() {
+        return vec![first];
+    }
+    let mut gathered: Vec<Owner> = vec![first];
+    let mut places: HashMap<CustomerId, usize> = HashMap::from([(gathered[0].customer, 0)]);
     for owner in owners {
         let owner = Owner { customer: name_of(owner.customer), ..owner };
         match places.get(&owner.customer) {

@@ -1,6 +1,6 @@
 //! Merges as they are read: the edges between customers, with their history.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -11,6 +11,10 @@ use super::rows::{MergeRow, MergeState};
 use super::statement;
 use crate::ids::{CustomerId, TenantId, Token};
 
+const TABLE: &str = "customer_merge";
+const COLUMNS: &str = "SELECT merge_id, one, other, state, made, undone, content \
+    FROM customer_merge WHERE tenant = $1 AND merge_id";
+
 /// Every merge that one of these customers ever took part in, by its id.
 ///
 /// # Errors
@@ -20,16 +24,17 @@ pub async fn merges(
     tenant: TenantId,
     customers: &[CustomerId],
 ) -> Result<Vec<MergeRow>, Error> {
-    let mut found: BTreeMap<Token, MergeRow> = BTreeMap::new();
-    let columns = "SELECT merge_id, one, other, state, made, undone, content FROM customer_merge";
+    let mut ids: BTreeSet<Token> = BTreeSet::new();
+    // By the indexes alone: asked for more, SQLite would walk all of the tenant's merges.
     for side in ["one", "other"] {
-        let sql = format!("{columns} WHERE tenant = $1 AND {side}");
+        let sql = format!("SELECT merge_id FROM customer_merge WHERE tenant = $1 AND {side}");
         for row in statement::select_in(connection, tenant, &sql, customers, "").await? {
-            let merge = merge_row(&row)?;
-            found.insert(merge.merge_id, merge);
+            ids.insert(Token(bytes16(&row, 0, TABLE)?));
         }
     }
-    Ok(found.into_values().collect())
+    let ids: Vec<Token> = ids.into_iter().collect();
+    let rows = statement::select_in(connection, tenant, COLUMNS, &ids, "").await?;
+    rows.iter().map(merge_row).collect()
 }
 
 /// One merge; `None` when there is none of this id.
@@ -41,14 +46,11 @@ pub async fn merge(
     tenant: TenantId,
     merge_id: Token,
 ) -> Result<Option<MergeRow>, Error> {
-    let sql = "SELECT merge_id, one, other, state, made, undone, content FROM customer_merge \
-               WHERE tenant = $1 AND merge_id";
-    let rows = statement::select_in(connection, tenant, sql, &[merge_id], "").await?;
+    let rows = statement::select_in(connection, tenant, COLUMNS, &[merge_id], "").await?;
     rows.first().map(merge_row).transpose()
 }
 
 fn merge_row(row: &AnyRow) -> Result<MergeRow, Error> {
-    const TABLE: &str = "customer_merge";
     Ok(MergeRow {
         merge_id: Token(bytes16(row, 0, TABLE)?),
         one: CustomerId(bytes16(row, 1, TABLE)?),

@@ -45,6 +45,7 @@ async fn a_conflict_is_flagged_and_resolved(engine: Engine) {
     named(&client, "three", "Ida").await;
     let conflicts = client.conflicts(&known).await;
     let [conflict] = &conflicts[..] else { panic!("{} conflicts", conflicts.len()) };
+    assert!(client.person(&known).await.profile["name"].conflicting, "flagged");
     assert_eq!((conflict.kind, conflict.name.as_str()), (ConflictKind::Attribute as i32, "name"));
     let side = |it: &Option<threadline::grpc::proto::ProfileAttribute>| {
         it.as_ref().map(|it| (it.value.clone(), it.assurance, it.update_time.is_some()))
@@ -61,6 +62,7 @@ async fn a_conflict_is_flagged_and_resolved(engine: Engine) {
     let again = resolve("r2", &conflict.conflict_id, ConflictChoice::Kept);
     assert_refused(client.resolve(again).await, Code::NotFound, "CONFLICT_NOT_FOUND");
     assert!(client.conflicts(&known).await.is_empty());
+    assert!(!client.person(&known).await.profile["name"].conflicting);
     assert_eq!(value(&client.person(&known).await, "name"), Some("Ada"));
     // What comes later is news again.
     named(&client, "four", "Eve").await;

@@ -54,10 +54,14 @@ pub(super) async fn join(client: &Client, id: &str, one: &str, other: &str) -> S
     merged.merge_id
 }
 
-/// A customer by ref, without what only tells of merges.
+/// A customer by ref, without what tells of merges and of others who use the same identifiers.
 pub(super) async fn bare(client: &Client, customer_ref: &str) -> GetCustomerResponse {
-    let merges = Vec::new();
-    GetCustomerResponse { merges, ..client.person(customer_ref).await }
+    let mut person = client.person(customer_ref).await;
+    person.merges.clear();
+    for one in &mut person.identifiers {
+        (one.shared, one.sharing, one.owner_count) = (false, 0, 0);
+    }
+    person
 }
 
 /// Somebody's word that it is this customer.

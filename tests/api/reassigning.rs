@@ -1,9 +1,9 @@
 //! ReassignInteraction: a contact that was settled on the wrong customer.
 
+use threadline::clock::MINUTE;
 use threadline::grpc::proto::{
     EndInteractionRequest, IntentStatus, StartInteractionRequest, UpdateInteractionRequest,
 };
-use threadline::clock::MINUTE;
 use tonic::Code;
 
 use super::merging::{bare, join, mail, two};

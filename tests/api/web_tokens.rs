@@ -20,6 +20,7 @@ each_engine!(
     a_token_decides_alone,
     a_subject_of_two_customers_is_asked,
     a_word_stands_until_a_later_token,
+    an_end_alone_goes_to_whom_its_token_names,
     a_key_may_count_for_less,
     hostile_tokens_are_refused_everywhere,
     a_token_is_one_tenants_own,
@@ -187,6 +188,30 @@ async fn a_word_stands_until_a_later_token(engine: Engine) {
         UpdateInteractionRequest { identity_hints: Some(hints("user-17")), ..update("3", "v") };
     let answer = client.update(signs_in).await.expect("an update");
     assert_proven(&answer, &own.customer_ref);
+    world.close().await;
+}
+
+async fn an_end_alone_goes_to_whom_its_token_names(engine: Engine) {
+    let key = Issuer::new("EdDSA", "k");
+    let world = Setup::on(engine).settings(&trusting("acme", &[&key])).open().await;
+    let client = world.client(&World::new_key(&["telephony", "admin"])).await;
+    let hints = token_hint(&key.token(&claims("user-17", Clock::System.now())));
+    let own = client.start(start_with("1", "web_chat", hints.clone())).await.expect("a start");
+    client.end(end("1")).await.expect("an end");
+    let other = client.start(call("2", "+14155550101")).await.expect("a start").customer_ref;
+    client.end(end("2")).await.expect("an end");
+    for (id, echoed) in [("3", ""), ("4", other.as_str()), ("5", own.customer_ref.as_str())] {
+        let alone = EndInteractionRequest {
+            channel: "web_chat".into(),
+            customer_ref: echoed.into(),
+            identity_hints: Some(hints.clone()),
+            ..end(id)
+        };
+        let ended = client.end(alone).await.expect("an end");
+        assert_eq!(ended.customer_ref, own.customer_ref, "{id}");
+    }
+    assert_eq!(client.history(&other).await, ["2"]);
+    assert!(client.person(&other).await.identifiers.iter().all(|it| it.kind != "web_token"));
     world.close().await;
 }
 

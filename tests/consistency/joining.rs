@@ -57,12 +57,7 @@ impl Known {
     }
 
     /// Everybody is where they were; what was written meanwhile is where it was written.
-    pub(super) fn unmerge(
-        &self,
-        number: u16,
-        which: Which,
-        output: Option<&Output>,
-    ) -> Vec<Self> {
+    pub(super) fn unmerge(&self, number: u16, which: Which, output: Option<&Output>) -> Vec<Self> {
         if self.unmerges.contains_key(&number) {
             return self.clone().parted(number, output);
         }
@@ -140,7 +135,8 @@ impl Known {
         if targets.is_empty() {
             return after.moved(id, output);
         }
-        let known = targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
+        let known =
+            targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
         known.flat_map(|it| it.moved(id, output)).collect()
     }
 
@@ -190,9 +186,7 @@ impl Known {
         let (person, made) = (interaction.person, interaction.made);
         match output {
             None | Some(Output::Accepted) => vec![self],
-            Some(Output::Moved { customer, new }) if *new == made => {
-                self.called(person, *customer)
-            }
+            Some(Output::Moved { customer, new }) if *new == made => self.called(person, *customer),
             Some(_) => Vec::new(),
         }
     }

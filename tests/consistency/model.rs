@@ -69,10 +69,7 @@ impl Contract {
     ) -> Vec<Known> {
         let Some(interaction) = known.interactions.get(&id) else {
             let begun = known.decided(id, shows, Some(channel), begun(input));
-            return begun
-                .into_iter()
-                .flat_map(|it| self.answers(it, id, input, output))
-                .collect();
+            return begun.into_iter().flat_map(|it| self.answers(it, id, input, output)).collect();
         };
         if known.is_gone(interaction) {
             // All it said is gone; only that it took place is known.

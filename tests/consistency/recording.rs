@@ -227,7 +227,9 @@ impl Recording {
     pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
         let call = &mut self.calls[index];
         call.input.answered = at.clock;
-        if let (Asked::Get { .. } | Asked::Look { .. }, Some(last)) = (&call.input.asked, self.again.get(&index)) {
+        if let (Asked::Get { .. } | Asked::Look { .. }, Some(last)) =
+            (&call.input.asked, self.again.get(&index))
+        {
             (call.invoked, call.input.now) = (last.step, last.clock);
         }
         let Asked::Update { id, .. } = call.input.asked else {

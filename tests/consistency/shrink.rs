@@ -137,7 +137,8 @@ pub(crate) fn without_reads(plan: &Plan, mut history: Vec<ServiceCall>) -> Vec<S
     }
     let mut index = 0;
     while index < history.len() {
-        let only_looks = matches!(history[index].input.asked, Asked::Get { .. } | Asked::Look { .. });
+        let only_looks =
+            matches!(history[index].input.asked, Asked::Get { .. } | Asked::Look { .. });
         let mut less = history.clone();
         less.remove(index);
         if only_looks && breaks(plan, &less) {

@@ -26,5 +26,8 @@ record! {
         /// Conflicts that were open still.
         #[prost(int64, tag = "7")]
         pub open_conflicts: i64,
+        /// Merges that it took back.
+        #[prost(bytes = "vec", repeated, tag = "8")]
+        pub merges: Vec<Vec<u8>>,
     }
 }

@@ -130,7 +130,7 @@ proptest! {
 
     /// Whatever one byte becomes, the token is another and is refused.
     #[test]
-    fn any_changed_byte_is_refused(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn any_changed_byte_is_refused(at in any::<prop::sample::Index>(), byte in 0u8..128) {
         use std::sync::OnceLock;
         static MADE: OnceLock<(String, TrustedKey)> = OnceLock::new();
         let (token, key) = MADE.get_or_init(|| {
@@ -142,7 +142,6 @@ proptest! {
         prop_assume!(bytes[at] != byte);
         bytes[at] = byte;
         // What is no UTF-8 does not come in: a protobuf string has to be.
-        prop_assume!(std::str::from_utf8(&bytes).is_ok());
         let changed = String::from_utf8(bytes).unwrap();
         prop_assert!(judged(&changed, std::slice::from_ref(key)).is_err());
     }

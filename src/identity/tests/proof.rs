@@ -87,7 +87,7 @@ fn a_browser_is_no_evidence_beside_a_token() {
     let beside = evidence(&shown, Proof::of(&shown));
     assert_eq!(best(&ask(&beside)), None);
     let alone = [visitor(1, vec![owner(2, 9, 0.1)])];
-    assert_eq!(evidence(&alone, Proof::of(&alone)), alone);
+    assert_eq!(*evidence(&alone, Proof::of(&alone)), alone);
 }
 
 #[test]

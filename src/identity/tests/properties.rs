@@ -103,43 +103,69 @@ proptest! {
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         r"\+?[0-9 ()\-]{3,18}",
-        r"(tel|sip):\+?[0-9]{5,14}(;ext=[0-9]{2})?",
-        r"\+(1|39|44|49|52|54|55|61|7|81|86|91|225|229|370)[0-9]{6,11}",
-        r"[A-Za-z0-9.+]{1,10}@[A-Za-zäßİΣ0-9]{1,8}\.(com|de|ÇA)",
+        r"(tel|sip|whatsapp):\+?[0-9]{5,14}(;ext=[0-9]{2}|@gw\.example\.net|;phone-context=\+1)?",
+        r"(00|011|0011|001|044|01)?[0-9]{7,14}",
+        r"\+(1|39|44|49|52|521|54|549|55|5531|61|7|81|86|91|225|229|370|800|870|979)[0-9]{6,11}",
+        r"[A-Za-z0-9.+]{1,10}@[A-Za-zäßİΣ0-9]{1,8}\.(com|de|ÇA|invalid)",
         r"[a-zA-ZßİΣ]{1,6}@[a-z]{1,8}\.com",
+        r"(US|br|gb)\.(ENT\.)?[A-Za-z0-9]{1,20}",
+        r"[0-9]{5,15}(:[0-9]{1,2})?@(lid|c\.us|s\.whatsapp\.net)",
         r"[A-Za-z0-9\-]{1,20}",
         "\\PC{0,12}",
+        any::<String>(),
     ]
 }
 
+const REGIONS: [&str; 15] =
+    ["US", "GB", "DE", "IT", "BR", "MX", "AR", "JP", "RU", "HK", "KR", "AU", "IN", "AD", "NU"];
+
+fn by_voice(channel: &str) -> Circumstances<'_> {
+    Circumstances {
+        channel,
+        direction: Direction::Inbound,
+        line_type: Default::default(),
+        attestation: Default::default(),
+        max_assurance: None,
+        continuation: false,
+    }
+}
+
+/// Every kind of hint, each with one of these texts.
+fn every_hint(texts: &[String; 8]) -> RawHints {
+    let [caller_number, email, whatsapp_id, telegram, discord, crm_id, account, other] =
+        texts.clone();
+    let listed = |kind: &str, value: &str| RawIdentifier {
+        kind: kind.into(),
+        namespace: "Page 7".into(),
+        value: value.into(),
+        assurance: None,
+        derived: None,
+    };
+    let kinds = ["phone", "email", "external", "whatsapp", "telegram", "discord", "messenger"];
+    RawHints {
+        identifiers: kinds.iter().map(|kind| listed(kind, &other)).collect(),
+        caller_number,
+        email,
+        whatsapp_id,
+        telegram_user_id: telegram,
+        discord_user_id: discord,
+        external_ids: [("CRM_id ".to_owned(), crm_id), ("account_no".to_owned(), account)].into(),
+        ..RawHints::default()
+    }
+}
+
+fn any_texts() -> impl Strategy<Value = [String; 8]> {
+    prop::array::uniform8(any_text())
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
+
     #[test]
-    fn normalising_again_changes_nothing(
-        caller_number in any_text(),
-        email in any_text(),
-        whatsapp_id in any_text(),
-        telegram_user_id in any_text(),
-        crm_id in any_text(),
-        region in select(vec!["US", "GB", "DE", "IT", "BR", "MX", "AR", "JP", "RU"]),
-    ) {
+    fn normalising_again_changes_nothing(texts in any_texts(), region in select(&REGIONS[..])) {
         let policy = Policy { default_region: region.into(), ..Policy::default() };
-        let at = Circumstances {
-            channel: "voice",
-            direction: Direction::Inbound,
-            line_type: Default::default(),
-            attestation: Default::default(),
-            max_assurance: None,
-            continuation: false,
-        };
-        let raw = RawHints {
-            caller_number,
-            email,
-            whatsapp_id,
-            telegram_user_id,
-            external_ids: [("CRM_id ".to_owned(), crm_id)].into(),
-            ..RawHints::default()
-        };
-        for hint in normalise(&raw, &at, &policy).hints {
+        let at = by_voice("voice");
+        for hint in normalise(&every_hint(&texts), &at, &policy).hints {
             let identifier = hint.identifier;
             let again = RawHints {
                 identifiers: vec![RawIdentifier {
@@ -152,9 +178,35 @@ proptest! {
                 ..RawHints::default()
             };
             let again = normalise(&again, &at, &policy);
-            prop_assert!(again.violations.is_empty() && again.notices.is_empty());
+            prop_assert!(again.violations.is_empty() && again.notices.is_empty(), "{:?}", again);
             prop_assert_eq!(&again.hints[0].identifier.value, &identifier.value);
             prop_assert_eq!(again.hints[0].identifier == identifier, true);
         }
+    }
+
+    /// The tenant's region reads what people write, and has no say in what is stored.
+    #[test]
+    fn a_stored_number_is_the_same_in_every_region(
+        text in any_text(),
+        regions in (select(&REGIONS[..]), select(&REGIONS[..])),
+    ) {
+        let read = |text: &str, region: &str| {
+            let policy = Policy { default_region: region.into(), ..Policy::default() };
+            let raw = RawHints { caller_number: text.into(), ..RawHints::default() };
+            normalise(&raw, &by_voice("voice"), &policy).hints.pop().map(|it| it.identifier.value)
+        };
+        if let Some(stored) = read(&text, regions.0) {
+            prop_assert_eq!(read(&stored, regions.1), Some(stored));
+        }
+    }
+
+    #[test]
+    fn no_value_is_repeated_in_what_is_said_of_it(
+        texts in prop::array::uniform8((any_text(), any_text())),
+        channel in select(vec!["voice", "email", "whatsapp", "telegram", "web_chat"]),
+    ) {
+        let texts = texts.map(|(before, after)| format!("{before}canary{after}"));
+        let found = normalise(&every_hint(&texts), &by_voice(channel), &Policy::default());
+        prop_assert!(!format!("{found:?}").contains("canary"), "{:?}", found);
     }
 }
