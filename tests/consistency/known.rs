@@ -225,7 +225,8 @@ impl Known {
         let mut all = vec![self];
         for index in (0..supports.len()).filter(|index| supports[*index]) {
             let one = |mut known: Self| {
-                let on_file = |it: &Interaction| it.person == from && it.filed && it.supports[index];
+                let on_file =
+                    |it: &Interaction| it.person == from && it.filed && it.supports[index];
                 let others = known.interactions.iter().filter(|(_, it)| on_file(it));
                 let reasons: Vec<_> =
                     others.map(|(other, _)| known.reason(*other, from, index)).collect();

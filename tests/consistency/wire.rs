@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use threadline::grpc::proto::{
     CustomerSet, EndInteractionRequest, EndInteractionResponse, GetCustomerRequest,
-    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, Identifier, IdentityHints, Intent,
-    IntentStatus, LinkIdentifierRequest, LinkIdentifierResponse, MergeCustomersRequest, MergeCustomersResponse, MergeState, OpenIntent,
-    ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
-    StartInteractionRequest, StartInteractionResponse, UnmergeCustomersRequest,
-    UnlinkIdentifierRequest, UnlinkIdentifierResponse, UnmergeCustomersResponse, UpdateInteractionRequest, Variable, VariableInput,
+    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, Identifier, IdentityHints,
+    Intent, IntentStatus, LinkIdentifierRequest, LinkIdentifierResponse, MergeCustomersRequest,
+    MergeCustomersResponse, MergeState, OpenIntent, ReassignInteractionRequest,
+    ReassignInteractionResponse, Recommendation, StartInteractionRequest, StartInteractionResponse,
+    UnlinkIdentifierRequest, UnlinkIdentifierResponse, UnmergeCustomersRequest,
+    UnmergeCustomersResponse, UpdateInteractionRequest, Variable, VariableInput,
 };
 use tonic::{Code, Status as Refusal};
 
@@ -138,7 +139,8 @@ impl Names {
                 let (request_id, customer_ref) = (name(number), self.customer_ref(*whom));
                 let source = String::new();
                 if *holds {
-                    let link = LinkIdentifierRequest { request_id, source, customer_ref, identifier };
+                    let link =
+                        LinkIdentifierRequest { request_id, source, customer_ref, identifier };
                     Request::Link(link)
                 } else {
                     let unlink =
