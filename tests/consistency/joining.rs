@@ -4,6 +4,7 @@
 use super::calls::{Asked, Input, Output, Which, Whom};
 use super::known::{Known, Merge};
 use super::model::{is, one_if};
+use super::person::Person;
 
 impl Known {
     /// An edge between two; whoever they are, they stay.
@@ -116,15 +117,15 @@ impl Known {
         }
         let mut after = self.clone();
         let interaction = after.interaction(id);
-        let (from, made) = (interaction.person, interaction.made);
+        let from = interaction.person;
         interaction.reassigned.insert(number);
         interaction.confirmed = to.is_some();
-        let targets = match to {
+        let mut targets = match to {
             // Somebody new it already is.
-            None if made => vec![],
+            None if after.is_all_they_have(id) => return after.moved(id, output),
             None => {
                 after.interaction(id).made = true;
-                after.people.push(Default::default());
+                after.people.push(Person::default());
                 vec![after.people.len() - 1]
             }
             Some(whom) => match self.meant(whom) {
@@ -132,8 +133,12 @@ impl Known {
                 None => return one_if(is(output, &Output::NotFound), self.clone()),
             },
         };
-        if targets.is_empty() {
-            return after.moved(id, output);
+        let called_as = |it: &usize| after.interactions[&id].called_as.contains(it);
+        if to.is_some_and(|to| self.meant(to).is_some_and(|it| called_as(&it))) {
+            // A name under which its customer was shown may still mean them.
+            targets.push(from);
+            targets.sort_unstable();
+            targets.dedup();
         }
         let known =
             targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
@@ -155,7 +160,8 @@ impl Known {
     }
 
     /// Gives an interaction, and all that it said, to a customer.
-    fn given(self, id: u16, from: usize, to: usize, input: &Input) -> Vec<Self> {
+    fn given(mut self, id: u16, from: usize, to: usize, input: &Input) -> Vec<Self> {
+        self.written(id);
         if from == to {
             return self.settle(id, to);
         }
@@ -170,6 +176,7 @@ impl Known {
                 for (intent, fact) in &words.facts {
                     known.people[to].facts.insert((*intent, id), *fact);
                 }
+                known.written(id);
                 let mut put = vec![known];
                 for (name, set) in &words.values {
                     let one = |known: Self| known.set_value(to, *name, *set, now);

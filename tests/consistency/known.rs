@@ -28,6 +28,9 @@ pub(super) struct Interaction {
     pub(super) begun: (i64, bool),
     /// It made its customer: there is nothing earlier to show.
     pub(super) made: bool,
+    /// Who was one person with its customer when something of it was written: by their refs the
+    /// customer may have been called.
+    pub(super) called_as: BTreeSet<usize>,
     /// Somebody said that it is the customer whose it is.
     pub(super) confirmed: bool,
     /// The channel of its start; none while only its end is known.
@@ -102,6 +105,22 @@ impl Known {
 
     pub(super) fn members(&self, person: usize) -> Vec<&Person> {
         self.set(person).into_iter().map(|it| &self.people[it]).collect()
+    }
+
+    /// Something of an interaction is written: what its customer is called now, it remembers.
+    pub(super) fn written(&mut self, id: u16) {
+        let person = self.interaction(id).person;
+        let others = self.set(person).into_iter().filter(|it| *it != person).collect::<Vec<_>>();
+        self.interaction(id).called_as.extend(others);
+    }
+
+    /// Whether a customer was made for this interaction, and nothing else has become theirs since.
+    pub(super) fn is_all_they_have(&self, id: u16) -> bool {
+        let own = &self.interactions[&id];
+        let counts =
+            |it: &Interaction| it.person == own.person && it.settled && it.ending.is_some();
+        let others = self.interactions.iter().filter(|(other, _)| **other != id);
+        own.made && self.set(own.person).len() == 1 && !others.clone().any(|(_, it)| counts(it))
     }
 
     /// Whom a ref names now.

@@ -85,6 +85,7 @@ impl Contract {
             }
             Some(_) => {}
             None => {
+                after.written(id);
                 let interaction = after.interaction(id);
                 interaction.channel = Some(channel);
                 let (start, given) = begun(input);
@@ -185,6 +186,7 @@ impl Known {
                     filed: false,
                     begun,
                     made,
+                    called_as: BTreeSet::new(),
                     confirmed: false,
                     channel,
                     updates: BTreeMap::new(),
@@ -193,6 +195,7 @@ impl Known {
                     ending: None,
                 },
             );
+            known.written(id);
             if settled { known.settle(id, person) } else { vec![known] }
         };
         let candidates: BTreeSet<usize> = owning.iter().flatten().copied().collect();
@@ -241,6 +244,7 @@ impl Known {
         if output.is_some_and(|output| *output != Output::Accepted) {
             return Vec::new();
         }
+        after.written(id);
         let own = after.interaction(id);
         own.updates.insert(update, said.content);
         own.intents.extend(said.intents.iter().copied());
@@ -289,6 +293,7 @@ impl Known {
     /// The end is written.
     fn ended(mut self, input: &Input, id: u16, output: Option<&Output>) -> Vec<Self> {
         let Asked::End { revision, said, time, .. } = &input.asked else { return Vec::new() };
+        self.written(id);
         let interaction = self.interaction(id);
         let ending = interaction.ending.get_or_insert_with(|| Ending {
             // Of an end that does not say when, the time is when it was made.
