@@ -12,6 +12,7 @@ mod api {
     mod conflicts;
     mod customers;
     mod duplicates;
+    mod explaining;
     mod idempotency;
     mod identifiers;
     mod importing;

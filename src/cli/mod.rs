@@ -4,6 +4,7 @@ pub mod bench;
 pub mod call;
 pub mod client;
 pub mod demo;
+pub mod fit;
 pub mod import;
 pub mod keys;
 pub mod replay;
@@ -43,6 +44,8 @@ enum Verb {
     Import(import::ImportArgs),
     /// Feeds an event stream through the API and measures the recognition
     Replay(replay::ReplayArgs),
+    /// Fits the weights of the recognition: from an event stream, or from what a tenant confirmed
+    Fit(fit::FitArgs),
     /// Drives the service and a bare gRPC echo in turns, and compares their speed
     Bench(bench::BenchArgs),
     /// The echo that `bench` compares with
@@ -93,6 +96,7 @@ impl Command {
             Verb::Call(arguments) => call::run(arguments).await,
             Verb::Import(arguments) => import::run(arguments).await,
             Verb::Replay(arguments) => replay::run(arguments).await,
+            Verb::Fit(arguments) => fit::run(arguments).await,
             Verb::Bench(arguments) => bench::run(arguments).await,
             Verb::BenchEcho => bench::echo::run().await,
             Verb::Sweep(arguments) => sweep::run(arguments).await,
@@ -106,7 +110,8 @@ impl Command {
             // A root key that was made must be told, also by the first `keys create`.
             Verb::Keys(_) => "warn",
             // These speak to a person on standard output.
-            Verb::Demo(_)
+            Verb::Fit(_)
+            | Verb::Demo(_)
             | Verb::Call(_)
             | Verb::Import(_)
             | Verb::Replay(_)

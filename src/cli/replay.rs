@@ -4,16 +4,17 @@
 //! The world's truth never travels as a hint. It decides only what a client
 //! that knows would say at the end (`--feedback`), and it scores the answers.
 
-mod answers;
+pub(super) mod answers;
+pub(super) mod chosen;
 mod decisions;
 mod drive;
-mod events;
-mod metrics;
-mod oracle;
+pub(super) mod events;
+pub(super) mod metrics;
+pub(super) mod oracle;
 mod progress;
-mod report;
-mod requests;
-mod scorer;
+pub(super) mod report;
+pub(super) mod requests;
+pub(super) mod scorer;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use super::client::{self, Interactions, ServerArgs};
+use crate::crypto::web_token::SigningKey;
 
 /// Feeds an event stream through the API and scores the answers.
 #[derive(clap::Args)]
@@ -45,6 +47,11 @@ pub struct ReplayArgs {
     /// Calls in flight, from 1 to 256. Above 1 only each customer's own order is kept.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+    /// Signs a web token for each signed-in subject (issuer threadline-replay, audience threadline)
+    /// with this private key, PEM of P-256 or Ed25519, which the tenant trusts; without it the
+    /// subject is sent as user_id.
+    #[arg(long, value_name = "FILE.pem")]
+    pub web_token_key: Option<PathBuf>,
     /// Which server, and as whom (the key needs the backfill role).
     #[command(flatten)]
     pub server: ServerArgs,
@@ -74,10 +81,12 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<(ExitCode, Vec<u8>)> {
         bail!("{} holds no start", args.events.display());
     }
     let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
+    let web_token_key = args.web_token_key.as_deref().map(signing_key).transpose()?;
     let plan = drive::Plan {
         feedback: args.feedback,
         seed: args.seed,
         concurrency: usize::from(args.concurrency),
+        web_token_key,
     };
     let begun = Instant::now();
     let ledger = drive::replay(&Interactions::new(connection), &world, &plan).await;
@@ -90,6 +99,12 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<(ExitCode, Vec<u8>)> {
     let mut figures = Vec::new();
     report::print(&mut figures, &world, &ledger, &plan, lasted)?;
     Ok((if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }, figures))
+}
+
+fn signing_key(path: &std::path::Path) -> anyhow::Result<SigningKey> {
+    let name = || path.display().to_string();
+    let pem = std::fs::read_to_string(path).with_context(name)?;
+    SigningKey::from_pem(&pem).with_context(name)
 }
 
 #[cfg(test)]

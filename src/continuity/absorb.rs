@@ -10,7 +10,8 @@ use super::filing;
 use super::naming::{member_meant, name_as, resolve, whom};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
 use super::record::{CandidateRecord, State};
-use super::settling::{self, customer_of, move_to, new_customer, refresh, settle, withdraw};
+use super::retiring;
+use super::settling::{customer_of, move_to, new_customer, refresh, settle, withdraw};
 use super::signing_in;
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
@@ -178,7 +179,7 @@ async fn weigh(
     let named = named.filter(|named| Some(*named) != own);
     let looked = look(desk, hints_of(state), named, own).await?;
     desk.effects.heads.extend(&looked.unseen);
-    let decision = judge(desk, &looked, named, Time(state.start_time));
+    let decision = judge(desk, &looked, named, state);
     Ok((looked, decision))
 }
 
@@ -320,7 +321,7 @@ async fn follow(
             state.made_customer = state.made_customer && stays;
         }
         // Somebody new, and somebody new it already is.
-        None if is_all_they_have(desk, state).await? => {}
+        None if retiring::is_all_they_have(desk, state).await? => {}
         None => {
             let new = new_customer(desk, Time(state.start_time));
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
@@ -331,17 +332,6 @@ async fn follow(
         (Some(before), Some(after)) => tell_apart(desk, looked, after, before).await,
         _ => Ok(()),
     }
-}
-
-/// Whether the customer was made for this interaction and nothing else has become theirs since.
-async fn is_all_they_have(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
-    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
-    let Some(made) = made else { return Ok(false) };
-    if desk.working.get(&made).is_some_and(|working| working.is_new()) {
-        return Ok(true);
-    }
-    let Some(person) = desk.person(made, false).await? else { return Ok(false) };
-    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
 }
 
 /// Makes the interaction that customer's, wherever it was before.
@@ -381,7 +371,7 @@ async fn retire_left(
     customer: CustomerId,
 ) -> Result<(), Error> {
     if let Some(left) = customer_of(&std::mem::take(&mut state.left)) {
-        settling::retire_if_empty(desk, left, customer, interaction).await?;
+        retiring::retire_if_empty(desk, left, customer, interaction).await?;
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ impl EndOperation {
             return Ok(());
         }
         let customer = looked.member(customer);
-        let decision = judge(desk, &looked, Some(customer), now);
+        let decision = judge(desk, &looked, Some(customer), state);
         let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
         record.recommendation = Recommendation::Reuse.code();
         record.assurance = Assurance::Carried.code();

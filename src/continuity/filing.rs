@@ -55,6 +55,7 @@ pub(super) async fn file(
         supports: state.supports.clone(),
         verification: state.verification,
         audience: state.audience,
+        vouched: is_vouched(state),
         conflicts,
     };
     let slot = Slot::Contact { customer, ended, interaction };
@@ -102,6 +103,12 @@ fn counts(state: &State) -> bool {
     state.settled && state.ending.as_ref().is_some_and(|ending| ending.reached)
 }
 
+/// Whether somebody said who it is, or a VERIFIED token did: more than the service's own belief.
+pub(super) fn is_vouched(state: &State) -> bool {
+    let decided = state.decision.as_ref().map_or(0, |decision| decision.assurance);
+    state.vouched >= Assurance::Carried.code() || decided >= Assurance::Verified.code()
+}
+
 /// Feeds the counters, once an interaction has ended and is settled, and only once.
 pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
     if state.counted || !counts(state) {
@@ -109,7 +116,7 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
     }
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
-    let supports = state.supports.clone();
+    let (supports, vouched) = (state.supports.clone(), is_vouched(state));
     let began = Time(state.start_time);
     let working = desk.take_in_hand(customer).await?;
     working.count_contact(at);
@@ -118,6 +125,9 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
         let token = token_of(&support.token).filter(|token| working.untied(*token) < began);
         if let (Some(token), Some(kind)) = (token, kind) {
             working.count_use(token, at, kind);
+            if vouched {
+                working.confirm_use(token, at);
+            }
         }
     }
     state.counted = true;

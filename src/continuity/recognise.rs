@@ -7,15 +7,18 @@ use std::sync::Arc;
 use super::Error;
 use super::desk::Desk;
 use super::load;
-use super::record::{CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord};
+use super::record::{
+    CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, HintRecord, State,
+};
 use super::sealing::Slot;
 use super::signing_in;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Disclosure, current_profile};
 use crate::identity::{
-    Assurance, Decision, Hint, HintKind, Identifier, MAX_OWNERS, Owner, Person, Proof, Question,
-    Recommendation, Shown, Weights, decide, effective_owners, evidence, gathered, masked_label,
+    Assurance, Attestation, Decision, Fitted, Hint, HintKind, Identifier, MAX_OWNERS, Owner,
+    Person, Proof, Question, Recommendation, Shown, decide, effective_owners, evidence, gathered,
+    masked_label,
 };
 use crate::ids::{CustomerId, Token};
 
@@ -147,6 +150,7 @@ pub(super) fn owner(person: &Remembered, token: Token) -> Option<Owner> {
         uses: link.uses,
         weight: link.weight,
         newest: link.newest,
+        confirmed: (link.confirmed.0 != 0).then_some(link.confirmed),
     })
 }
 
@@ -155,8 +159,10 @@ pub(super) fn judge(
     desk: &Desk<'_, '_>,
     looked: &Looked,
     named: Option<CustomerId>,
-    now: Time,
+    state: &State,
 ) -> Decision {
+    let now = Time(state.start_time);
+    let attestation = Attestation::from_code(state.attestation).unwrap_or_default();
     let mut people: HashMap<CustomerId, Person> = HashMap::with_capacity(looked.people.len());
     for person in looked.people.values() {
         let last_contact = (person.row.contacts > 0).then_some(person.row.last_contact);
@@ -171,8 +177,8 @@ pub(super) fn judge(
     }
     let named_set = named.map(|named| looked.set_name(named));
     let shown = evidence(&looked.shown, looked.proof);
-    let question = Question { now, shown: &shown, people: &people, named: named_set };
-    let mut decision = decide(&question, &desk.tenant.policy.identity, &Weights::DEFAULT);
+    let question = Question { now, shown: &shown, people: &people, named: named_set, attestation };
+    let mut decision = decide(&question, &desk.tenant.policy.identity, &desk.tenant.policy.weights);
     if let Proof::Decides(customer) = looked.proof {
         // Listed, though it was no evidence: another customer used this browser.
         let elsewhere = |index: &usize| looked.visitor_of_another(*index, customer);
@@ -227,15 +233,20 @@ pub(super) async fn record(
         let kind = HintKind::CustomerRef.name().to_owned();
         conflicts.push(ConflictRecord { kind, namespace: String::new(), owner_count: 1 });
     }
+    let weights = &desk.tenant.policy.weights;
     Ok(DecisionRecord {
         recommendation: decision.recommendation.code(),
         assurance: decision.assurance.map_or(0, Assurance::code),
         candidates,
         conflicts,
         sources: sources(looked, decision, now),
-        model_version: Weights::DEFAULT.version.to_owned(),
+        model_version: weights.version.to_string(),
         policy_version: desk.tenant.policy_version.clone(),
         inherited: false,
+        fitted_on: match weights.fitted {
+            Fitted::OnSimulation => 0,
+            Fitted::OnTenant(decisions) => i64::from(decisions),
+        },
     })
 }
 

@@ -150,6 +150,9 @@ record! {
         /// Whether it was inherited from the interaction it continues.
         #[prost(bool, tag = "8")]
         pub inherited: bool,
+        /// How many of the tenant's decisions the weights were fitted on; 0 for the default's.
+        #[prost(int64, tag = "9")]
+        pub fitted_on: i64,
     }
 
     /// What an interaction said of one matter.
@@ -263,6 +266,9 @@ record! {
         /// What it showed that points to somebody else.
         #[prost(message, repeated, tag = "6")]
         pub conflicts: Vec<ConflictRecord>,
+        /// Whether somebody, or a VERIFIED token, said whose it is.
+        #[prost(bool, tag = "7")]
+        pub vouched: bool,
     }
 
     /// An interaction as it stands: what the newest journal row holds.

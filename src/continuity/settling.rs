@@ -10,16 +10,15 @@ use super::carrying::{self, Carried};
 use super::desk::Desk;
 use super::duplicates;
 use super::filing;
-use super::joining;
 use super::limits;
 use super::load;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
+use super::retiring;
 use super::signing_in;
 use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::Disclosure;
 use crate::identity::{Assurance, Basis, HintKind, links, used};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
@@ -108,10 +107,13 @@ pub(super) async fn settle(
         }
         let kind = HintKind::from_code(support.kind);
         let news = add_support(&mut state.supports, support);
-        let ended = state.ending.as_ref().filter(|_| state.counted && news);
-        if let (Some(ending), Some(kind)) = (ended, kind) {
+        let ended = state.ending.as_ref().filter(|_| state.counted).map(|it| Time(it.end_time));
+        if let (Some(ended), Some(kind), true) = (ended, kind, news) {
             // It has fed the counters already: what it shows late is counted now.
-            desk.take_in_hand(customer).await?.count_use(token, Time(ending.end_time), kind);
+            desk.take_in_hand(customer).await?.count_use(token, ended, kind);
+        }
+        if let Some(ended) = ended.filter(|_| filing::is_vouched(state)) {
+            desk.take_in_hand(customer).await?.confirm_use(token, ended);
         }
     }
     duplicates::notice(desk, looked, customer).await?;
@@ -219,7 +221,7 @@ pub(super) async fn withdraw(
 }
 
 /// A contact on file, as far as it gives reasons for ties.
-struct OnFile {
+pub(super) struct OnFile {
     started: Time,
     ended: Time,
     counted: bool,
@@ -227,7 +229,7 @@ struct OnFile {
 }
 
 /// The contacts that stay on a customer's file without this one.
-async fn remaining(
+pub(super) async fn remaining(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
     without: Token,
@@ -272,6 +274,9 @@ fn refold(
                 (link.weight, link.newest) =
                     used(link.weight, link.newest, link.uses, *ended, kind);
                 link.uses += 1;
+                if record.vouched {
+                    link.confirmed = link.confirmed.max(*ended);
+                }
             }
         }
     }
@@ -315,7 +320,7 @@ pub(super) async fn move_to(
     }
     for old in from.into_iter().chain(customer_of(&state.left)) {
         if old != to {
-            retire_if_empty(desk, old, to, interaction).await?;
+            retiring::retire_if_empty(desk, old, to, interaction).await?;
         }
     }
     state.left.clear();
@@ -345,50 +350,6 @@ fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
         proof: looked.proof,
         anonymous: looked.anonymous.clone(),
     }
-}
-
-/// Lets an empty customer's ref resolve to another.
-pub(super) async fn retire_if_empty(
-    desk: &mut Desk<'_, '_>,
-    old: CustomerId,
-    to: CustomerId,
-    interaction: Token,
-) -> Result<(), Error> {
-    if desk.working.get(&old).is_some_and(|one| one.is_new() && one.links().is_empty()) {
-        // It was made by this very operation, and nobody has heard of it.
-        desk.working.remove(&old);
-        return Ok(());
-    }
-    let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
-    // A protected person's ref keeps its protection, and a member of a set stays one.
-    let kept = |person: &Remembered| {
-        load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
-    };
-    let joined = desk.working.get(&old).is_some_and(|working| working.row.set_name.is_some());
-    if joined || person.is_none_or(|person| kept(&person)) {
-        return Ok(());
-    }
-    if !remaining(desk, old, interaction).await?.is_empty() {
-        return Ok(());
-    }
-    let tenant = desk.tenant_id();
-    let (blocks, facts) = desk
-        .reads
-        .load(Box::new(move |connection| {
-            Box::pin(async move {
-                let blocks = history::blocks_of(connection, tenant, old, None).await?;
-                Ok((blocks, history::facts(connection, tenant, old, None).await?))
-            })
-        }))
-        .await?;
-    // A contact that goes on is not on file yet; what it said is theirs.
-    let said = blocks.iter().map(|block| block.interaction);
-    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
-    if desk.take_in_hand(old).await?.links().is_empty() && !said {
-        joining::drop_proposals(desk, old).await?;
-        desk.take_in_hand(old).await?.touch().moved_to = Some(to);
-    }
-    Ok(())
 }
 
 pub(super) fn customer_of(bytes: &[u8]) -> Option<CustomerId> {

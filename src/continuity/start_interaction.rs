@@ -305,7 +305,7 @@ pub(super) async fn decide_first(
     state.named = known.map_or_else(Vec::new, |id| id.0.to_vec());
     state.hints = hints.iter().map(recognise::hint_record).collect();
     let looked = look(desk, hints, known, None).await?;
-    let decision = judge(desk, &looked, known, now);
+    let decision = judge(desk, &looked, known, state);
     state.decision = Some(recognise::record(desk, &looked, &decision, now, false).await?);
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     match (decision.recommendation, best) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::web_tokens::TrustedIssuer;
 use crate::context;
 use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
-use crate::identity::{HintKind, Policy};
+use crate::identity::{HintKind, Policy, Weights};
 use crate::ids::{Entropy, TenantId};
 use crate::store::admin::{NewKey, TenantRow};
 
@@ -15,6 +15,8 @@ use crate::store::admin::{NewKey, TenantRow};
 pub struct TenantPolicy {
     /// Thresholds, namespaces, own numbers.
     pub identity: Policy,
+    /// The weights of the model.
+    pub weights: Arc<Weights>,
     /// IANA time zone of briefs, unless the start names one.
     pub time_zone: String,
     /// BCP 47 locale of briefs, unless the start names one.
@@ -31,6 +33,7 @@ impl Default for TenantPolicy {
     fn default() -> Self {
         Self {
             identity: Policy::default(),
+            weights: Arc::default(),
             time_zone: "UTC".into(),
             locale: "en-US".into(),
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,

@@ -161,9 +161,17 @@ impl Working {
             };
             let slot = Slot::Link { customer, token };
             let identifier = slot.seal(tenant.id, &self.key, &identifier, &service.entropy);
-            let newest = Time(0);
-            let link =
-                LinkRow { customer, token, assurance, uses: 0, weight: 0.0, newest, identifier };
+            let (newest, confirmed) = (Time(0), Time(0));
+            let link = LinkRow {
+                customer,
+                token,
+                assurance,
+                uses: 0,
+                weight: 0.0,
+                newest,
+                identifier,
+                confirmed,
+            };
             self.links.insert(token, link);
         }
         self.removed_links.remove(&token);
@@ -189,8 +197,18 @@ impl Working {
             link.uses = refolded.uses;
             link.weight = refolded.weight;
             link.newest = refolded.newest;
+            link.confirmed = refolded.confirmed;
             self.changed_links.insert(token);
             self.new_owners.insert(token);
+            self.changed = true;
+        }
+    }
+
+    /// Notes that somebody confirmed the customer when they used an identifier.
+    pub fn confirm_use(&mut self, token: Token, at: Time) {
+        if let Some(link) = self.links.get_mut(&token).filter(|link| link.confirmed < at) {
+            link.confirmed = at;
+            self.changed_links.insert(token);
             self.changed = true;
         }
     }
@@ -239,4 +257,5 @@ pub(super) struct Refolded {
     pub uses: i64,
     pub weight: f64,
     pub newest: Time,
+    pub confirmed: Time,
 }

@@ -9,6 +9,7 @@
 mod claims;
 mod key;
 mod refused;
+mod signing;
 mod strict_json;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::clock::{MINUTE, SECOND, Time};
 use claims::Claims;
 pub use key::{Algorithm, KeyRefused, MAX_KEYS, TrustedKey, read_key_set};
 pub use refused::Refused;
+pub use signing::{SigningError, SigningKey};
 
 /// The longest token, in bytes.
 pub const MAX_TOKEN: usize = 8_192;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
 
+use super::explaining::{calibration, conflicts};
 use super::proto;
 use super::status::name;
 use crate::clock::Time;
@@ -88,7 +89,7 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         return proto::Identity {
             level: proto::ConfidenceLevel::Low.into(),
             recommendation: proto::Recommendation::Ignore.into(),
-            calibration: Some(calibration(decision.model_version)),
+            calibration: Some(calibration(&decision)),
             ..Default::default()
         };
     }
@@ -103,11 +104,7 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         customer_ref: customer(&candidate.customer),
         match_probability: probability(candidate.log_odds),
         label: if asked { candidate.label.clone() } else { String::new() },
-    });
-    let conflicts = decision.conflicts.iter().map(|conflict| proto::Conflict {
-        kind: conflict.kind.clone(),
-        namespace: conflict.namespace.clone(),
-        owner_count: i32::try_from(conflict.owner_count).unwrap_or(i32::MAX),
+        evidence: Vec::new(),
     });
     proto::Identity {
         confidence: standing.confidence,
@@ -118,20 +115,12 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         sources: decision.sources.clone(),
         evidence: evidence.collect(),
         candidates: if named { candidates.collect() } else { Vec::new() },
-        conflicts: if private { conflicts.collect() } else { Vec::new() },
-        calibration: Some(calibration(decision.model_version)),
+        conflicts: if private { conflicts(&decision) } else { Vec::new() },
+        calibration: Some(calibration(&decision)),
     }
 }
 
-fn calibration(model_version: String) -> proto::Calibration {
-    proto::Calibration {
-        model_version,
-        basis: proto::CalibrationBasis::Default.into(),
-        sample_size: 0,
-    }
-}
-
-fn customer(bytes: &[u8]) -> String {
+pub(super) fn customer(bytes: &[u8]) -> String {
     bytes.try_into().map_or_else(|_| String::new(), |id| CustomerId(id).to_ref())
 }
 

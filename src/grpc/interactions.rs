@@ -9,7 +9,7 @@ use super::fields::Token;
 use super::proto::interaction_service_server::InteractionService;
 use super::proto::{self, InteractionView};
 use super::status::deadline_exceeded;
-use super::{answers, caller, deadline, requests, status};
+use super::{answers, caller, deadline, explaining, requests, status};
 use crate::continuity::list_interactions::List;
 use crate::continuity::{Answer, Caller, Error, Role, Service};
 
@@ -166,8 +166,10 @@ impl InteractionService for Interactions {
 
 fn got(answer: Answer, view: InteractionView, explains: bool) -> proto::GetInteractionResponse {
     let interaction = Some(answers::facts(&answer));
+    let decision = if explains { explaining::decision(&answer) } else { None };
     let all = answers::context(answer, explains);
     let mut message = proto::GetInteractionResponse {
+        decision,
         interaction_id: all.interaction_id,
         customer_ref: all.customer_ref,
         new_customer: all.new_customer,

@@ -4,6 +4,7 @@
 mod answers;
 mod customer_requests;
 mod customers;
+mod explaining;
 mod fields;
 mod importing;
 mod interactions;

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::features::Features;
 use super::model::{Candidate, Decision, Question, Signal};
 use super::policy::Policy;
 use super::proof::Proof;
@@ -9,6 +10,7 @@ use super::scale::{confidence, level, probability};
 use super::scoring::Scene;
 use super::vocabulary::{Assurance, Level, Recommendation};
 use super::weights::Weights;
+use crate::ids::CustomerId;
 
 /// The least log-odds of whoever a VERIFIED token names: just above where a confidence of 0.9
 /// begins (4.595).
@@ -79,6 +81,16 @@ fn lift(candidate: &mut Candidate) {
     candidate.log_odds = sum(&candidate.evidence);
     candidate.probability = probability(candidate.log_odds);
     candidate.confidence = confidence(candidate.log_odds);
+}
+
+/// The figures of every candidate, for whoever fits the weights.
+pub fn features(question: &Question<'_>) -> Vec<(CustomerId, Features)> {
+    let scene = Scene::new(question, &Weights::DEFAULT);
+    let customers = scene.customers();
+    let of = |customer: &CustomerId| {
+        (*customer, scene.features(*customer, customers.len(), &scene.matched(*customer).0))
+    };
+    customers.iter().map(of).collect()
 }
 
 fn nobody() -> Decision {

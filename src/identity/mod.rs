@@ -15,6 +15,8 @@
 mod decision;
 mod email;
 mod external;
+mod features;
+mod fitting;
 mod hints;
 mod junk;
 mod label;
@@ -36,7 +38,9 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use decision::decide;
+pub use decision::{decide, features};
+pub use features::{FEATURES, Feature, Features};
+pub use fitting::{Example, fit};
 pub use hints::{
     Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
 };
@@ -57,4 +61,4 @@ pub use vocabulary::{
     Assurance, Attestation, Direction, Hint, HintKind, Identifier, Level, LineType,
     PrimaryIdentifier, Recommendation, VISITOR, Verification,
 };
-pub use weights::Weights;
+pub use weights::{Fitted, Weights};

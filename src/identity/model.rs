@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use crate::clock::Time;
 use crate::ids::CustomerId;
 
-use super::vocabulary::{Assurance, Hint, HintKind, Level, PrimaryIdentifier, Recommendation};
+use super::vocabulary::{
+    Assurance, Attestation, Hint, HintKind, Level, PrimaryIdentifier, Recommendation,
+};
 
 /// Beyond so many owners an identifier neither identifies nor links.
 pub const MAX_OWNERS: usize = 64;
@@ -23,6 +25,9 @@ pub struct Owner {
     pub weight: f64,
     /// The time of the newest use.
     pub newest: Time,
+    /// The time of the newest use in an interaction whose customer somebody confirmed, or a
+    /// VERIFIED token named; `None` if there never was one.
+    pub confirmed: Option<Time>,
 }
 
 /// One hint as it was shown, with what the store knows of its identifier.
@@ -92,14 +97,14 @@ pub struct Question<'a> {
     pub people: &'a HashMap<CustomerId, Person>,
     /// The customer whose known `customer_ref` was shown as a hint.
     pub named: Option<CustomerId>,
+    /// What the network attests of the number that calls.
+    pub attestation: Attestation,
 }
 
 /// One contribution to a candidate's log-odds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
-    /// What contributed: `base`, `match:mobile`, `conflict:email`, `share:numbers`,
-    /// `share:others`, `owners:numbers`, `owners:others`, `uses`, `recency`, `novel`,
-    /// `two_kinds`, `candidates` or `verified_token`.
+    /// What contributed: the name of a [`Feature`](super::Feature), or `verified_token`.
     pub name: String,
     /// How much.
     pub log_odds: f64,

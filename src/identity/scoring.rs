@@ -1,17 +1,17 @@
 //! The model itself: one candidate's log-odds, and what they are made of.
 //!
-//! L is the sum of base, match, conflict, share, owners, uses, recency, novel, two kinds and
-//! candidates (shared/identity/README.md). An identifier shown twice, as caller number and as
-//! WhatsApp id, counts once in all but `match`.
+//! L is the sum of a candidate's figures, each times its weight (docs/identity.md). An identifier
+//! shown twice, as caller number and as WhatsApp id, counts once in all but `match`.
 
 use crate::clock::{DAY, Time};
 use crate::ids::CustomerId;
 
+use super::features::{Feature, Features};
 use super::model::{Candidate, Owner, Question, Shown, Signal, effective_owners};
 use super::scale::{confidence, probability};
 use super::usage::decayed;
-use super::vocabulary::{Assurance, HintKind};
-use super::weights::Weights;
+use super::vocabulary::{Assurance, Attestation, HintKind};
+use super::weights::{SHARE_FLOOR, Weights};
 
 /// After so long without use a number no longer proves what its platform once vouched for: it
 /// may have been given to somebody else.
@@ -87,19 +87,16 @@ impl<'a> Scene<'a> {
 
     /// Weighs one candidate of `candidates`.
     pub(super) fn score(&self, customer: CustomerId, candidates: usize) -> Candidate {
-        let mut evidence = Evidence(Vec::with_capacity(12));
-        evidence.add("base", self.weights.base);
         let (matched, assurance) = self.matched(customer);
-        self.kinds(customer, &mut evidence);
-        self.use_of_identifiers(customer, &mut evidence);
-        let days = self.days_since_contact(customer);
-        evidence.add("recency", self.weights.recency * days.ln_1p());
-        evidence.add("novel", self.weights.novel * self.novel as f64);
-        if self.two_kinds(&matched) {
-            evidence.add("two_kinds", self.weights.two_kinds);
+        let features = self.features(customer, candidates, &matched);
+        let mut evidence = Vec::with_capacity(16);
+        for feature in Feature::ALL {
+            let log_odds = self.weights.get(feature) * features.get(feature);
+            if log_odds != 0.0 {
+                evidence.push(Signal { name: feature.name().to_owned(), log_odds });
+            }
         }
-        evidence.add("candidates", self.weights.candidates * (candidates as f64).ln());
-        let log_odds = evidence.0.iter().map(|signal| signal.log_odds).sum();
+        let log_odds = evidence.iter().map(|signal| signal.log_odds).sum();
         Candidate {
             customer,
             log_odds,
@@ -107,12 +104,33 @@ impl<'a> Scene<'a> {
             confidence: confidence(log_odds),
             assurance,
             matched,
-            evidence: evidence.0,
+            evidence,
         }
     }
 
+    /// The figures of one candidate, whose hints are `matched`.
+    pub(super) fn features(
+        &self,
+        customer: CustomerId,
+        candidates: usize,
+        matched: &[usize],
+    ) -> Features {
+        let mut features = Features::default();
+        features.set(Feature::Base, 1.0);
+        self.kinds(customer, &mut features);
+        self.use_of_identifiers(customer, &mut features);
+        self.proofs(customer, matched, &mut features);
+        features.set(Feature::Novel, self.novel as f64);
+        features.set(Feature::Rival, f64::from(u8::from(candidates > 1)));
+        features.set(Feature::Candidates, (candidates as f64).ln());
+        if !self.confirmed(customer) {
+            self.unconfirmed(&mut features);
+        }
+        features
+    }
+
     /// The hints linked to the candidate, and the strongest assurance among them.
-    fn matched(&self, customer: CustomerId) -> (Vec<usize>, Assurance) {
+    pub(super) fn matched(&self, customer: CustomerId) -> (Vec<usize>, Assurance) {
         let mut matched = Vec::with_capacity(self.question.shown.len());
         let mut strongest = Assurance::Asserted;
         for (index, hint) in self.question.shown.iter().enumerate() {
@@ -124,70 +142,75 @@ impl<'a> Scene<'a> {
         (matched, strongest)
     }
 
-    /// One contribution for each kind that matches and each that points elsewhere. Of several
-    /// hints of a kind the one that says most counts.
-    fn kinds(&self, customer: CustomerId, evidence: &mut Evidence) {
-        let mut matches: [Option<f64>; HintKind::ALL.len()] = [None; HintKind::ALL.len()];
-        let mut conflicts = matches;
+    /// One figure for each kind that matches and each that points elsewhere. Where several CRM ids
+    /// do, one that came by itself says all that they say.
+    fn kinds(&self, customer: CustomerId, features: &mut Features) {
         for hint in self.question.shown {
-            let (kind, derived) = (hint.kind, hint.derived);
-            let at = kind as usize - 1;
+            let looked_up = self.looked_up(hint);
             match self.link(hint, customer) {
-                Some((_, Some(_))) => {
-                    let weight = self.weights.matching(kind, derived, self.with_number);
-                    matches[at] = Some(matches[at].map_or(weight, |other| other.max(weight)));
-                }
-                Some((_, None)) => {
-                    let weight = self.weights.conflicting(kind, derived, self.with_number);
-                    conflicts[at] = Some(conflicts[at].map_or(weight, |other| other.min(weight)));
-                }
+                Some((_, Some(_))) => features.set(Feature::matching(hint.kind, looked_up), 1.0),
+                Some((_, None)) => features.set(Feature::conflicting(hint.kind, looked_up), 1.0),
                 None => {}
             }
         }
-        if let Some(named) = self.question.named {
-            let kind = HintKind::CustomerRef;
-            let side = if named == customer { &mut matches } else { &mut conflicts };
-            let weights =
-                if named == customer { &self.weights.matches } else { &self.weights.conflicts };
-            side[kind as usize - 1] = Some(weights[kind as usize - 1]);
-        }
-        for (side, weights) in [("match:", matches), ("conflict:", conflicts)] {
-            for (kind, weight) in HintKind::ALL.into_iter().zip(weights) {
-                if let Some(weight) = weight.filter(|weight| *weight != 0.0) {
-                    evidence.add_named([side, kind.name()].concat(), weight);
-                }
+        for (by_itself, looked_up) in [
+            (Feature::MatchCrm, Feature::MatchCrmLookedUp),
+            (Feature::ConflictCrm, Feature::ConflictCrmLookedUp),
+        ] {
+            if features.get(by_itself) > 0.0 {
+                features.set(looked_up, 0.0);
             }
+        }
+        if let Some(named) = self.question.named {
+            let figure = match named == customer {
+                true => Feature::MatchCustomerRef,
+                false => Feature::ConflictCustomerRef,
+            };
+            features.set(figure, 1.0);
         }
     }
 
-    /// How widely the matching identifiers are shared, and how much the candidate uses them.
-    fn use_of_identifiers(&self, customer: CustomerId, evidence: &mut Evidence) {
-        let (mut shares, mut owners) = ([0.0; 2], [0.0; 2]);
-        let mut most_uses = 0;
+    /// Whether a hint was, or may have been, looked up from another one.
+    fn looked_up(&self, hint: &Shown) -> bool {
+        let silent = hint.derived.is_none() && hint.kind == HintKind::Crm && self.with_number;
+        hint.derived == Some(true) || silent
+    }
+
+    /// How widely the matching identifiers are shared, how much the candidate uses them, and since
+    /// when they do not.
+    fn use_of_identifiers(&self, customer: CustomerId, features: &mut Features) {
+        let (mut most_uses, mut newest_number) = (0, None);
+        let mut only_numbers = true;
         for seen in &self.identifiers {
             let Some(own) = seen.owners.iter().find(|owner| owner.customer == customer) else {
                 continue;
             };
-            let among = usize::from(!seen.kind.is_number());
             let count = seen.owners.len() as f64;
-            let share = if seen.never_used {
+            let share = match seen.never_used || seen.used <= 0.0 {
                 // Nobody's use has been counted yet, as when a customer calls back before their
                 // first contact has ended: that speaks against none of them.
-                1.0 / count
-            } else {
-                weight_of(own, self.question.now, seen.kind)
-                    / (seen.used + self.weights.share_prior)
+                true => 1.0 / count,
+                false => weight_of(own, self.question.now, seen.kind) / seen.used,
             };
-            shares[among] += share.max(self.weights.share_floor).ln();
-            owners[among] += count.ln();
+            let (shares, owners) = match seen.kind.is_number() {
+                true => (Feature::ShareNumbers, Feature::OwnersNumbers),
+                false => (Feature::ShareOthers, Feature::OwnersOthers),
+            };
+            features.add(shares, share.max(SHARE_FLOOR).ln());
+            features.add(owners, count.ln());
             most_uses = most_uses.max(own.uses);
+            only_numbers &= seen.kind.is_number();
+            if seen.kind.is_number() && own.uses > 0 {
+                newest_number = newest_number.max(Some(own.newest));
+            }
         }
-        let weights = self.weights;
-        evidence.add("share:numbers", weights.share_numbers * shares[0]);
-        evidence.add("share:others", weights.share_others * shares[1]);
-        evidence.add("owners:numbers", weights.owners_numbers * owners[0]);
-        evidence.add("owners:others", weights.owners_others * owners[1]);
-        evidence.add("uses", weights.uses * (most_uses as f64).ln_1p());
+        features.set(Feature::Uses, (most_uses as f64).ln_1p());
+        let days = self.days_since_contact(customer);
+        features.set(Feature::Recency, days.ln_1p());
+        if let Some(newest) = newest_number.filter(|_| only_numbers) {
+            let idle = self.question.now.days_since(newest).ln_1p() - days.ln_1p();
+            features.set(Feature::NumberIdle, idle.max(0.0));
+        }
     }
 
     fn days_since_contact(&self, customer: CustomerId) -> f64 {
@@ -196,18 +219,64 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// What stands behind the matching hints: a second witness, a platform, the network.
+    fn proofs(&self, customer: CustomerId, matched: &[usize], features: &mut Features) {
+        if self.two_kinds(matched, |hint| !self.looked_up(hint)) {
+            features.set(Feature::TwoKinds, 1.0);
+        } else if self.two_kinds(matched, |hint| hint.derived != Some(true)) {
+            features.set(Feature::TwoKindsLookedUp, 1.0);
+        }
+        let numbers = matched.iter().map(|index| &self.question.shown[*index]);
+        for hint in numbers.filter(|hint| hint.kind.is_number()) {
+            let link = self.link(hint, customer).and_then(|(_, link)| link);
+            if link.is_some_and(|link| link.assurance >= Assurance::Authenticated) {
+                features.set(Feature::ProvedNumber, 1.0);
+            }
+            let attested = match self.question.attestation {
+                Attestation::A => Feature::AttestationFull,
+                Attestation::C => Feature::AttestationGateway,
+                Attestation::Failed => Feature::AttestationFailed,
+                Attestation::Unknown | Attestation::B => continue,
+            };
+            features.set(attested, 1.0);
+        }
+    }
+
     /// Whether two of the matching hints are independent witnesses: of two kinds and of two
     /// identifiers. What was looked up from another hint repeats that hint.
-    fn two_kinds(&self, matched: &[usize]) -> bool {
+    fn two_kinds(&self, matched: &[usize], counts: impl Fn(&Shown) -> bool) -> bool {
         let witnesses = || {
             let hints = matched.iter().map(|index| &self.question.shown[*index]);
-            hints.filter(|hint| hint.derived != Some(true))
+            hints.filter(|hint| counts(hint))
         };
         witnesses().any(|one| {
             witnesses().any(|other| {
                 one.kind != other.kind && one.identifier_index != other.identifier_index
             })
         })
+    }
+
+    /// Whether somebody ever confirmed the candidate with one of the matching identifiers.
+    fn confirmed(&self, customer: CustomerId) -> bool {
+        let mut owners = self.identifiers.iter().flat_map(|seen| &seen.owners);
+        owners.any(|owner| owner.customer == customer && owner.confirmed.is_some())
+    }
+
+    /// What nobody ever confirmed is worth another sum: many uses of it may all be the same error.
+    fn unconfirmed(&self, features: &mut Features) {
+        let line = [Feature::MatchLandline, Feature::MatchVoip];
+        let line = line.into_iter().any(|feature| features.get(feature) > 0.0);
+        let conflict = HintKind::ALL.into_iter().any(|kind| {
+            [false, true]
+                .into_iter()
+                .any(|looked_up| features.get(Feature::conflicting(kind, looked_up)) > 0.0)
+        });
+        features.set(Feature::Unconfirmed, 1.0);
+        features.set(Feature::UnconfirmedUses, features.get(Feature::Uses));
+        features.set(Feature::UnconfirmedRival, features.get(Feature::Rival));
+        features.set(Feature::UnconfirmedConflict, f64::from(u8::from(conflict)));
+        features.set(Feature::UnconfirmedLookedUp, features.get(Feature::TwoKindsLookedUp));
+        features.set(Feature::UnconfirmedLine, f64::from(u8::from(line)));
     }
 }
 
@@ -223,18 +292,4 @@ fn proven(hint: &Shown, link: &Owner, now: Time) -> Assurance {
 /// An owner's use of an identifier as it counts at `now`.
 fn weight_of(owner: &Owner, now: Time, kind: HintKind) -> f64 {
     if owner.uses > 0 { decayed(owner.weight, owner.newest, now, kind) } else { 0.0 }
-}
-
-struct Evidence(Vec<Signal>);
-
-impl Evidence {
-    fn add(&mut self, name: &str, log_odds: f64) {
-        if log_odds != 0.0 {
-            self.add_named(name.to_owned(), log_odds);
-        }
-    }
-
-    fn add_named(&mut self, name: String, log_odds: f64) {
-        self.0.push(Signal { name, log_odds });
-    }
 }

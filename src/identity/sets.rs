@@ -71,6 +71,7 @@ pub fn gathered(
 /// Adds another member's use of the same identifier.
 fn add(sum: &mut Owner, other: &Owner, kind: HintKind) {
     sum.assurance = sum.assurance.max(other.assurance);
+    sum.confirmed = sum.confirmed.max(other.confirmed);
     if other.uses <= 0 {
         return;
     }
@@ -124,7 +125,8 @@ mod tests {
     fn owner(number: u8, uses: i64, days: i64) -> Owner {
         let newest = Time(days * DAY);
         let assurance = Assurance::Carried;
-        Owner { customer: customer(number), assurance, uses, weight: uses as f64, newest }
+        let (weight, confirmed) = (uses as f64, None);
+        Owner { customer: customer(number), assurance, uses, weight, newest, confirmed }
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod tests {
             uses,
             weight: uses as f64,
             newest: NOW.plus(-days * DAY),
+            confirmed: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
 mod web_token;
+pub(crate) mod weights;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,7 @@ struct PolicyFile {
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
     web_token: Option<WebTokenFile>,
+    weights: Option<PathBuf>,
     limits: BTreeMap<String, usize>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
@@ -131,11 +133,12 @@ impl Configuration {
             ConfigurationError(error.into_iter().map(said).collect())
         })?;
         let mut wrong = Vec::new();
-        let default = policy(&file.policy, TenantPolicy::default(), "policy", &mut wrong);
+        let folder = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let default = policy(&file.policy, TenantPolicy::default(), "policy", folder, &mut wrong);
         let mut by_tenant = BTreeMap::new();
         for (name, own) in &file.tenants {
             let place = format!("tenants.{name}");
-            let merged = policy(own, default.clone(), &place, &mut wrong);
+            let merged = policy(own, default.clone(), &place, folder, &mut wrong);
             by_tenant.insert(name.clone(), Arc::new(merged));
         }
         let server = file.server;
@@ -204,8 +207,10 @@ fn policy(
     file: &PolicyFile,
     base: TenantPolicy,
     place: &str,
+    folder: &Path,
     wrong: &mut Vec<String>,
 ) -> TenantPolicy {
+    let (default_ttl_seconds, max_ttl_seconds) = lifetimes(file, &base, place, wrong);
     let mut identity: Policy = base.identity;
     if let Some(region) = &file.default_region {
         identity.default_region.clone_from(region);
@@ -251,24 +256,41 @@ fn policy(
     if !context::valid_locale(&locale) {
         wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
     }
-    let max_ttl_seconds = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
-    let default_ttl_seconds = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
-    if !(1..=context::MAX_TTL_SECONDS).contains(&max_ttl_seconds) {
-        wrong.push(format!(
-            "{place}.max_ttl_seconds: must be from 1 to {}",
-            context::MAX_TTL_SECONDS
-        ));
-    }
-    if !(1..=max_ttl_seconds).contains(&default_ttl_seconds) {
-        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
-    }
     let web_token = file.web_token.as_ref();
     if web_token.is_some() && place == "policy" {
         wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
     }
     let web_token =
         web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
-    TenantPolicy { identity, time_zone, locale, default_ttl_seconds, max_ttl_seconds, web_token }
+    let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
+    TenantPolicy {
+        identity,
+        weights,
+        time_zone,
+        locale,
+        default_ttl_seconds,
+        max_ttl_seconds,
+        web_token,
+    }
+}
+
+/// How long variables live: by default, and at most.
+fn lifetimes(
+    file: &PolicyFile,
+    base: &TenantPolicy,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> (i64, i64) {
+    let most = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
+    let default = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
+    let longest = context::MAX_TTL_SECONDS;
+    if !(1..=longest).contains(&most) {
+        wrong.push(format!("{place}.max_ttl_seconds: must be from 1 to {longest}"));
+    }
+    if !(1..=most).contains(&default) {
+        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
+    }
+    (default, most)
 }
 
 fn namespace(

@@ -5,6 +5,7 @@ mod listen;
 mod root_key;
 mod workers;
 
+pub(crate) use configuration::weights;
 pub use configuration::{Configuration, ConfigurationError, Layers};
 pub use listen::{Running, Serve, serve};
 pub use root_key::root_keys;

@@ -91,13 +91,15 @@ async fn links_and_ties(
 ) -> Result<(), Error> {
     let questions = [
         Question {
-            sql: "SELECT 1, customer, token, assurance, uses, weight, newest, identifier FROM link \
+            sql: "SELECT 1, customer, token, assurance, uses, weight, newest, identifier, confirmed \
+                  FROM link \
                   WHERE tenant = $1 AND customer",
             keys: ids,
             tail: "",
         },
         Question {
-            sql: "SELECT 2, customer, token, assurance, assurance, assurance, untied, token FROM tie \
+            sql: "SELECT 2, customer, token, assurance, assurance, assurance, untied, token, untied \
+                  FROM tie \
                   WHERE tenant = $1 AND customer",
             keys: ids,
             tail: "",
@@ -120,6 +122,7 @@ async fn links_and_ties(
             weight: f64::from_bits(row.try_get::<i64, _>(5)? as u64),
             newest,
             identifier: row.try_get(7)?,
+            confirmed: time(&row, 8)?,
         });
     }
     Ok(())

@@ -113,7 +113,8 @@ row!(
     /// One customer's tie to one identifier.
     LinkRow, "link",
     "ON CONFLICT (tenant, customer, token) DO UPDATE SET assurance = excluded.assurance, \
-     uses = excluded.uses, weight = excluded.weight, newest = excluded.newest", {
+     uses = excluded.uses, weight = excluded.weight, newest = excluded.newest, \
+     confirmed = excluded.confirmed", {
         /// Whose.
         customer: CustomerId,
         /// Which identifier.
@@ -128,6 +129,8 @@ row!(
         newest: Time,
         /// Sealed kind, namespace and value.
         identifier: Vec<u8>,
+        /// Event time of its newest use that somebody confirmed; zero when there was none.
+        confirmed: Time,
     }
 );
 
@@ -139,7 +142,8 @@ impl Row for UsedLink<'_> {
     const TABLE: &'static str = LinkRow::TABLE;
     const COLUMNS: &'static [&'static str] = LinkRow::COLUMNS;
     const ON_CONFLICT: &'static str = "ON CONFLICT (tenant, customer, token) DO UPDATE SET \
-        uses = excluded.uses, weight = excluded.weight, newest = excluded.newest";
+        uses = excluded.uses, weight = excluded.weight, newest = excluded.newest, \
+        confirmed = excluded.confirmed";
 
     fn bind(&self, arguments: &mut Arguments) {
         self.0.bind(arguments);

@@ -245,6 +245,7 @@ mod tests {
             weight: 1.0,
             newest: time,
             identifier: vec![3],
+            confirmed: Time(0),
         };
         let fact = FactRow {
             customer,

@@ -36,6 +36,8 @@ pub(crate) struct Planter {
     pub(crate) interaction: String,
     /// The customer that valid requests name.
     pub(crate) customer: String,
+    /// Another one, to be merged with the first.
+    pub(crate) other: String,
     /// Which member of a oneof, which of two formats.
     pub(crate) variant: usize,
     /// Who signs the web tokens of valid requests.
@@ -62,6 +64,7 @@ impl Planter {
             planted: Vec::new(),
             interaction: String::new(),
             customer: String::new(),
+            other: String::new(),
             variant: 0,
             issuer: Issuer::new("ES256", "k"),
         }
@@ -213,9 +216,16 @@ impl Planter {
                 | "UpsertCustomerRequest"
                 | "LinkIdentifierRequest"
                 | "UnlinkIdentifierRequest"
-                | "ListConflictsRequest",
+                | "ListConflictsRequest"
+                | "ReassignInteractionRequest"
+                | "PreviewMergeRequest"
+                | "MergeCustomersRequest"
+                | "UnmergeCustomersRequest",
                 "customer_ref",
             ) => Choice::Fixed(self.customer.clone()),
+            (_, "other_customer_ref") => Choice::Fixed(self.other.clone()),
+            // The two refs name it.
+            ("UnmergeCustomersRequest", "merge_id") => Choice::Left,
             ("IdentityRejected", "customer_ref") => Choice::Left,
             // Names of channels are readable by design.
             (_, "channel") => Choice::Fixed("voice".into()),

@@ -3,7 +3,7 @@
 
 use prost::Message as _;
 use threadline::cli::client::{Connection, connect};
-use threadline::grpc::proto::StartInteractionResponse;
+use threadline::grpc::proto::{StartInteractionRequest, StartInteractionResponse};
 use tonic::Code;
 
 use crate::calls::send;
@@ -23,6 +23,7 @@ pub(crate) async fn tell(url: &str, key: &str, mut planter: Planter) -> Vec<Plan
 
 /// Every method once, in an order in which each finds what it needs.
 async fn accepted(connection: &Connection, planter: &mut Planter) {
+    planter.other = somebody_else(connection, planter).await;
     planter.interaction = planter.word("interaction_id");
     let mut methods = planter.methods();
     let order = |path: &str| ["/Start", "/Update", "/End"].iter().position(|it| path.contains(it));
@@ -51,6 +52,18 @@ async fn accepted(connection: &Connection, planter: &mut Planter) {
             assert!(remembered, "what was planted is what is remembered");
         }
     }
+}
+
+/// A customer of whom nothing is known.
+async fn somebody_else(connection: &Connection, planter: &mut Planter) -> String {
+    let begun = StartInteractionRequest {
+        interaction_id: planter.word("interaction_id"),
+        channel: "voice".into(),
+        ..Default::default()
+    };
+    let path = "/threadline.v1.InteractionService/StartInteraction";
+    let answer = send(connection, path, begun.encode_to_vec()).await.expect("a start");
+    StartInteractionResponse::decode(&answer[..]).expect("an answer").customer_ref
 }
 
 /// Every method with canaries where they cannot be.

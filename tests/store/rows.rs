@@ -77,6 +77,7 @@ pub(crate) fn link(customer: u64, number: u64) -> LinkRow {
         weight: -0.1 + number as f64 / 3.0,
         newest: NOON.plus(-7),
         identifier: vec![5; 33],
+        confirmed: NOON.plus(-9),
     }
 }
 

@@ -4,26 +4,26 @@ use crate::grpc::proto::{ConfidenceLevel, Recommendation, StartInteractionRespon
 
 /// One answer, and what the scorer noted of it at that moment.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(in crate::cli) struct Answer {
     /// Who it is; empty when the service could not decide.
-    pub(super) customer_ref: String,
+    pub(in crate::cli) customer_ref: String,
     /// Whether that customer was made for this start.
-    pub(super) new_customer: bool,
+    pub(in crate::cli) new_customer: bool,
     /// What to do with it.
-    pub(super) recommendation: Recommendation,
+    pub(in crate::cli) recommendation: Recommendation,
     /// The promise that was made.
-    pub(super) level: ConfidenceLevel,
+    pub(in crate::cli) level: ConfidenceLevel,
     /// That the best candidate is the person concerned, from 0 to 1.
-    pub(super) probability: f64,
+    pub(in crate::cli) probability: f64,
     /// The best candidate's ref, where the answer names one.
-    pub(super) best: Option<String>,
+    pub(in crate::cli) best: Option<String>,
     /// Whether the true customer was linked to a hint that was shown.
-    pub(super) resolvable: bool,
+    pub(in crate::cli) resolvable: bool,
 }
 
 impl Answer {
     /// Reads a response.
-    pub(super) fn new(response: StartInteractionResponse, resolvable: bool) -> Self {
+    pub(in crate::cli) fn new(response: StartInteractionResponse, resolvable: bool) -> Self {
         let identity = response.identity.unwrap_or_default();
         let listed = identity.candidates.first().map(|one| one.customer_ref.clone());
         let recommendation = identity.recommendation();
@@ -42,7 +42,7 @@ impl Answer {
     }
 
     /// `reuse`, `confirm`, `ignore`, or `none` when the service could not decide.
-    pub(super) fn recommended(&self) -> &'static str {
+    pub(in crate::cli) fn recommended(&self) -> &'static str {
         match self.recommendation {
             _ if self.customer_ref.is_empty() => "none",
             Recommendation::Reuse => "reuse",
@@ -54,7 +54,7 @@ impl Answer {
 
     /// An answer that names this customer, for tests.
     #[cfg(test)]
-    pub(super) fn of(customer_ref: &str) -> Self {
+    pub(in crate::cli) fn of(customer_ref: &str) -> Self {
         Self {
             customer_ref: customer_ref.to_owned(),
             new_customer: false,

@@ -5,16 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use sha2::{Digest as _, Sha256};
 use tonic::{Code, Response, Status};
 
 use super::answers::Answer;
+use super::chosen::chosen;
 use super::events::{End, Start, Step, World};
 use super::metrics::Latencies;
 use super::oracle::{Links, Refs};
 use super::progress::Progress;
 use super::requests::{self, Feedback};
 use crate::cli::client::{self, Interactions};
+use crate::crypto::web_token::SigningKey;
 use crate::grpc::proto::StartInteractionResponse;
 
 /// How often a call is tried when the server asks for another try.
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     /// Calls in flight.
     pub(super) concurrency: usize,
+    /// Signs web tokens for signed-in subjects.
+    pub(super) web_token_key: Option<SigningKey>,
 }
 
 /// Calls that failed for good, by verb, code and reason.
@@ -152,7 +155,7 @@ impl Run<'_> {
 
     /// Asks until there is a decision; the last answer may still be none.
     async fn decided_start(&self, start: &Start) -> Result<StartInteractionResponse, Status> {
-        let request = requests::start(start);
+        let request = requests::start(start, self.plan.web_token_key.as_ref());
         let mut tries = 0;
         loop {
             let call = |mut client: Interactions| {
@@ -179,11 +182,17 @@ impl Run<'_> {
         let (answered, feedback) = {
             let ledger = self.ledger();
             let answer = ledger.answers[place].as_ref().filter(|one| !one.customer_ref.is_empty());
-            let chosen = chosen(self.plan, &start.id);
+            let chosen = chosen(self.plan.feedback, self.plan.seed, &start.id);
             let feedback = chosen.then(|| ledger.refs.feedback(answer, truth));
             (answer.map(|one| one.customer_ref.clone()), feedback)
         };
-        let request = requests::end(start, end, answered.as_deref(), feedback.clone());
+        let request = requests::end(
+            start,
+            end,
+            answered.as_deref(),
+            feedback.clone(),
+            self.plan.web_token_key.as_ref(),
+        );
         let call = |mut client: Interactions| {
             let request = request.clone();
             async move { client.end_interaction(request).await }
@@ -263,37 +272,9 @@ fn went_elsewhere(feedback: &Feedback, customer_ref: &str) -> bool {
     }
 }
 
-/// Whether this end says who it was: decided by seed and id alone, so that
-/// neither the engine nor the order of the calls matters.
-fn chosen(plan: &Plan, id: &str) -> bool {
-    let mut hash = Sha256::new();
-    hash.update(plan.seed.to_be_bytes());
-    hash.update(id.as_bytes());
-    let digest = hash.finalize();
-    let draw = digest.iter().take(6).fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte));
-    (draw as f64) < plan.feedback * 2_f64.powi(48)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(feedback: f64, seed: u64) -> Plan {
-        Plan { feedback, seed, concurrency: 1 }
-    }
-
-    #[test]
-    fn feedback_is_given_at_its_share_of_ends_and_always_the_same_ones() {
-        let chosen_of = |plan: &Plan| {
-            (0..10_000).filter(|n| chosen(plan, &format!("i{n}"))).collect::<Vec<_>>()
-        };
-        assert_eq!(chosen_of(&plan(0.0, 1)).len(), 0);
-        assert_eq!(chosen_of(&plan(1.0, 1)).len(), 10_000);
-        let some = chosen_of(&plan(0.3, 1));
-        assert!((2_850..3_150).contains(&some.len()), "{}", some.len());
-        assert_eq!(some, chosen_of(&plan(0.3, 1)));
-        assert_ne!(some, chosen_of(&plan(0.3, 2)));
-    }
 
     #[test]
     fn feedback_that_is_not_followed_is_noticed() {

@@ -23,37 +23,37 @@ enum Event {
 
 /// A contact begins.
 #[derive(Deserialize)]
-pub(super) struct Start {
+pub(in crate::cli) struct Start {
     /// When, in seconds since 1970.
-    pub(super) ts: f64,
+    pub(in crate::cli) ts: f64,
     /// The interaction's id.
-    pub(super) id: String,
+    pub(in crate::cli) id: String,
     /// The channel, as the API takes it.
-    pub(super) channel: String,
+    pub(in crate::cli) channel: String,
     /// What the channel shows of the customer.
     #[serde(default)]
-    pub(super) hints: Hints,
+    pub(in crate::cli) hints: Hints,
     /// Who it is in truth: for the scorer alone.
-    pub(super) truth: Truth,
+    pub(in crate::cli) truth: Truth,
 }
 
 /// What a channel shows of a customer. Absent and null are the same.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Hints {
-    pub(super) ani: Option<Text>,
-    pub(super) line_type: Option<Text>,
-    pub(super) attestation: Option<Text>,
-    pub(super) email: Option<Text>,
-    pub(super) external_ids: Option<BTreeMap<String, Text>>,
-    pub(super) whatsapp_id: Option<Text>,
-    pub(super) telegram_id: Option<Text>,
-    pub(super) discord_id: Option<Text>,
-    pub(super) jwt_sub: Option<Text>,
+pub(in crate::cli) struct Hints {
+    pub(in crate::cli) ani: Option<Text>,
+    pub(in crate::cli) line_type: Option<Text>,
+    pub(in crate::cli) attestation: Option<Text>,
+    pub(in crate::cli) email: Option<Text>,
+    pub(in crate::cli) external_ids: Option<BTreeMap<String, Text>>,
+    pub(in crate::cli) whatsapp_id: Option<Text>,
+    pub(in crate::cli) telegram_id: Option<Text>,
+    pub(in crate::cli) discord_id: Option<Text>,
+    pub(in crate::cli) jwt_sub: Option<Text>,
 }
 
 /// A text that some recorders write as a number.
-pub(super) struct Text(pub(super) String);
+pub(in crate::cli) struct Text(pub(in crate::cli) String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -72,32 +72,32 @@ impl<'de> Deserialize<'de> for Text {
 
 /// Who is concerned, and who is in fact on the line.
 #[derive(Deserialize)]
-pub(super) struct Truth {
+pub(in crate::cli) struct Truth {
     /// The customer whose affairs these are.
-    pub(super) customer: String,
+    pub(in crate::cli) customer: String,
     /// The person calling, perhaps on another's behalf.
-    pub(super) caller: String,
+    pub(in crate::cli) caller: String,
 }
 
 /// A contact ends.
 #[derive(Deserialize)]
-pub(super) struct End {
+pub(in crate::cli) struct End {
     /// When, in seconds since 1970.
-    pub(super) ts: f64,
+    pub(in crate::cli) ts: f64,
     /// The interaction's id.
-    pub(super) id: String,
+    pub(in crate::cli) id: String,
     #[serde(default)]
-    pub(super) intent: String,
+    pub(in crate::cli) intent: String,
     #[serde(default)]
-    pub(super) status: String,
+    pub(in crate::cli) status: String,
     #[serde(default)]
-    pub(super) summary: String,
+    pub(in crate::cli) summary: String,
     #[serde(default)]
-    pub(super) vars: BTreeMap<String, Text>,
+    pub(in crate::cli) vars: BTreeMap<String, Text>,
 }
 
 /// One event, by the place of its start.
-pub(super) enum Step {
+pub(in crate::cli) enum Step {
     /// `starts[0]` begins.
     Start(usize),
     /// It ends so.
@@ -105,13 +105,13 @@ pub(super) enum Step {
 }
 
 /// All of it, in the order of the file.
-pub(super) struct World {
+pub(in crate::cli) struct World {
     /// Every start.
-    pub(super) starts: Vec<Start>,
+    pub(in crate::cli) starts: Vec<Start>,
     /// Every start and every end of a known start.
-    pub(super) steps: Vec<Step>,
+    pub(in crate::cli) steps: Vec<Step>,
     /// Ends whose start is not in the file; they name neither channel nor hints and cannot be sent.
-    pub(super) ends_without_start: usize,
+    pub(in crate::cli) ends_without_start: usize,
 }
 
 impl World {
@@ -119,7 +119,7 @@ impl World {
     ///
     /// # Errors
     /// When it cannot be read, a line is no event or too long, or two starts have one id.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn read(path: &Path) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut file = BufReader::new(file);
         let head = file.fill_buf().with_context(|| format!("cannot read {}", path.display()))?;
@@ -175,7 +175,7 @@ impl World {
     }
 
     /// Forgets all but the first `starts` starts and their ends.
-    pub(super) fn keep_first(&mut self, starts: usize) {
+    pub(in crate::cli) fn keep_first(&mut self, starts: usize) {
         self.starts.truncate(starts);
         self.steps.retain(|step| match step {
             Step::Start(place) | Step::End(place, _) => *place < starts,
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// The place of the first start that is scored: those before it only feed the store.
-    pub(super) fn first_scored(&self) -> usize {
+    pub(in crate::cli) fn first_scored(&self) -> usize {
         (self.starts.len() * 6).div_ceil(10)
     }
 }

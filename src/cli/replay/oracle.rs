@@ -15,14 +15,14 @@ const JUNK: [&str; 7] = ["null", "none", "n/a", "-1", "anonymous", "test", "unkn
 /// Whose each `customer_ref` is. A ref belongs for ever to the true customer
 /// of the interaction that created it, however the service uses it later.
 #[derive(Default)]
-pub(super) struct Refs {
+pub(in crate::cli) struct Refs {
     owners: HashMap<String, String>,
     known: HashMap<String, String>,
 }
 
 impl Refs {
     /// Notes the answer to a start of the true customer `truth`.
-    pub(super) fn answered(&mut self, answer: &Answer, truth: &str) {
+    pub(in crate::cli) fn answered(&mut self, answer: &Answer, truth: &str) {
         if answer.new_customer && !answer.customer_ref.is_empty() {
             self.create(&answer.customer_ref, truth);
             self.known.entry(truth.to_owned()).or_insert_with(|| answer.customer_ref.clone());
@@ -31,7 +31,7 @@ impl Refs {
 
     /// Notes in whose history an end went. A ref never seen before was made for this very
     /// contact; one that an end with feedback went to is the true customer's from now on.
-    pub(super) fn ended(&mut self, customer_ref: &str, truth: &str, feedback: bool) {
+    pub(in crate::cli) fn ended(&mut self, customer_ref: &str, truth: &str, feedback: bool) {
         if customer_ref.is_empty() {
             return;
         }
@@ -46,13 +46,13 @@ impl Refs {
     }
 
     /// Whether the ref is this true customer's.
-    pub(super) fn is(&self, customer_ref: &str, truth: &str) -> bool {
+    pub(in crate::cli) fn is(&self, customer_ref: &str, truth: &str) -> bool {
         self.owners.get(customer_ref).is_some_and(|owner| owner == truth)
     }
 
     /// What a client that knows says of an answer, or of none. A new customer is
     /// wrong for somebody whom the service has under another ref.
-    pub(super) fn feedback(&self, answer: Option<&Answer>, truth: &str) -> Feedback {
+    pub(in crate::cli) fn feedback(&self, answer: Option<&Answer>, truth: &str) -> Feedback {
         let known = self.known.get(truth);
         let right = |answer: &&Answer| match answer.new_customer {
             true => known == Some(&answer.customer_ref),
@@ -68,7 +68,7 @@ impl Refs {
 /// Which hints have been seen with which true customer: a perfect linker, fed
 /// by every interaction that has ended.
 #[derive(Default)]
-pub(super) struct Links {
+pub(in crate::cli) struct Links {
     seen: HashMap<String, HashSet<Hint>>,
 }
 
@@ -80,13 +80,13 @@ struct Hint {
 
 impl Links {
     /// Whether the true customer is linked to a hint that this start shows.
-    pub(super) fn resolvable(&self, start: &Start) -> bool {
+    pub(in crate::cli) fn resolvable(&self, start: &Start) -> bool {
         let seen = self.seen.get(&start.truth.customer);
         seen.is_some_and(|seen| shown(&start.hints).iter().any(|hint| seen.contains(hint)))
     }
 
     /// Links what this start showed: its interaction has ended.
-    pub(super) fn ended(&mut self, start: &Start) {
+    pub(in crate::cli) fn ended(&mut self, start: &Start) {
         self.seen.entry(start.truth.customer.clone()).or_default().extend(shown(&start.hints));
     }
 }

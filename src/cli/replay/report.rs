@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::drive::{Ledger, Plan};
 use super::events::World;
-use super::metrics::{Latencies, Rate};
+use super::metrics::{Calibration, Latencies, Rate};
 use super::scorer::{PROMISES, Scores};
 
 /// Prints what was sent, the scores of the last 40 % of starts, and how fast it went.
@@ -51,6 +51,14 @@ fn print_sent(out: &mut dyn Write, world: &World, ledger: &Ledger, plan: &Plan) 
         "  feedback {} (seed {}): given at {} ends; {} of them went into another history",
         plan.feedback, plan.seed, ledger.feedback, ledger.feedback_elsewhere
     )?;
+    let subjects = world.starts.iter().filter(|start| start.hints.jwt_sub.is_some()).count();
+    if subjects > 0 {
+        let travelled = match plan.web_token_key {
+            Some(_) => "as signed web tokens",
+            None => "as user_id; --web-token-key would sign web tokens",
+        };
+        writeln!(out, "  {subjects} signed-in subjects were sent {travelled}")?;
+    }
     if world.ends_without_start > 0 {
         writeln!(out, "  not sent: {} ends without a start", world.ends_without_start)?;
     }
@@ -64,7 +72,7 @@ fn print_sent(out: &mut dyn Write, world: &World, ledger: &Ledger, plan: &Plan) 
     Ok(())
 }
 
-fn print_scores(out: &mut dyn Write, scores: &Scores) -> io::Result<()> {
+pub(in crate::cli) fn print_scores(out: &mut dyn Write, scores: &Scores) -> io::Result<()> {
     writeln!(out, "  {:<28}{:>9}   {:<20}of", "", "rate", "95 % interval")?;
     for (name, rate) in [
         ("FAR", scores.false_accepts),
@@ -74,13 +82,17 @@ fn print_scores(out: &mut dyn Write, scores: &Scores) -> io::Result<()> {
     ] {
         print_rate(out, name, rate)?;
     }
-    for (name, value) in [
-        ("ECE (15 bins)", scores.calibration.expected_error()),
-        ("Brier", scores.calibration.brier()),
-    ] {
+    let calibration = &scores.calibration;
+    let intervals = calibration.intervals();
+    for (at, (name, value)) in
+        [("ECE (15 bins)", calibration.expected_error()), ("Brier", calibration.brier())]
+            .into_iter()
+            .enumerate()
+    {
         let value = value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
-        let of = scores.calibration.count();
-        writeln!(out, "  {name:<28}{value:>9}   {:<20}{of}", "")?;
+        let interval = intervals
+            .map_or_else(String::new, |both| format!("{:.4} – {:.4}", both[at].0, both[at].1));
+        writeln!(out, "  {name:<28}{value:>9}   {interval:<20}{}", calibration.count())?;
     }
     if scores.unnamed > 0 {
         writeln!(
@@ -96,6 +108,16 @@ fn print_scores(out: &mut dyn Write, scores: &Scores) -> io::Result<()> {
     )?;
     for ((_, name, promise), rate) in PROMISES.iter().zip(scores.kept) {
         print_rate(out, &format!("{name} ({:.0} %)", promise * 100.0), rate)?;
+    }
+    print_reliability(out, calibration)
+}
+
+/// What was stated against what was so, in the bins of the calibration error.
+fn print_reliability(out: &mut dyn Write, calibration: &Calibration) -> io::Result<()> {
+    writeln!(out, "\n  {:<28}{:>9}   {:<20}of", "stated probability", "right", "95 % interval")?;
+    for bin in calibration.bins().iter().filter(|bin| bin.count > 0) {
+        let stated = bin.stated / bin.count as f64;
+        print_rate(out, &format!("{stated:.3}"), Rate { hits: bin.right, of: bin.count })?;
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Recorded events as the requests that a real client would send.
 
 use prost_types::Timestamp;
+use serde_json::json;
 
 use super::events::{End, Hints, Start, Text};
+use crate::clock::Clock;
+use crate::crypto::web_token::SigningKey;
 use crate::grpc::proto::end_interaction_request::IdentityFeedback;
 use crate::grpc::proto::{
     Attestation, EndInteractionRequest, IdentityConfirmed, IdentityHints, IdentityRejected, Intent,
@@ -11,19 +14,38 @@ use crate::grpc::proto::{
 
 /// What a client that knows who it was says at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Feedback {
+pub(in crate::cli) enum Feedback {
     /// It was this customer, as answered.
     Confirmed(String),
     /// It was somebody else: this customer, or nobody known yet.
     Rejected(Option<String>),
 }
 
-/// The start as it is sent. A signed web token travels as the external id `user_id` of its subject.
-pub(super) fn start(start: &Start) -> StartInteractionRequest {
+/// Who issues the web tokens of a replay.
+const ISSUER: &str = "threadline-replay";
+/// For whom.
+const AUDIENCE: &str = "threadline";
+/// For how long, in seconds.
+const LIFE: i64 = 600;
+
+/// A web token for a subject of the world, signed now; its times are the clock's, not the world's.
+/// None without a key, or without a signature.
+fn web_token(key: Option<&SigningKey>, hints: &Hints) -> Option<String> {
+    let (key, subject) = (key?, hints.jwt_sub.as_ref()?);
+    let now = Clock::System.now().0 / 1_000;
+    let claims = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": subject.0, "iat": now, "exp": now + LIFE,
+    });
+    key.token(&claims).ok()
+}
+
+/// The start as it is sent. A signed-in subject travels in a web token if there is a key to sign it
+/// with, else as the external id `user_id`.
+pub(super) fn start(start: &Start, key: Option<&SigningKey>) -> StartInteractionRequest {
     StartInteractionRequest {
         interaction_id: start.id.clone(),
         channel: start.channel.clone(),
-        identity_hints: Some(identity_hints(&start.hints)),
+        identity_hints: Some(identity_hints(&start.hints, key)),
         telco: telco(&start.hints),
         start_time: Some(timestamp(start.ts)),
         history_limit: Some(0),
@@ -38,6 +60,7 @@ pub(super) fn end(
     end: &End,
     answered: Option<&str>,
     feedback: Option<Feedback>,
+    key: Option<&SigningKey>,
 ) -> EndInteractionRequest {
     let mut request = EndInteractionRequest {
         interaction_id: end.id.clone(),
@@ -52,7 +75,7 @@ pub(super) fn end(
         Some(customer_ref) => request.customer_ref = customer_ref.to_owned(),
         None => {
             request.channel = start.channel.clone();
-            request.identity_hints = Some(identity_hints(&start.hints));
+            request.identity_hints = Some(identity_hints(&start.hints, key));
             request.telco = telco(&start.hints);
             request.start_time = Some(timestamp(start.ts));
         }
@@ -60,14 +83,15 @@ pub(super) fn end(
     request
 }
 
-fn identity_hints(hints: &Hints) -> IdentityHints {
+fn identity_hints(hints: &Hints, key: Option<&SigningKey>) -> IdentityHints {
     let mut external_ids: std::collections::BTreeMap<_, _> = hints
         .external_ids
         .iter()
         .flatten()
         .map(|(namespace, value)| (namespace.clone(), value.0.clone()))
         .collect();
-    if let Some(subject) = &hints.jwt_sub {
+    let web_token = web_token(key, hints);
+    if let Some(subject) = hints.jwt_sub.as_ref().filter(|_| web_token.is_none()) {
         external_ids.insert("user_id".to_owned(), subject.0.clone());
     }
     IdentityHints {
@@ -77,6 +101,7 @@ fn identity_hints(hints: &Hints) -> IdentityHints {
         whatsapp_id: text(&hints.whatsapp_id),
         telegram_user_id: text(&hints.telegram_id),
         discord_user_id: text(&hints.discord_id),
+        web_token: web_token.unwrap_or_default(),
         ..IdentityHints::default()
     }
 }

@@ -7,7 +7,7 @@ use super::oracle::Refs;
 use crate::grpc::proto::{ConfidenceLevel, Recommendation};
 
 /// The levels that promise something, and how often they promise to be right.
-pub(super) const PROMISES: [(ConfidenceLevel, &str, f64); 3] = [
+pub(in crate::cli) const PROMISES: [(ConfidenceLevel, &str, f64); 3] = [
     (ConfidenceLevel::Medium, "medium", 0.95),
     (ConfidenceLevel::High, "high", 0.98),
     (ConfidenceLevel::VeryHigh, "very_high", 0.99),
@@ -15,28 +15,28 @@ pub(super) const PROMISES: [(ConfidenceLevel, &str, f64); 3] = [
 
 /// The figures over a number of starts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scores {
+pub(in crate::cli) struct Scores {
     /// Of the answers `reuse`, those whose customer is not the true one.
-    pub(super) false_accepts: Rate,
+    pub(in crate::cli) false_accepts: Rate,
     /// The same without those where the matched person is in fact the one calling.
-    pub(super) disclosures: Rate,
+    pub(in crate::cli) disclosures: Rate,
     /// Of the resolvable starts, those not answered `reuse` with the true customer.
-    pub(super) missed_reuse: Rate,
+    pub(in crate::cli) missed_reuse: Rate,
     /// Of the resolvable starts, those answered neither `reuse` nor `confirm` with the true customer.
-    pub(super) missed: Rate,
+    pub(in crate::cli) missed: Rate,
     /// The best candidate's probability against whether it was the true customer.
-    pub(super) calibration: Calibration,
+    pub(in crate::cli) calibration: Calibration,
     /// Of the best candidates at each level that promises something, those that were right.
-    pub(super) kept: [Rate; 3],
+    pub(in crate::cli) kept: [Rate; 3],
     /// Starts with a probability whose candidate the answer does not name: not in the calibration.
-    pub(super) unnamed: u64,
+    pub(in crate::cli) unnamed: u64,
     /// Starts answered `reuse`, `confirm`, `ignore`, and not decided.
-    pub(super) recommended: [u64; 4],
+    pub(in crate::cli) recommended: [u64; 4],
 }
 
 impl Scores {
     /// Adds one answer. Only the first owner of a ref counts as its customer.
-    pub(super) fn add(&mut self, truth: &Truth, answer: &Answer, refs: &Refs) {
+    pub(in crate::cli) fn add(&mut self, truth: &Truth, answer: &Answer, refs: &Refs) {
         let right = refs.is(&answer.customer_ref, &truth.customer);
         let reuse = answer.recommendation == Recommendation::Reuse;
         let confirm = answer.recommendation == Recommendation::Confirm;

@@ -51,6 +51,25 @@ fn assert_fresh(token: &str, keys: &[TrustedKey]) {
 }
 
 #[test]
+fn what_a_replay_signs_is_trusted() {
+    use aws_lc_rs::encoding::AsDer as _;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let private = pair.to_pkcs8v1().unwrap();
+    let public: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let pem = |name: &str, der: &[u8]| {
+        let text = data_encoding::BASE64.encode(der);
+        format!("-----BEGIN {name}-----\n{text}\n-----END {name}-----\n")
+    };
+    let private = pem("PRIVATE KEY", private.as_ref());
+    let key = super::SigningKey::from_pem(&private).unwrap();
+    let trusted = TrustedKey::from_pem(&pem("PUBLIC KEY", public.as_ref()), None).unwrap();
+    assert_fresh(&key.token(&claims()).unwrap(), &[trusted]);
+    assert!(super::SigningKey::from_pem("nonsense").is_err());
+    assert_eq!(format!("{key:?}"), "SigningKey(…)");
+}
+
+#[test]
 fn each_algorithm_is_verified() {
     for algorithm in ["RS256", "ES256", "EdDSA"] {
         let issuer = Issuer::new(algorithm, "k1");

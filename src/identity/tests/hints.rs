@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::identity::{
-    Assurance, Attestation, Circumstances, Direction, HintKind, LineType, Normalised, Policy,
-    RawHints, RawIdentifier, normalise,
+    Assurance, Attestation, Circumstances, Direction, HintKind, LineType, NamespacePolicy,
+    NamespaceUse, Normalised, Policy, RawHints, RawIdentifier, normalise,
 };
 
 use Assurance::{Asserted, Authenticated, Carried, Verified};
@@ -188,6 +188,54 @@ fn a_failed_attestation_makes_a_number_hearsay() {
 }
 
 #[test]
+fn a_number_of_many_counts_for_less() {
+    for (value, line_type, kind, assurance) in [
+        ("+12015550123", LineType::Unknown, HintKind::UnknownLine, Carried),
+        // Many stand behind a switchboard; what the network says of the line goes before.
+        ("+12015550123;ext=45", LineType::Unknown, HintKind::Voip, Carried),
+        ("+12015550123;ext=45", LineType::Mobile, HintKind::Mobile, Carried),
+        // No person has a company's number: it leads to `confirm` alone.
+        ("+18005550123", LineType::Unknown, HintKind::Voip, Asserted),
+        ("+19005550123", LineType::Landline, HintKind::Landline, Asserted),
+    ] {
+        let at = Circumstances { line_type, ..on("voice") };
+        let found = read(&raw("caller_number", value), &at);
+        assert!(found.notices.is_empty(), "{value}");
+        let hint = &found.hints[0];
+        assert_eq!((hint.kind, hint.assurance), (kind, assurance), "{value} {line_type:?}");
+    }
+}
+
+#[test]
+fn a_namespace_that_is_looked_up_says_so_unless_the_request_does() {
+    let derived =
+        NamespacePolicy { policy: NamespaceUse::Derived, ..Policy::default().namespace("crm_id") };
+    let namespaces = BTreeMap::from([("crm_id".to_owned(), derived)]);
+    let policy = Policy { namespaces, ..Policy::default() };
+    let found = |raw: &RawHints| normalise(raw, &on("voice"), &policy).hints[0].derived;
+    assert_eq!(found(&raw("CRM_id", "C1")), Some(true));
+    assert_eq!(found(&raw("account_no", "A1")), None);
+    let mut entry = listed("external", "crm_id", "C1", None);
+    assert_eq!(found(&entry), Some(true));
+    entry.identifiers[0].derived = Some(false);
+    assert_eq!(found(&entry), Some(false));
+}
+
+#[test]
+fn a_business_scoped_id_is_a_kind_of_its_own_within_its_scope() {
+    let scoped = |namespace: &str, value: &str| {
+        let found = read(&listed("whatsapp", namespace, value, None), &on("whatsapp"));
+        (found.hints[0].kind, found.hints[0].identifier.clone())
+    };
+    let (kind, one) = scoped("brand-a", "US.13491208655302741918");
+    assert_eq!((kind, one.scheme.as_str()), (HintKind::Whatsapp, "whatsapp"));
+    assert!(one == scoped("Brand-A ", " us.13491208655302741918").1, "the scope's case is ours");
+    assert!(one != scoped("brand-b", "US.13491208655302741918").1, "another business, another id");
+    // A number is the same everywhere, and the phone's.
+    assert!(scoped("brand-a", "12015550123").1 == scoped("brand-b", "+12015550123").1);
+}
+
+#[test]
 fn what_identifies_nobody_is_dropped_with_a_notice() {
     for (field, value, code) in [
         ("caller_number", "anonymous", "withheld_number"),
@@ -203,6 +251,12 @@ fn what_identifies_nobody_is_dropped_with_a_notice() {
         ("CRM_ID", "000", "junk_value"),
         ("email", "n/a", "junk_value"),
         ("telegram_user_id", "-1", "junk_value"),
+        ("telegram_user_id", "777000", "junk_value"),
+        ("email", "No-Reply@example.com", "junk_value"),
+        ("crm_id", "{{contact.id}}", "junk_value"),
+        ("account_no", "111", "junk_value"),
+        ("CampaignID", "C-1", "ignored_namespace"),
+        ("ticket_number", "T-1", "ignored_namespace"),
     ] {
         let found = read(&raw(field, value), &on("voice"));
         let codes: Vec<_> = found.notices.iter().map(|notice| notice.code).collect();
@@ -225,6 +279,9 @@ fn what_nobody_can_have_meant_is_refused_without_repeating_it() {
         ("customer_ref", &long),
         ("telegram_user_id", "@canary"),
         ("discord_user_id", "canary#1234"),
+        ("whatsapp_id", "canary.lee"),
+        ("whatsapp_id", "canary@g.us"),
+        ("telegram_user_id", "99999999999999999999999"),
         ("whatsapp_id", "canary\r"),
     ] {
         let found = read(&raw(field, value), &on("voice"));

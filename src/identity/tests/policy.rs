@@ -2,12 +2,16 @@
 
 use super::world::{NOW, ask, ask_with, customer, owner, shown};
 use crate::identity::{
-    Assurance, Candidate, Decision, HintKind, MAX_OWNERS, Owner, Policy, PrimaryIdentifier,
-    Recommendation, Shown, effective_owners,
+    Assurance, Candidate, Decision, Feature, HintKind, MAX_OWNERS, Owner, Policy,
+    PrimaryIdentifier, Recommendation, Shown, Weights, effective_owners,
 };
 
 fn signal(candidate: &Candidate, name: &str) -> Option<f64> {
     candidate.evidence.iter().find(|signal| signal.name == name).map(|signal| signal.log_odds)
+}
+
+fn weight(feature: Feature) -> f64 {
+    Weights::DEFAULT.get(feature)
 }
 
 fn best(decision: &Decision) -> &Candidate {
@@ -141,39 +145,53 @@ fn a_named_reference_is_only_asserted_and_no_second_kind() {
     assert_eq!(decision.recommendation, Recommendation::Confirm);
 
     let decision = ask_with(&[good_mobile()], Some(customer(1)), &Policy::default());
-    assert_eq!(signal(best(&decision), "match:customer_ref"), Some(-0.50));
+    assert_eq!(
+        signal(best(&decision), "match:customer_ref"),
+        Some(weight(Feature::MatchCustomerRef))
+    );
     assert_eq!(signal(best(&decision), "two_kinds"), None);
 
     let decision = ask_with(&[good_mobile()], Some(customer(7)), &Policy::default());
     assert_eq!(best(&decision).customer, customer(1));
     assert!(decision.named_conflict);
-    assert_eq!(signal(best(&decision), "conflict:customer_ref"), Some(-0.98));
+    assert_eq!(
+        signal(best(&decision), "conflict:customer_ref"),
+        Some(weight(Feature::ConflictCustomerRef))
+    );
     assert_eq!(decision.recommendation, Recommendation::Confirm);
 }
 
 #[test]
 fn a_looked_up_crm_id_weighs_less() {
     let crm = |derived| Shown { derived, ..shown(1, HintKind::Crm, vec![owner(1, 1, 1.0)]) };
-    for (with_number, derived, weight, second_kind) in [
-        (false, None, 0.58, false),
-        (false, Some(true), -0.55, false),
-        (true, None, -0.55, true),
-        (true, Some(true), -0.55, false),
-        (true, Some(false), 0.58, true),
+    let (alone, looked_up) = (Feature::MatchCrm, Feature::MatchCrmLookedUp);
+    assert!(weight(looked_up) < weight(alone));
+    for (with_number, derived, matching, second_kind) in [
+        (false, None, alone, None),
+        (false, Some(true), looked_up, None),
+        (true, None, looked_up, Some("two_kinds:looked_up")),
+        (true, Some(true), looked_up, None),
+        (true, Some(false), alone, Some("two_kinds")),
     ] {
         let hints =
             if with_number { vec![good_mobile(), crm(derived)] } else { vec![crm(derived)] };
         let decision = ask(&hints);
         let name = format!("number {with_number}, derived {derived:?}");
-        assert_eq!(signal(best(&decision), "match:crm"), Some(weight), "{name}");
-        assert_eq!(signal(best(&decision), "two_kinds").is_some(), second_kind, "{name}");
+        for feature in [alone, looked_up] {
+            let expected = (feature == matching).then(|| weight(matching));
+            assert_eq!(signal(best(&decision), feature.name()), expected, "{name}");
+        }
+        for kinds in ["two_kinds", "two_kinds:looked_up"] {
+            let found = signal(best(&decision), kinds).is_some();
+            assert_eq!(found, second_kind == Some(kinds), "{name}");
+        }
     }
     let conflicting = |derived| Shown { owners: vec![owner(2, 1, 400.0)], ..crm(derived) };
     let other = shown(0, HintKind::Email, vec![owner(1, 9, 1.0)]);
     let decision = ask(&[other, conflicting(None)]);
-    assert_eq!(signal(best(&decision), "conflict:crm"), Some(-0.98));
+    assert_eq!(signal(best(&decision), "conflict:crm"), Some(weight(Feature::ConflictCrm)));
     let decision = ask(&[good_mobile(), conflicting(None)]);
-    assert_eq!(signal(best(&decision), "conflict:crm"), Some(-0.93));
+    assert_eq!(signal(best(&decision), "conflict:crm_looked_up").map(|it| it < 0.0), Some(true));
 }
 
 #[test]
@@ -187,7 +205,7 @@ fn a_phone_seen_twice_is_one_witness_of_two_kinds() {
         assert_eq!(signal(best(&once), name), signal(best(&twice), name), "{name}");
     }
     assert_eq!(signal(best(&twice), "share:others"), None);
-    assert_eq!(signal(best(&twice), "match:whatsapp"), Some(1.09));
+    assert_eq!(signal(best(&twice), "match:whatsapp"), Some(weight(Feature::MatchWhatsapp)));
 }
 
 #[test]
@@ -196,10 +214,16 @@ fn a_first_contact_that_has_not_ended_speaks_against_nobody() {
     let decision = ask(&[shown(0, HintKind::Mobile, vec![unused(1)])]);
     assert_eq!(signal(best(&decision), "share:numbers"), None, "ln 1 = 0");
     let decision = ask(&[shown(0, HintKind::Mobile, vec![unused(1), unused(2)])]);
-    assert_eq!(signal(best(&decision), "share:numbers"), Some(0.54 * 0.5_f64.ln()));
+    assert_eq!(
+        signal(best(&decision), "share:numbers"),
+        Some(weight(Feature::ShareNumbers) * 0.5_f64.ln())
+    );
     let decision = ask(&[shown(0, HintKind::Mobile, vec![unused(1), owner(2, 1, 1.0)])]);
     let unused_one = decision.candidates.iter().find(|it| it.customer == customer(1));
-    assert_eq!(unused_one.and_then(|it| signal(it, "share:numbers")), Some(0.54 * 0.001_f64.ln()));
+    assert_eq!(
+        unused_one.and_then(|it| signal(it, "share:numbers")),
+        Some(weight(Feature::ShareNumbers) * 0.001_f64.ln())
+    );
 }
 
 #[test]
@@ -252,4 +276,59 @@ fn a_contact_in_the_future_is_no_older_than_now() {
     let ahead = Owner { newest: NOW.plus(1_000_000), ..owner(1, 1, 0.0) };
     let decision = ask(&[shown(0, HintKind::Mobile, vec![ahead])]);
     assert_eq!(signal(best(&decision), "recency"), None);
+}
+
+fn carried(kind: HintKind, days: f64) -> Shown {
+    shown(0, kind, vec![Owner { assurance: Assurance::Carried, ..owner(1, 3, days) }])
+}
+
+#[test]
+fn a_number_is_proved_by_its_platform() {
+    let proved = shown(0, HintKind::Mobile, vec![owner(1, 3, 1.0)]);
+    let name = Feature::ProvedNumber.name();
+    assert!(signal(best(&ask(&[proved])), name).is_some_and(|it| it > 0.0));
+    assert_eq!(signal(best(&ask(&[carried(HintKind::Mobile, 1.0)])), name), None);
+}
+
+#[test]
+fn what_nobody_ever_confirmed_is_told_apart() {
+    let name = Feature::Unconfirmed.name();
+    let mut mobile = carried(HintKind::Mobile, 1.0);
+    assert_eq!(signal(best(&ask(&[mobile.clone()])), name), None);
+    let sure = ask(&[mobile.clone()]).confidence;
+    mobile.owners[0].confirmed = None;
+    mobile.owners[0].uses = 40;
+    assert!(signal(best(&ask(&[mobile.clone()])), name).is_some());
+    mobile.owners[0].confirmed = Some(NOW);
+    let confirmed = ask(&[mobile.clone()]).confidence;
+    mobile.owners[0].confirmed = None;
+    assert!(ask(&[mobile]).confidence < confirmed, "{sure}");
+}
+
+#[test]
+fn a_number_that_fell_silent_while_its_owner_did_not_is_worth_less() {
+    let mobile = carried(HintKind::Mobile, 400.0);
+    let people = std::collections::HashMap::from([(
+        customer(1),
+        crate::identity::Person { last_contact: Some(NOW.plus(-1_000)), created: NOW },
+    )]);
+    let question = |attestation| crate::identity::Question {
+        now: NOW,
+        shown: std::slice::from_ref(&mobile),
+        people: &people,
+        named: None,
+        attestation,
+    };
+    let ask = |attestation| {
+        crate::identity::decide(&question(attestation), &Policy::default(), &Weights::DEFAULT)
+    };
+    use crate::identity::Attestation;
+    let plain = ask(Attestation::Unknown);
+    assert!(signal(best(&plain), "number_idle").is_some_and(|it| it < -1.0));
+    // A strengthens, C and a failed signature weaken.
+    let figure = |attestation| best(&ask(attestation)).log_odds;
+    assert!(figure(Attestation::A) > best(&plain).log_odds);
+    assert_eq!(figure(Attestation::B), best(&plain).log_odds);
+    assert!(figure(Attestation::C) < best(&plain).log_odds);
+    assert!(figure(Attestation::Failed) < figure(Attestation::C) - 1.0);
 }

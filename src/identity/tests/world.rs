@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::clock::{DAY, Time};
 use crate::identity::{
-    Assurance, Decision, HintKind, Owner, Person, Policy, Question, Shown, Weights, decide,
+    Assurance, Attestation, Decision, HintKind, Owner, Person, Policy, Question, Shown, Weights,
+    decide,
 };
 use crate::ids::CustomerId;
 
@@ -27,6 +28,7 @@ pub(super) fn owner(number: u8, uses: i64, days: f64) -> Owner {
         uses,
         weight: uses as f64,
         newest: days_ago(days),
+        confirmed: (uses > 0).then(|| days_ago(days)),
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) fn ask_with(shown: &[Shown], named: Option<CustomerId>, policy: &Poli
     if let Some(named) = named {
         people.entry(named).or_insert(Person { last_contact: None, created: NOW });
     }
-    let question = Question { now: NOW, shown, people: &people, named };
+    let question =
+        Question { now: NOW, shown, people: &people, named, attestation: Attestation::Unknown };
     decide(&question, policy, &Weights::DEFAULT)
 }

@@ -1,0 +1,70 @@
+//! A customer whom corrections have left with nothing: their ref names whoever got it.
+
+use super::Error;
+use super::desk::Desk;
+use super::joining;
+use super::load;
+use super::record::State;
+use super::settling::{customer_of, remaining};
+use crate::cache::Remembered;
+use crate::context::Disclosure;
+use crate::ids::{CustomerId, Token};
+use crate::store::history;
+
+/// Lets an empty customer's ref resolve to another.
+pub(super) async fn retire_if_empty(
+    desk: &mut Desk<'_, '_>,
+    old: CustomerId,
+    to: CustomerId,
+    interaction: Token,
+) -> Result<(), Error> {
+    if desk.working.get(&old).is_some_and(|one| one.is_new() && one.links().is_empty()) {
+        // It was made by this very operation, and nobody has heard of it.
+        desk.working.remove(&old);
+        return Ok(());
+    }
+    let person = desk.person(old, false).await?.filter(|person| person.row.customer == old);
+    // A protected person's ref keeps its protection, and a member of a set stays one.
+    let kept = |person: &Remembered| {
+        load::disclosure(person) != Disclosure::Normal || !person.members.is_empty()
+    };
+    let joined = desk.working.get(&old).is_some_and(|working| working.row.set_name.is_some());
+    if joined || person.is_none_or(|person| kept(&person)) {
+        return Ok(());
+    }
+    if !remaining(desk, old, interaction).await?.is_empty() {
+        return Ok(());
+    }
+    let tenant = desk.tenant_id();
+    let (blocks, facts) = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move {
+                let blocks = history::blocks_of(connection, tenant, old, None).await?;
+                Ok((blocks, history::facts(connection, tenant, old, None).await?))
+            })
+        }))
+        .await?;
+    // A contact that goes on is not on file yet; what it said is theirs.
+    let said = blocks.iter().map(|block| block.interaction);
+    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
+    if desk.take_in_hand(old).await?.links().is_empty() && !said {
+        joining::drop_proposals(desk, old).await?;
+        desk.take_in_hand(old).await?.touch().moved_to = Some(to);
+    }
+    Ok(())
+}
+
+/// Whether the customer was made for this interaction and nothing else has become theirs since.
+pub(super) async fn is_all_they_have(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+) -> Result<bool, Error> {
+    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
+    let Some(made) = made else { return Ok(false) };
+    if desk.working.get(&made).is_some_and(|working| working.is_new()) {
+        return Ok(true);
+    }
+    let Some(person) = desk.person(made, false).await? else { return Ok(false) };
+    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
+}
