@@ -304,9 +304,8 @@ pub(super) async fn move_to(
     basis: Basis,
 ) -> Result<(), Error> {
     // Only a customer that it gave something to can have been left empty by it.
-    let gave = state.settled || state.filed_at.is_some();
+    let (gave, waited) = (state.settled || state.filed_at.is_some(), !state.settled);
     let from = customer_of(&state.customer).filter(|_| gave);
-    let waited = !state.settled;
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
     settle(desk, state, interaction, to, &looked, basis, |_| true).await?;

@@ -14,6 +14,7 @@ use super::naming::{holders, resolve};
 use super::record::RequestRecord;
 use super::service::Service;
 use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::read::Owners;
 use crate::store::rows::Verb;
 use crate::store::{Boxed, Operation, Proposal, Reads};
 
@@ -97,10 +98,12 @@ impl Operation for UnlinkOperation {
                 // As of this decision: a contact that it sees began before.
                 working.unlink_directly(token, now);
             }
+            let mut left = Owners::clone(&owners);
+            left.customers.retain(|(owner, _)| !holders.members.contains(owner));
             let record = RequestRecord {
                 customer: customer.0.to_vec(),
                 was_linked,
-                owners: Ownership::with(&owners, customer, None).owners,
+                owners: Ownership::with(&left, customer, None).owners,
                 ..RequestRecord::default()
             };
             self.asked.write(&mut desk, &self.caller, &record).await?;

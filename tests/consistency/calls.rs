@@ -115,6 +115,13 @@ pub(crate) enum Asked {
         number: u16,
         to: Option<Whom>,
     },
+    /// One of the two identifiers is this customer's, or is not, whatever contacts say.
+    Tie {
+        number: u16,
+        whom: Whom,
+        index: usize,
+        holds: bool,
+    },
     /// All that is known of a customer.
     Look {
         whom: Whom,
@@ -191,6 +198,12 @@ pub(crate) enum Output {
         customer: Option<u32>,
         new: bool,
     },
+    /// Whose tie it is or was, whether it was there before, and how many have the identifier now.
+    Tied {
+        customer: Option<u32>,
+        before: bool,
+        owners: i32,
+    },
     /// A customer with all members, the identifiers they have, and their context.
     Looked {
         set: Vec<u32>,
@@ -234,6 +247,10 @@ impl fmt::Display for Asked {
                     Some(to) => write!(f, "{to}"),
                     None => f.write_str("somebody new"),
                 }
+            }
+            Self::Tie { number, whom, index, holds } => {
+                let what = if *holds { "link" } else { "unlink" };
+                write!(f, "{what} {number} of {} to {whom}", ["A", "B"][*index])
             }
             Self::Look { whom } => write!(f, "look at {whom}"),
             Self::Age => f.write_str("everything ages"),

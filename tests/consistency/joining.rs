@@ -1,9 +1,10 @@
-//! Two customers as one person, two again, and a contact that is somebody else's.
+//! Two customers as one person, two again; a contact that is somebody else's; ties that are made
+//! and taken away beside any contact.
 
 use super::calls::{Asked, Input, Output, Which, Whom};
 use super::known::{Known, Merge};
 use super::model::{is, one_if};
-use super::person::{Fact, Set};
+use super::person::Person;
 
 impl Known {
     /// An edge between two; whoever they are, they stay.
@@ -116,15 +117,15 @@ impl Known {
         }
         let mut after = self.clone();
         let interaction = after.interaction(id);
-        let (from, made) = (interaction.person, interaction.made);
+        let from = interaction.person;
         interaction.reassigned.insert(number);
         interaction.confirmed = to.is_some();
-        let targets = match to {
+        let mut targets = match to {
             // Somebody new it already is.
-            None if made => vec![],
+            None if after.is_all_they_have(id) => return after.moved(id, output),
             None => {
                 after.interaction(id).made = true;
-                after.people.push(Default::default());
+                after.people.push(Person::default());
                 vec![after.people.len() - 1]
             }
             Some(whom) => match self.meant(whom) {
@@ -132,8 +133,12 @@ impl Known {
                 None => return one_if(is(output, &Output::NotFound), self.clone()),
             },
         };
-        if targets.is_empty() {
-            return after.moved(id, output);
+        let called_as = |it: &usize| after.interactions[&id].called_as.contains(it);
+        if to.is_some_and(|to| self.meant(to).is_some_and(|it| called_as(&it))) {
+            // A name under which its customer was shown may still mean them.
+            targets.push(from);
+            targets.sort_unstable();
+            targets.dedup();
         }
         let known =
             targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
@@ -156,28 +161,31 @@ impl Known {
 
     /// Gives an interaction, and all that it said, to a customer.
     fn given(mut self, id: u16, from: usize, to: usize, input: &Input) -> Vec<Self> {
+        self.written(id);
         if from == to {
-            self.settle(id, to);
-            return vec![self];
+            return self.settle(id, to);
         }
         let ended = self.interactions[&id].ending.is_some();
-        let (facts, values): (Vec<(u16, Fact)>, Vec<(u16, Set)>) = self.withdraw(id);
-        self.settle(id, to);
-        let interaction = self.interaction(id);
-        interaction.filed |= ended;
-        if interaction.confirmed {
-            interaction.made = false;
+        let now = input.span().1;
+        let mut all = Vec::new();
+        for (known, words) in self.withdraw(id) {
+            for mut known in known.settle(id, to) {
+                let interaction = known.interaction(id);
+                interaction.filed |= ended;
+                interaction.made &= !interaction.confirmed;
+                for (intent, fact) in &words.facts {
+                    known.people[to].facts.insert((*intent, id), *fact);
+                }
+                known.written(id);
+                let mut put = vec![known];
+                for (name, set) in &words.values {
+                    let one = |known: Self| known.set_value(to, *name, *set, now);
+                    put = put.into_iter().flat_map(one).collect();
+                }
+                all.extend(put.into_iter().flat_map(|it| it.retire_if_empty(from, to, now)));
+            }
         }
-        for (intent, fact) in facts {
-            self.people[to].facts.insert((intent, id), fact);
-        }
-        let mut all = vec![self];
-        for (name, set) in values {
-            let put = |known: Self| known.set_value(to, name, set, input.span().1);
-            all = all.into_iter().flat_map(put).collect();
-        }
-        let left = |known: Self| known.retire_if_empty(from, to, input.span().1);
-        all.into_iter().flat_map(left).collect()
+        all
     }
 
     fn moved(self, id: u16, output: Option<&Output>) -> Vec<Self> {
@@ -186,6 +194,64 @@ impl Known {
         match output {
             None | Some(Output::Accepted) => vec![self],
             Some(Output::Moved { customer, new }) if *new == made => self.called(person, *customer),
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// An identifier is a customer's beside any contact, or is not, whatever contacts have said.
+    pub(super) fn tie(&self, input: &Input, output: Option<&Output>) -> Vec<Self> {
+        let Asked::Tie { number, whom, index, holds } = input.asked else { return Vec::new() };
+        if self.ties.contains_key(&number) {
+            return self.clone().tied_as_found(number, output);
+        }
+        let Some(person) = self.meant(whom) else {
+            return one_if(is(output, &Output::NotFound), self.clone());
+        };
+        // Of a set, whoever has it.
+        let mut holders = self.set(person);
+        holders.retain(|it| self.owners[index].contains(it));
+        if holders.is_empty() {
+            holders.push(person);
+        }
+        let before = holders.iter().any(|it| self.owners[index].contains(it));
+        let mut all = Vec::new();
+        if holds {
+            if holders.contains(&person) {
+                holders = vec![person];
+            }
+            for holder in holders {
+                let mut after = self.clone();
+                after.owners[index].insert(holder);
+                after.tied[index].insert(holder);
+                let owners = after.owners[index].len();
+                after.ties.insert(number, (holder, before, owners));
+                all.push(after);
+            }
+        } else {
+            let mut after = self.clone();
+            let (from, until) = input.span();
+            for holder in holders {
+                after.owners[index].remove(&holder);
+                after.tied[index].remove(&holder);
+                let untied = after.untied.entry((index, holder)).or_insert((from, until));
+                *untied = (untied.0.max(from), untied.1.max(until));
+            }
+            let owners = after.owners[index].len();
+            after.ties.insert(number, (person, before, owners));
+            all.push(after);
+        }
+        all.into_iter().flat_map(|it| it.tied_as_found(number, output)).collect()
+    }
+
+    fn tied_as_found(self, number: u16, output: Option<&Output>) -> Vec<Self> {
+        let (person, found, count) = self.ties[&number];
+        match output {
+            None | Some(Output::Accepted) => vec![self],
+            Some(Output::Tied { customer, before, owners })
+                if (*before, *owners) == (found, count as i32) =>
+            {
+                self.called(person, *customer)
+            }
             Some(_) => Vec::new(),
         }
     }

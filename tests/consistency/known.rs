@@ -28,6 +28,9 @@ pub(super) struct Interaction {
     pub(super) begun: (i64, bool),
     /// It made its customer: there is nothing earlier to show.
     pub(super) made: bool,
+    /// Who was one person with its customer when something of it was written: by their refs the
+    /// customer may have been called.
+    pub(super) called_as: BTreeSet<usize>,
     /// Somebody said that it is the customer whose it is.
     pub(super) confirmed: bool,
     /// The channel of its start; none while only its end is known.
@@ -46,6 +49,13 @@ pub(super) struct Merge {
     pub(super) in_force: bool,
 }
 
+/// What an interaction said: of matters, and values by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub(super) facts: Vec<(u16, Fact)>,
+    pub(super) values: Vec<(u16, Set)>,
+}
+
 /// All that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Known {
@@ -54,6 +64,13 @@ pub(crate) struct Known {
     pub(super) people: Vec<Person>,
     pub(super) interactions: BTreeMap<u16, Interaction>,
     pub(super) merges: BTreeMap<u16, Merge>,
+    /// Who was given an identifier beside any contact.
+    pub(super) tied: [BTreeSet<usize>; 2],
+    /// The earliest and the latest time at which an identifier was taken from a customer: contacts
+    /// that began before give no reason for it.
+    pub(super) untied: BTreeMap<(usize, usize), (i64, i64)>,
+    /// What each link and unlink found: whose, whether it was there, how many have it then.
+    pub(super) ties: BTreeMap<u16, (usize, bool, usize)>,
     /// Whom each unmerge was about.
     pub(super) unmerges: BTreeMap<u16, (usize, usize)>,
 }
@@ -88,6 +105,22 @@ impl Known {
 
     pub(super) fn members(&self, person: usize) -> Vec<&Person> {
         self.set(person).into_iter().map(|it| &self.people[it]).collect()
+    }
+
+    /// Something of an interaction is written: what its customer is called now, it remembers.
+    pub(super) fn written(&mut self, id: u16) {
+        let person = self.interaction(id).person;
+        let others = self.set(person).into_iter().filter(|it| *it != person).collect::<Vec<_>>();
+        self.interaction(id).called_as.extend(others);
+    }
+
+    /// Whether a customer was made for this interaction, and nothing else has become theirs since.
+    pub(super) fn is_all_they_have(&self, id: u16) -> bool {
+        let own = &self.interactions[&id];
+        let counts =
+            |it: &Interaction| it.person == own.person && it.settled && it.ending.is_some();
+        let others = self.interactions.iter().filter(|(other, _)| **other != id);
+        own.made && self.set(own.person).len() == 1 && !others.clone().any(|(_, it)| counts(it))
     }
 
     /// Whom a ref names now.
@@ -158,44 +191,81 @@ impl Known {
 
     /// Settles an interaction: what it showed is the customer's from now on, but for what another
     /// member of their set has, and they have not.
-    pub(super) fn settle(&mut self, id: u16, person: usize) {
-        let shows = self.interactions[&id].shows;
+    pub(super) fn settle(self, id: u16, person: usize) -> Vec<Self> {
+        let shown = self.interactions[&id].shows.indexes();
         let others: Vec<usize> = self.set(person).into_iter().filter(|it| *it != person).collect();
-        let mut filed = false;
-        let mut supports = self.interactions[&id].supports;
-        for index in shows.indexes() {
-            let owners = &mut self.owners[index];
-            if !owners.contains(&person) && others.iter().any(|it| owners.contains(it)) {
-                continue;
-            }
-            filed |= owners.insert(person);
-            supports[index] = true;
+        let mut all = vec![self];
+        for index in shown {
+            let one = |mut known: Self| {
+                let owners = &mut known.owners[index];
+                let held = !owners.contains(&person) && others.iter().any(|it| owners.contains(it));
+                let reason = known.reason(id, person, index);
+                if held || reason == Some(false) {
+                    return vec![known];
+                }
+                let without = reason.is_none().then(|| known.clone());
+                let new = known.owners[index].insert(person);
+                let interaction = known.interaction(id);
+                interaction.supports[index] = true;
+                interaction.filed |= new;
+                [known].into_iter().chain(without).collect()
+            };
+            all = all.into_iter().flat_map(one).collect();
         }
-        // Somebody without any tie is held by their contacts alone.
-        filed |= self.owners.iter().all(|owners| !owners.contains(&person));
-        let interaction = self.interaction(id);
-        (interaction.person, interaction.settled, interaction.supports) = (person, true, supports);
-        interaction.filed |= filed;
+        for known in &mut all {
+            // Somebody without any tie is held by their contacts alone.
+            let unknown = known.owners.iter().all(|owners| !owners.contains(&person));
+            let interaction = known.interaction(id);
+            (interaction.person, interaction.settled) = (person, true);
+            interaction.filed |= unknown;
+        }
+        all
+    }
+
+    /// Whether a contact is a reason for a customer to have an identifier: not when it was taken
+    /// from them since the contact began. `None` when nobody knows which of the two was first.
+    fn reason(&self, id: u16, person: usize, index: usize) -> Option<bool> {
+        let begun = self.interactions[&id].begun.0;
+        match self.untied.get(&(index, person)) {
+            Some((earliest, _)) if begun <= *earliest => Some(false),
+            Some((_, latest)) if begun <= *latest => None,
+            _ => Some(true),
+        }
     }
 
     /// Takes an interaction from its customer with all that it gave them; the ties stay for which
-    /// another contact on their file is a reason.
-    pub(super) fn withdraw(&mut self, id: u16) -> (Vec<(u16, Fact)>, Vec<(u16, Set)>) {
+    /// there is another reason.
+    pub(super) fn withdraw(mut self, id: u16) -> Vec<(Self, Words)> {
         let from = self.interaction(id).person;
-        for index in 0..self.owners.len() {
-            let stays = |(other, it): (&u16, &Interaction)| {
-                *other != id && it.person == from && it.filed && it.supports[index]
-            };
-            if self.interactions[&id].supports[index] && !self.interactions.iter().any(stays) {
-                self.owners[index].remove(&from);
-            }
-        }
+        let words = self.unsay(id, from);
         let interaction = self.interaction(id);
+        let supports = std::mem::take(&mut interaction.supports);
         (interaction.settled, interaction.filed) = (false, false);
-        interaction.supports = [false; 2];
+        let mut all = vec![self];
+        for index in (0..supports.len()).filter(|index| supports[*index]) {
+            let one = |mut known: Self| {
+                let on_file =
+                    |it: &Interaction| it.person == from && it.filed && it.supports[index];
+                let others = known.interactions.iter().filter(|(_, it)| on_file(it));
+                let reasons: Vec<_> =
+                    others.map(|(other, _)| known.reason(*other, from, index)).collect();
+                if known.tied[index].contains(&from) || reasons.contains(&Some(true)) {
+                    return vec![known];
+                }
+                let with = reasons.contains(&None).then(|| known.clone());
+                known.owners[index].remove(&from);
+                [known].into_iter().chain(with).collect()
+            };
+            all = all.into_iter().flat_map(one).collect();
+        }
+        all.into_iter().map(|known| (known, words.clone())).collect()
+    }
+
+    /// Takes what an interaction said from its customer.
+    fn unsay(&mut self, id: u16, from: usize) -> Words {
         let person = &mut self.people[from];
         let own = |it: &(&(u16, u16), &Fact)| it.0.1 == id;
-        let facts: Vec<(u16, Fact)> =
+        let facts =
             person.facts.iter().filter(own).map(|((intent, _), fact)| (*intent, *fact)).collect();
         person.facts.retain(|(_, of), _| *of != id);
         let values = person.variables.iter().flat_map(|(name, sets)| {
@@ -203,7 +273,7 @@ impl Known {
         });
         let values: Vec<(u16, Set)> = values.collect();
         values.iter().for_each(|(name, set)| person.forget(*name, *set));
-        (facts, values)
+        Words { facts, values }
     }
 
     /// Whoever is left with nothing is gone, and their ref resolves to another. Whether what has

@@ -41,6 +41,7 @@ impl Model for Contract {
             Asked::Merge { number, one, other } => known.merge(*number, (*one, *other), output),
             Asked::Unmerge { number, which } => known.unmerge(*number, *which, output),
             Asked::Reassign { .. } => known.reassign(input, output),
+            Asked::Tie { .. } => known.tie(input, output),
             Asked::Look { whom } => known.look(*whom, input, output),
             Asked::Age => vec![known.aged()],
             Asked::Sweep => known.swept(output),
@@ -84,6 +85,7 @@ impl Contract {
             }
             Some(_) => {}
             None => {
+                after.written(id);
                 let interaction = after.interaction(id);
                 interaction.channel = Some(channel);
                 let (start, given) = begun(input);
@@ -184,6 +186,7 @@ impl Known {
                     filed: false,
                     begun,
                     made,
+                    called_as: BTreeSet::new(),
                     confirmed: false,
                     channel,
                     updates: BTreeMap::new(),
@@ -192,10 +195,8 @@ impl Known {
                     ending: None,
                 },
             );
-            if settled {
-                known.settle(id, person);
-            }
-            known
+            known.written(id);
+            if settled { known.settle(id, person) } else { vec![known] }
         };
         let candidates: BTreeSet<usize> = owning.iter().flatten().copied().collect();
         let shared = owning.iter().any(|sets| sets.len() > 1);
@@ -210,11 +211,17 @@ impl Known {
             let own = |it: &usize| shows.indexes().any(|index| self.owners[index].contains(it));
             for member in self.set(candidate).into_iter().filter(own) {
                 // Two people's identifiers at once: somebody has to ask which of them it is.
-                all.extend((!reuse || shared).then(|| begin(Some(member), false)));
-                all.extend(reuse.then(|| begin(Some(member), true)));
+                if !reuse || shared {
+                    all.extend(begin(Some(member), false));
+                }
+                if reuse {
+                    all.extend(begin(Some(member), true));
+                }
             }
         }
-        all.extend(may_be_new.then(|| begin(None, true)));
+        if may_be_new {
+            all.extend(begin(None, true));
+        }
         all
     }
 
@@ -237,6 +244,7 @@ impl Known {
         if output.is_some_and(|output| *output != Output::Accepted) {
             return Vec::new();
         }
+        after.written(id);
         let own = after.interaction(id);
         own.updates.insert(update, said.content);
         own.intents.extend(said.intents.iter().copied());
@@ -285,6 +293,7 @@ impl Known {
     /// The end is written.
     fn ended(mut self, input: &Input, id: u16, output: Option<&Output>) -> Vec<Self> {
         let Asked::End { revision, said, time, .. } = &input.asked else { return Vec::new() };
+        self.written(id);
         let interaction = self.interaction(id);
         let ending = interaction.ending.get_or_insert_with(|| Ending {
             // Of an end that does not say when, the time is when it was made.

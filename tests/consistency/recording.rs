@@ -106,6 +106,9 @@ impl Recording {
                 };
                 Asked::Reassign { id, number, to: to.map(Whom::Named) }
             }
+            Asked::Tie { number, whom, index, holds } => {
+                Asked::Tie { number, whom: Whom::Named(self.known(whom)?), index, holds }
+            }
             Asked::Look { whom } => Asked::Look { whom: Whom::Named(self.known(whom)?) },
             asked => asked,
         })
@@ -176,6 +179,7 @@ impl Recording {
                 | Output::Joined { .. }
                 | Output::Parted { .. }
                 | Output::Moved { .. }
+                | Output::Tied { .. }
         );
         if retried && known && !matches!(asked, Asked::Update { .. } | Asked::Get { .. }) {
             // Its first answer may have been lost on the way, and the same asked again.
@@ -286,14 +290,15 @@ fn by_age(call: &mut ServiceCall, ages: &[u32]) {
             [one, other].into_iter().for_each(renumber);
         }
         Asked::Reassign { to, .. } => to.iter_mut().for_each(rename),
-        Asked::Look { whom } => rename(whom),
+        Asked::Look { whom } | Asked::Tie { whom, .. } => rename(whom),
         _ => {}
     }
     match call.returned.as_mut().map(|(_, output)| output) {
         Some(
             Output::Answered { customer, .. }
             | Output::Ended { customer }
-            | Output::Moved { customer, .. },
+            | Output::Moved { customer, .. }
+            | Output::Tied { customer, .. },
         ) => customer.iter_mut().for_each(renumber),
         Some(Output::Joined { set, .. } | Output::Looked { set, .. }) => {
             set.iter_mut().for_each(renumber);

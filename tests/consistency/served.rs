@@ -128,6 +128,12 @@ impl Served {
                 Request::Unmerge(it) => {
                     Response::Unmerged(customers.unmerge_customers(it).await?.into_inner())
                 }
+                Request::Link(it) => {
+                    Response::Linked(customers.link_identifier(it).await?.into_inner())
+                }
+                Request::Unlink(it) => {
+                    Response::Unlinked(customers.unlink_identifier(it).await?.into_inner())
+                }
                 Request::Look(it) => {
                     Response::Looked(Box::new(customers.get_customer(it).await?.into_inner()))
                 }

@@ -370,6 +370,12 @@ async fn send(
         Request::Unmerge(it) => {
             Response::Unmerged(customers.unmerge_customers(with(it, key)).await?.into_inner())
         }
+        Request::Link(it) => {
+            Response::Linked(customers.link_identifier(with(it, key)).await?.into_inner())
+        }
+        Request::Unlink(it) => {
+            Response::Unlinked(customers.unlink_identifier(with(it, key)).await?.into_inner())
+        }
         Request::Look(it) => {
             Response::Looked(Box::new(customers.get_customer(with(it, key)).await?.into_inner()))
         }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use threadline::grpc::proto::{
     CustomerSet, EndInteractionRequest, EndInteractionResponse, GetCustomerRequest,
-    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, IdentityHints, Intent,
-    IntentStatus, MergeCustomersRequest, MergeCustomersResponse, MergeState, OpenIntent,
-    ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
-    StartInteractionRequest, StartInteractionResponse, UnmergeCustomersRequest,
+    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, Identifier, IdentityHints,
+    Intent, IntentStatus, LinkIdentifierRequest, LinkIdentifierResponse, MergeCustomersRequest,
+    MergeCustomersResponse, MergeState, OpenIntent, ReassignInteractionRequest,
+    ReassignInteractionResponse, Recommendation, StartInteractionRequest, StartInteractionResponse,
+    UnlinkIdentifierRequest, UnlinkIdentifierResponse, UnmergeCustomersRequest,
     UnmergeCustomersResponse, UpdateInteractionRequest, Variable, VariableInput,
 };
 use tonic::{Code, Status as Refusal};
@@ -23,6 +24,8 @@ pub(crate) enum Request {
     Merge(MergeCustomersRequest),
     Unmerge(UnmergeCustomersRequest),
     Reassign(ReassignInteractionRequest),
+    Link(LinkIdentifierRequest),
+    Unlink(UnlinkIdentifierRequest),
     Look(GetCustomerRequest),
 }
 
@@ -34,6 +37,8 @@ pub(crate) enum Response {
     Merged(MergeCustomersResponse),
     Unmerged(UnmergeCustomersResponse),
     Reassigned(ReassignInteractionResponse),
+    Linked(LinkIdentifierResponse),
+    Unlinked(UnlinkIdentifierResponse),
     Looked(Box<GetCustomerResponse>),
 }
 
@@ -124,6 +129,25 @@ impl Names {
                 customer_ref: to.map(|to| self.customer_ref(to)),
                 ..Default::default()
             }),
+            Asked::Tie { number, whom, index, holds } => {
+                let identifier = Some(Identifier {
+                    kind: "external".into(),
+                    namespace: NAMESPACES[*index].into(),
+                    value: format!("{}#", self.partition),
+                    ..Default::default()
+                });
+                let (request_id, customer_ref) = (name(number), self.customer_ref(*whom));
+                let source = String::new();
+                if *holds {
+                    let link =
+                        LinkIdentifierRequest { request_id, source, customer_ref, identifier };
+                    Request::Link(link)
+                } else {
+                    let unlink =
+                        UnlinkIdentifierRequest { request_id, source, customer_ref, identifier };
+                    Request::Unlink(unlink)
+                }
+            }
             Asked::Look { whom } => Request::Look(GetCustomerRequest {
                 customer_ref: self.customer_ref(*whom),
                 ..Default::default()
@@ -213,6 +237,14 @@ impl Names {
             Ok(Response::Reassigned(it)) => {
                 let customer = self.customer(&it.customer_ref);
                 Some(Output::Moved { customer, new: it.new_customer })
+            }
+            Ok(Response::Linked(it)) => {
+                let (before, owners) = (it.already_linked, it.owner_count);
+                Some(Output::Tied { customer: self.customer(&it.customer_ref), before, owners })
+            }
+            Ok(Response::Unlinked(it)) => {
+                let (before, owners) = (it.was_linked, it.owner_count);
+                Some(Output::Tied { customer: self.customer(&it.customer_ref), before, owners })
             }
             Ok(Response::Looked(it)) => Some(self.looked(&it)),
             Err(refusal) => match refusal.code() {

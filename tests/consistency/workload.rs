@@ -38,7 +38,7 @@ impl Plan {
     pub(crate) fn new(seed: u64, shape: Shape) -> Self {
         let random = StdRng::seed_from_u64(seed);
         let mut writing =
-            Writing { random, shape, ids: Vec::new(), merges: 0, unmerges: 0, reassigned: 0 };
+            Writing { random, shape, ids: Vec::new(), merges: 0, unmerges: 0, others: 0 };
         let mut clients = vec![Vec::new(); shape.clients];
         for _ in 0..shape.operations {
             let client = writing.random.random_range(0..shape.clients);
@@ -92,7 +92,8 @@ struct Writing {
     ids: Vec<Shows>,
     merges: u16,
     unmerges: u16,
-    reassigned: u16,
+    /// Reassignments, links and unlinks.
+    others: u16,
 }
 
 /// Interactions that are asked about again: the newest few.
@@ -140,21 +141,28 @@ impl Writing {
                 let which = if by_id { Which::Merge(of) } else { Which::BetweenThoseOf(of) };
                 Asked::Unmerge { number, which }
             }
-            0..7 => {
+            0..6 => {
                 let number = self.merges;
                 self.merges += 1;
                 let (one, other) = (self.recent(), self.recent());
                 Asked::Merge { number, one: Whom::Of(one), other: Whom::Of(other) }
             }
-            _ => {
-                let number = self.reassigned;
-                self.reassigned += 1;
-                let id = self.recent();
-                let whom = Whom::Of(self.recent());
+            6..8 => {
+                let (id, whom) = (self.recent(), Whom::Of(self.recent()));
                 let to = self.random.random_bool(0.6).then_some(whom);
-                Asked::Reassign { id, number, to }
+                Asked::Reassign { id, number: self.other(), to }
+            }
+            _ => {
+                let (whom, index) = (Whom::Of(self.recent()), self.random.random_range(0..2));
+                let holds = self.random.random_bool(0.5);
+                Asked::Tie { number: self.other(), whom, index, holds }
             }
         }
+    }
+
+    fn other(&mut self) -> u16 {
+        self.others += 1;
+        self.others
     }
 
     fn start(&self, id: u16, channel: u8) -> Asked {
