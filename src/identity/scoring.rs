@@ -123,7 +123,7 @@ impl<'a> Scene<'a> {
         features.set(Feature::Novel, self.novel as f64);
         features.set(Feature::Rival, f64::from(u8::from(candidates > 1)));
         features.set(Feature::Candidates, (candidates as f64).ln());
-        if !self.confirmed(customer) {
+        if !matched.is_empty() && !self.confirmed(customer) {
             self.unconfirmed(&mut features);
         }
         features
