@@ -94,7 +94,7 @@ pub(super) async fn whom(
         CustomerId::parse_ref(named).is_some_and(|id| id.0.as_slice() == state.shown_as)
     };
     let target = match (named, own) {
-        (Some(named), Some(own)) if shown(named) => {
+        (Some(named), Some(own)) if confirmed && shown(named) => {
             desk.person(own, false).await?.map(|person| person.row.customer)
         }
         (Some(named), _) => Some(resolve(desk, named).await?.ok_or(Error::CustomerNotFound)?),

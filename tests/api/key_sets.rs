@@ -91,7 +91,8 @@ async fn keys_rotate_without_a_refusal(engine: Engine) {
     // A key that nobody has is refused once the set was fetched for it, and makes no more fetches.
     clock.set(clock.now().plus(MINUTE));
     let asked = server.asked();
-    let forged = || token_hint(&Issuer::new("ES256", "forged").token(&claims("x", clock.now())));
+    let forged =
+        || token_hint(&Issuer::new("ES256", "forged").token(&claims("user-x", clock.now())));
     let refusal = client.start(start_with("forged", "web_chat", forged())).await;
     let refusal = assert_refused(refusal, Code::InvalidArgument, "WEB_TOKEN_REFUSED");
     assert_eq!(&*refusal.cause, "UNKNOWN_KEY");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use threadline::grpc::proto::update_interaction_request::IdentityFeedback;
 use threadline::grpc::proto::{
-    IdentityConfirmed, Recommendation, UpdateInteractionRequest, VariableInput,
+    IdentityConfirmed, LineType, Recommendation, StartInteractionRequest, Telco,
+    UpdateInteractionRequest, VariableInput,
 };
 use threadline::store::schedule::Point;
 
@@ -55,9 +56,12 @@ impl Story {
         let known = calls.started(&format!("first {number}"), number).await.customer_ref;
         calls.ended(&format!("first {number}")).await;
         calls.started(&format!("open {number}"), number).await;
-        // Nothing has ended by this number yet: who shows it again is only asked to confirm.
+        // A fixed line is never enough after one contact: who shows it is only asked to confirm.
         calls.started(&format!("asked {number}"), number + 1).await;
-        let asked = calls.started(&format!("to confirm {number}"), number + 1).await;
+        let landline = Telco { line_type: LineType::Landline.into(), ..Telco::default() };
+        let call = call(&format!("to confirm {number}"), number + 1);
+        let asked = StartInteractionRequest { telco: Some(landline), ..call };
+        let asked = decided(calls.start(asked).await);
         assert!(recommended(&asked) == Recommendation::Confirm);
         Self { number, known }
     }
