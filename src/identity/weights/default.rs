@@ -1,4 +1,5 @@
-//! The service's own weights, as `threadline fit` wrote them (docs/identity.md).
+//! The service's own weights: fitted by `threadline fit`, those marked so set by hand
+//! (docs/identity.md).
 
 use crate::identity::features::{FEATURES, Feature};
 
