@@ -56,7 +56,7 @@ row!(
         /// Whom this ref resolves to; empty while it stands for itself.
         moved_to: Option<CustomerId>,
         /// The set it belongs to, by its oldest member; empty while alone. Written when the
-        /// customer is made and by [`Rejoined`] only.
+        /// customer is made and by a merge or unmerge only.
         set_name: Option<CustomerId>,
     }
 );
