@@ -95,7 +95,7 @@ impl Person {
     }
 
     async fn start(&self, turn: u64, instance: usize) -> StartInteractionResponse {
-        let external = ("crm_id".to_owned(), format!("{}#", self.number));
+        let external = ("crm_id".to_owned(), format!("P{}", self.number));
         let hints = IdentityHints { external_ids: [external].into(), ..IdentityHints::default() };
         let request = StartInteractionRequest {
             interaction_id: self.interaction(turn),

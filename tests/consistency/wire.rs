@@ -133,7 +133,7 @@ impl Names {
                 let identifier = Some(Identifier {
                     kind: "external".into(),
                     namespace: NAMESPACES[*index].into(),
-                    value: format!("{}#", self.partition),
+                    value: format!("P{}#", self.partition),
                     ..Default::default()
                 });
                 let (request_id, customer_ref) = (name(number), self.customer_ref(*whom));
@@ -189,7 +189,7 @@ impl Names {
 
     fn hints(&self, shows: Shows) -> IdentityHints {
         let external =
-            |index: usize| (NAMESPACES[index].to_owned(), format!("{}#", self.partition));
+            |index: usize| (NAMESPACES[index].to_owned(), format!("P{}#", self.partition));
         IdentityHints {
             external_ids: shows.indexes().map(external).collect(),
             ..Default::default()
