@@ -34,13 +34,13 @@ pub struct FitArgs {
     /// Instead of events: the decisions of this tenant that somebody confirmed or rejected since.
     #[arg(long, conflicts_with = "events")]
     pub tenant: Option<String>,
-    /// The weights to start from, and to compare with [default: the service's own]
+    /// The weights to start from, and to compare with [default: the service's own; of a tenant, those in force]
     #[arg(long, value_name = "FILE.toml")]
     pub from: Option<PathBuf>,
     /// Writes the weights; `[tenants.NAME] weights` names the file.
     #[arg(long, value_name = "FILE.toml")]
     pub write: Option<PathBuf>,
-    /// What the weights are called in `model_version` [default: fit- and today's date]
+    /// What the weights are called in `model_version` [default: fit- and the time]
     #[arg(long)]
     pub name: Option<String>,
     /// Fits nothing: measures the weights that it would start from.
@@ -71,8 +71,9 @@ pub async fn run(arguments: FitArgs) -> anyhow::Result<ExitCode> {
         None => Weights::DEFAULT,
     };
     let name = arguments.name.clone().unwrap_or_else(|| {
-        let today = jiff::Timestamp::from_millisecond(Clock::System.now().0).unwrap_or_default();
-        format!("fit-{}", today.strftime("%Y-%m-%d"))
+        let now = jiff::Timestamp::from_millisecond(Clock::System.now().0).unwrap_or_default();
+        // To the second: decisions are read by this name again.
+        format!("fit-{}", now.strftime("%Y-%m-%dT%H:%M:%SZ"))
     });
     let mut said = Vec::new();
     let fitted = match &arguments.events {
@@ -80,7 +81,8 @@ pub async fn run(arguments: FitArgs) -> anyhow::Result<ExitCode> {
         None => {
             let tenant = arguments.tenant.as_deref().unwrap_or_default();
             let database = arguments.database.clone();
-            tenant::fit_tenant(database, tenant, &before, &name, &mut said).await?
+            let from = arguments.from.is_some().then_some(&before);
+            tenant::fit_tenant(database, tenant, from, &name, &mut said).await?
         }
     };
     if let Some(path) = &arguments.write {

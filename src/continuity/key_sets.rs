@@ -84,7 +84,7 @@ impl KeySets {
         let now = self.clock.now();
         if let Some(keys) = set.keys(now) {
             match token.verify(&keys) {
-                Err(refused) if may_be_new(token, refused) => {}
+                Err(refused) if may_be_new(token, refused, &keys) => {}
                 verified => return verified.map(|()| true),
             }
         }
@@ -92,17 +92,21 @@ impl KeySets {
         let Some(keys) = fetch.done(within).await else { return Ok(false) };
         match token.verify(&keys) {
             // A fetch that began before this token came may have missed its key.
-            Err(refused) if fetch.joined && may_be_new(token, refused) => Ok(false),
+            Err(refused) if fetch.joined && may_be_new(token, refused, &keys) => Ok(false),
             verified => verified.map(|()| true),
         }
     }
 }
 
-/// Whether a newer set could hold the key. A token without a `kid` does not say which it is.
-fn may_be_new(token: &WebToken<'_>, refused: Refused) -> bool {
+/// Whether a newer set could hold the key. A token without a `kid` does not say which it is, and one
+/// whose `kid` the set does not have was tried with keys that have none.
+fn may_be_new(token: &WebToken<'_>, refused: Refused, keys: &[TrustedKey]) -> bool {
+    let is_here = |kid: &str| keys.iter().any(|key| key.key_id() == Some(kid));
     match refused {
         Refused::UnknownKey => true,
-        Refused::BadSignature | Refused::WrongAlgorithm => token.key_id().is_none(),
+        Refused::BadSignature | Refused::WrongAlgorithm => {
+            token.key_id().is_none_or(|kid| !is_here(kid))
+        }
         _ => false,
     }
 }

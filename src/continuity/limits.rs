@@ -30,7 +30,9 @@ pub(super) async fn make_room(
         return Ok(true);
     }
     let held = of_kind(tenant, working, hint)?;
-    let counted: Vec<Held> = held.iter().map(|(link, _)| as_held(link)).collect();
+    let direct = |token: Token| working.ties().get(&token).is_some_and(|tie| tie.assurance > 0);
+    let counted: Vec<Held> =
+        held.iter().map(|(link, _)| as_held(link, direct(link.token))).collect();
     match room(&counted, most, assurance, now) {
         Room::Free => Ok(true),
         Room::InPlaceOf(index) => {
@@ -87,9 +89,11 @@ fn of_kind(
     Ok(held)
 }
 
-fn as_held(link: &LinkRow) -> Held {
+/// A link as it counts; one that was made `direct`ly, beside any contact, never gives way.
+fn as_held(link: &LinkRow, direct: bool) -> Held {
     // A strength that a newer version wrote is stronger than what is known here.
-    let assurance = Assurance::from_code(link.assurance).unwrap_or(Assurance::Verified);
+    let known = Assurance::from_code(link.assurance).filter(|_| !direct);
+    let assurance = known.unwrap_or(Assurance::Verified);
     Held { assurance, uses: link.uses, newest: link.newest }
 }
 

@@ -311,7 +311,9 @@ pub(super) async fn decide_first(
     match (decision.recommendation, best) {
         (Recommendation::Reuse, Some(best)) => {
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
-            settle(desk, state, interaction, best, &looked, basis, |_| true).await?;
+            // Where the primary identifier decided, what it overruled stays whose it is.
+            let own = |index: usize| !looked.points_elsewhere(index, best);
+            settle(desk, state, interaction, best, &looked, basis, own).await?;
         }
         (Recommendation::Confirm, Some(best)) => {
             state.customer = best.0.to_vec();

@@ -13,6 +13,7 @@ use super::link_identifier::Tie;
 use super::naming::{holders, resolve};
 use super::record::RequestRecord;
 use super::service::Service;
+use crate::identity::RawIdentifier;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::read::Owners;
 use crate::store::rows::Verb;
@@ -47,10 +48,17 @@ impl Service {
         caller.needs(&[Role::Admin])?;
         let named = (&*tie.source, &*tie.request_id);
         let asked = Asked::of(self, caller, Verb::Unlink, named, &tie.content)?;
-        let token = token_of(caller, &read_identifier(caller, &tie.identifier)?);
+        let exact = as_it_stands(caller, &tie.identifier);
+        let normalised = read_identifier(caller, &tie.identifier).map(|it| token_of(caller, &it));
         let (service, caller) = (Arc::clone(self), caller.clone());
-        let operation = Arc::new(UnlinkOperation { service, caller, asked, tie, token });
-        match self.change(Arc::clone(&operation)).await? {
+        let token = normalised.as_ref().ok().copied();
+        let operation = Arc::new(UnlinkOperation { service, caller, asked, tie, exact, token });
+        let done = match (self.change(Arc::clone(&operation)).await, normalised) {
+            // Nobody has it as it stands, and it cannot be read either.
+            (Err(Error::Invalid(_)), Err(why)) => return Err(why),
+            (done, _) => done?,
+        };
+        match done {
             Some(unlinked) => Ok(unlinked),
             None => {
                 let UnlinkOperation { caller, asked, .. } = &*operation;
@@ -66,7 +74,31 @@ struct UnlinkOperation {
     caller: Caller,
     asked: Asked,
     tie: Tie,
-    token: Token,
+    /// The identifier as GetCustomer shows it: also what no request may state any more.
+    exact: Token,
+    /// As it is read from a request, if it can be.
+    token: Option<Token>,
+}
+
+/// The token of an identifier that is taken as it stands: kind, namespace and normalised value.
+fn as_it_stands(caller: &Caller, raw: &RawIdentifier) -> Token {
+    let kind = raw.kind.trim().to_lowercase();
+    let scheme = if kind == "external_id" { "external" } else { kind.as_str() };
+    caller.tenant.secrets.identifier(scheme, raw.namespace.trim(), raw.value.trim())
+}
+
+impl UnlinkOperation {
+    /// Which identifier is meant: one that the customer has as it stands, else as it is read.
+    async fn meant(&self, desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<Token, Error> {
+        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+        let set = desk.set_of(&person, false).await?;
+        let mut links = set.iter().flat_map(|member| &member.links);
+        match self.token {
+            _ if links.any(|link| link.token == self.exact) => Ok(self.exact),
+            Some(token) => Ok(token),
+            None => Err(Error::Invalid(Vec::new())),
+        }
+    }
 }
 
 impl Operation for UnlinkOperation {
@@ -86,7 +118,7 @@ impl Operation for UnlinkOperation {
             self.asked.may_be_done(&mut desk).await?;
             let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
             let customer = customer.ok_or(Error::CustomerNotFound)?;
-            let token = self.token;
+            let token = self.meant(&mut desk, customer).await?;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
             let now = self.service.store.now();
             // Of a set, whoever has it: it is not this person's.

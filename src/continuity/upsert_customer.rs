@@ -20,8 +20,9 @@ use super::record::{BlockRecord, RequestRecord, ValueRecord};
 use super::service::Service;
 use super::settling::new_customer;
 use crate::clock::{HOUR, Time};
-use crate::context::current_variables;
-use crate::context::{Context, Disclosure, MAX_TTL_SECONDS, Sensitivity, current_profile};
+use crate::context::{
+    Context, Disclosure, MAX_TTL_SECONDS, Sensitivity, current_profile, current_variables,
+};
 use crate::identity::{Assurance, RawIdentifier};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
@@ -320,7 +321,10 @@ impl Operation for UpsertOperation {
                 Some(customer) => {
                     let person = desk.person(customer, true).await?;
                     let person = person.ok_or(Error::CustomerNotFound)?;
-                    (customer, person.context.clone().unwrap_or_default(), false)
+                    // What any of them said is what stands, and what a mask may clear.
+                    let set = desk.set_of(&person, true).await?;
+                    let contexts = set.iter().map(|it| it.context.clone().unwrap_or_default());
+                    (customer, Context::gathered(contexts.collect()), false)
                 }
                 None => (new_customer(&mut desk, self.at), Arc::default(), true),
             };

@@ -135,6 +135,10 @@ fn prefer_primary(question: &Question<'_>, policy: &Policy, candidates: &mut [Ca
 
 fn holds_primary(question: &Question<'_>, policy: &Policy, best: &Candidate) -> bool {
     policy.primary_identifier.is_some_and(|primary| {
-        best.matched.iter().any(|index| question.shown[*index].primary == Some(primary))
+        best.matched.iter().any(|index| {
+            let hint = &question.shown[*index];
+            // What somebody typed lifts no conflict.
+            hint.primary == Some(primary) && hint.assurance >= Assurance::Carried
+        })
     })
 }

@@ -32,12 +32,13 @@ pub struct LinkToMake {
 /// All hints are linked, but not what a customer only asserted and somebody else already has,
 /// not identifiers of more than [`MAX_OWNERS`], and not our own references. A link is as strong
 /// as the weaker of its hint and its basis; a new customer's as its hint, but for the subject of a
-/// web token that somebody else holds VERIFIED. Those that the customer has already are among them: each
+/// web token that somebody else holds VERIFIED. A signed-in subject becomes nobody's by a decision
+/// below AUTHENTICATED. Those that the customer has already are among them: each
 /// is a reason for the link, and is kept as one.
 pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToMake> {
     let mut made: Vec<LinkToMake> = Vec::with_capacity(shown.len());
     for (index, hint) in shown.iter().enumerate() {
-        if !may_link(hint, customer) {
+        if !may_link(hint, customer) || is_strangers(hint, customer, basis) {
             continue;
         }
         let assurance = match basis {
@@ -59,6 +60,14 @@ pub fn links(shown: &[Shown], customer: CustomerId, basis: Basis) -> Vec<LinkToM
         }
     }
     made
+}
+
+/// Whether it is a signed-in subject that nothing but a number or the like ties to this customer: who
+/// borrows or forges a number once must not own the account from then on.
+fn is_strangers(hint: &Shown, customer: CustomerId, basis: Basis) -> bool {
+    let weak = matches!(basis, Basis::Decided(basis) if basis < Assurance::Authenticated);
+    let signed_in = hint.kind == HintKind::WebToken && hint.assurance == Assurance::Verified;
+    weak && signed_in && hint.owners.iter().all(|owner| owner.customer != customer)
 }
 
 /// Whether it is a web token's subject that another customer holds, VERIFIED.

@@ -9,7 +9,7 @@ const CUSTOMERS: [&str; 4] = ["contact_id", "crm_id", "customer_id", "user_id"];
 /// What a contact centre numbers beside its customers, as letters and digits only: campaigns,
 /// agents and queues, calls and conversations, places and things. An id of these is shown by
 /// everybody who came the same way, or by one person once.
-const IMPERSONAL: [&str; 77] = [
+const IMPERSONAL: [&str; 79] = [
     "ad",
     "adgroup",
     "advisor",
@@ -32,6 +32,7 @@ const IMPERSONAL: [&str; 77] = [
     "country",
     "department",
     "dialer",
+    "did",
     "disposition",
     "dnis",
     "event",
@@ -85,6 +86,7 @@ const IMPERSONAL: [&str; 77] = [
     "transaction",
     "transfer",
     "trunk",
+    "vdn",
     "widget",
     "workspace",
 ];

@@ -283,7 +283,8 @@ impl<'a> Scene<'a> {
 /// What a hint proves of the owner of a link: the weaker of the two.
 fn proven(hint: &Shown, link: &Owner, now: Time) -> Assurance {
     let assurance = hint.assurance.min(link.assurance);
-    if hint.number && now.since(link.newest) > NUMBER_PROOF_AGES_AFTER {
+    // Where somebody confirmed the use of it once, only another confirmation renews that.
+    if hint.number && now.since(link.confirmed.unwrap_or(link.newest)) > NUMBER_PROOF_AGES_AFTER {
         return assurance.min(Assurance::Carried);
     }
     assurance

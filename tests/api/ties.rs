@@ -22,6 +22,7 @@ each_engine!(
     an_asserted_link_is_no_owner,
     what_was_unlinked_stays_so,
     a_direct_link_outlives_its_contacts,
+    a_direct_link_gives_way_to_nothing,
     links_at_once_are_all_made,
     only_an_admin_ties,
     whatever_was_said_ties_are_what_the_fold_says,
@@ -217,6 +218,33 @@ async fn a_direct_link_outlives_its_contacts(engine: Engine) {
     assert_eq!(client.person(&known).await.customer_ref, known);
     client.update(confirm("one", "again")).await.expect("a confirmation");
     world.close().await;
+}
+
+async fn a_direct_link_gives_way_to_nothing(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let known = somebody(&client, "known", "email", email_hint(MAIL)).await;
+    // More than contacts may give.
+    for number in 0..7 {
+        let phone = identifier("phone", "", &format!("+1415555012{number}"));
+        client.link(link(&format!("l{number}"), &known, phone)).await.expect("a link");
+    }
+    let more = IdentityHints { email: MAIL.into(), ..whatsapp("+14155550199") };
+    let start = start_with("more", "whatsapp", more);
+    client.start(start).await.expect("a start");
+    client.update(confirm("more", "u")).await.expect("a confirmation");
+    client.end(end("more")).await.expect("an end");
+    let person = client.person(&known).await;
+    let linked = values(&person);
+    for number in 0..7 {
+        let phone = format!("+1415555012{number}");
+        assert!(linked.contains(&phone.as_str()), "{phone} was acknowledged");
+    }
+    world.close().await;
+}
+
+fn whatsapp(number: &str) -> IdentityHints {
+    IdentityHints { whatsapp_id: number.into(), ..Default::default() }
 }
 
 async fn links_at_once_are_all_made(engine: Engine) {

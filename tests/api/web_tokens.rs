@@ -18,6 +18,8 @@ use crate::support::{Engine, Setup, World, each_engine};
 each_engine!(
     whoever_signed_in_is_known,
     a_token_decides_alone,
+    a_borrowed_number_makes_nobodys_account,
+    a_wrong_sign_in_can_be_unlinked,
     a_subject_of_two_customers_is_asked,
     a_word_stands_until_a_later_token,
     an_end_alone_goes_to_whom_its_token_names,
@@ -140,6 +142,47 @@ async fn a_token_decides_alone(engine: Engine) {
     assert_eq!(client.history(&own.customer_ref).await, ["4", "3", "1"]);
     assert_eq!(client.history(&caller.customer_ref).await, ["2"]);
     assert_eq!(client.person(&own.customer_ref).await.identifiers.len(), 1);
+    world.close().await;
+}
+
+async fn a_borrowed_number_makes_nobodys_account(engine: Engine) {
+    let clock = standing();
+    let key = Issuer::new("EdDSA", "k");
+    let world = Setup::on(engine).clock(&clock).settings(&trusting("acme", &[&key])).open().await;
+    let client = world.client(&World::new_key(&["telephony", "admin"])).await;
+    let token = |subject: &str| key.token(&claims(subject, clock.now()));
+    let owner = client.start(call("owner", "+14155550101")).await.expect("a start").customer_ref;
+    client.end(end_with("owner", "billing", IntentStatus::Open)).await.expect("an end");
+    // Somebody else's app shows the number once, and is taken for its owner.
+    let hints = IdentityHints { web_token: token("stranger"), ..number_hint("+14155550101") };
+    let both = StartInteractionRequest { identity_hints: Some(hints), ..call("both", "") };
+    let taken = client.start(both).await.expect("a start");
+    assert_eq!((said(&taken), &taken.customer_ref), (Said::Reuse, &owner));
+    client.end(end("both")).await.expect("an end");
+    let alone = token_hint(&token("stranger"));
+    let alone = client.start(start_with("alone", "web_chat", alone)).await.expect("a start");
+    assert!(alone.new_customer && alone.open_intents.is_empty(), "their account is their own");
+    assert_eq!(client.person(&owner).await.identifiers.len(), 1);
+    world.close().await;
+}
+
+async fn a_wrong_sign_in_can_be_unlinked(engine: Engine) {
+    let clock = standing();
+    let key = Issuer::new("EdDSA", "k");
+    let world = Setup::on(engine).clock(&clock).settings(&trusting("acme", &[&key])).open().await;
+    let client = world.client(&World::new_key(&["telephony", "admin"])).await;
+    let token = || token_hint(&key.token(&claims("user-17", clock.now())));
+    let first = client.start(start_with("1", "web_chat", token())).await.expect("a start");
+    client.end(end("1")).await.expect("an end");
+    let shown = client.person(&first.customer_ref).await.identifiers.remove(0);
+    let it = super::ties::identifier(&shown.kind, &shown.namespace, &shown.value);
+    let gone = super::ties::unlink("u", &first.customer_ref, it.clone());
+    assert!(client.unlink(gone).await.expect("an unlink").was_linked);
+    let again = client.start(start_with("2", "web_chat", token())).await.expect("a start");
+    assert!(again.new_customer, "nobody has it any more");
+    // What nobody has and no request may state is refused as before.
+    let never = super::ties::unlink("u2", &first.customer_ref, it);
+    assert_refused(client.unlink(never).await, Code::InvalidArgument, "INVALID_FIELD");
     world.close().await;
 }
 

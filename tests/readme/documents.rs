@@ -63,7 +63,10 @@ fn value(expression: &str) -> u64 {
         "MINUTE" => 60_000,
         "HOUR" => 3_600_000,
         "DAY" => 86_400_000,
-        number => number.parse().unwrap_or_else(|_| panic!("cannot read {expression}")),
+        number => number
+            .trim_end_matches(".0")
+            .parse()
+            .unwrap_or_else(|_| panic!("cannot read {expression}")),
     };
     expression.split(" * ").map(factor).product()
 }

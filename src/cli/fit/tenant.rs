@@ -27,7 +27,7 @@ const FOLDS: usize = 5;
 pub(super) async fn fit_tenant(
     database: DatabaseArgs,
     name: &str,
-    from: &Weights,
+    from: Option<&Weights>,
     version: &str,
     said: &mut Vec<u8>,
 ) -> anyhow::Result<Weights> {
@@ -43,12 +43,10 @@ pub(super) async fn fit_tenant(
     let read = read.await;
     service.store().close().await;
     let (decisions, made_with) = read?;
-    fit_decisions(
-        &decisions,
-        &[Weights::DEFAULT, (*made_with).clone(), from.clone()],
-        version,
-        said,
-    )
+    let mut known = vec![Weights::DEFAULT, (*made_with).clone()];
+    // Those in force, unless others are named.
+    known.extend(from.cloned());
+    fit_decisions(&decisions, &known, version, said)
 }
 
 /// Fits on decisions made with any of the weights `known`; starts from the last of them.
@@ -64,14 +62,14 @@ pub(super) fn fit_decisions(
         .iter()
         .filter_map(|decision| {
             let weights = known.get(&*decision.model_version)?;
-            Some(examples(decision, weights))
+            Some(examples(decision, weights)).filter(|examples| !examples.is_empty())
         })
         .collect();
     let unread = decisions.len() - readable.len();
     if readable.len() < LEAST_DECISIONS {
         bail!(
             "{} confirmed or rejected identities that can be read are too few to fit on: it takes \
-             {LEAST_DECISIONS} ({unread} more were decided with weights that are not at hand)",
+             {LEAST_DECISIONS} ({unread} more were decided by a web token, or with weights that are not at hand)",
             readable.len()
         );
     }
@@ -93,8 +91,8 @@ pub(super) fn fit_decisions(
     }
     writeln!(
         said,
-        "{} confirmed or rejected identities ({unread} more were decided with weights that are \
-         not at hand); what follows is of candidates that a fit has not seen (5 parts)",
+        "{} confirmed or rejected identities ({unread} more were decided by a web token, or with \
+         weights that are not at hand); what follows is of candidates that a fit has not seen (5 parts)",
         readable.len()
     )?;
     for (name, stated) in [(&*from.version, &old), (version, &new)] {

@@ -82,7 +82,10 @@ fn a_tenant_with_too_little_is_refused_in_so_many_words() {
     let unreadable = decisions(500, 3, "older");
     let error =
         fit_decisions(&unreadable, &[Weights::DEFAULT], "own", &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("500 more were decided with weights"), "{error}");
+    assert!(
+        error.to_string().contains("500 more were decided by a web token, or with weights"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -15,6 +15,11 @@ const MAX_ROW_BYTES: usize = 1 << 20;
 /// So much is read at once.
 const READ_AT_ONCE: usize = 1 << 16;
 
+/// A character that no table holds.
+const MARK: &str = "\u{1}";
+/// What is read behind the end of the file.
+const END: &[u8] = b"\n\x01\n";
+
 /// A CSV file.
 pub(super) struct CsvFile {
     reader: Reader<Bounded<Box<dyn Read>>>,
@@ -80,7 +85,8 @@ impl CsvFile {
         let (separator, told) = separator(&start[mark..]);
         file.consume(mark + told);
         let left = Rc::new(Cell::new(MAX_ROW_BYTES));
-        let whole: Box<dyn Read> = Box::new(file);
+        // What stands behind the end is read as a row of its own, unless a quote is still open.
+        let whole: Box<dyn Read> = Box::new(file.chain(END));
         let mut reader = ReaderBuilder::new()
             .delimiter(separator)
             // A row of another width is that row's mistake alone.
@@ -92,6 +98,10 @@ impl CsvFile {
             .from_reader(Bounded { inner: whole, left: Rc::clone(&left) });
         let mut header = StringRecord::new();
         match reader.read_record(&mut header) {
+            Ok(true) if header.len() == 1 && &header[0] == MARK => bail!("it is empty"),
+            Ok(true) if header.iter().any(|name| name.contains(MARK)) => {
+                bail!("its first line has a quote that is not closed")
+            }
             Ok(true) => {}
             Ok(false) => bail!("it is empty"),
             Err(_) => bail!("its first line is no header in UTF-8"),
@@ -128,6 +138,9 @@ impl CsvFile {
                 Ok(true) if self.row.len() == 1 && self.row[0] == *b"\r" => {
                     line = self.reader.position().line() + self.skipped;
                 }
+                Ok(true) if self.row.len() == 1 && self.row[0] == *MARK.as_bytes() => {
+                    return Ok(None);
+                }
                 Ok(true) => break,
                 Ok(false) => return Ok(None),
                 Err(error) => {
@@ -136,7 +149,13 @@ impl CsvFile {
                 }
             }
         }
-        let fields = if self.row.len() == self.header.len() {
+        let swallowed = self
+            .row
+            .iter()
+            .any(|field| field.ends_with(MARK.as_bytes()) || field.ends_with(&END[1..]));
+        let fields = if swallowed {
+            Err("has a quote that is not closed: it takes in all that comes after it".to_owned())
+        } else if self.row.len() == self.header.len() {
             StringRecord::from_byte_record(self.row.clone()).map_err(|_| "is not UTF-8".to_owned())
         } else {
             Err(format!("has {} fields, the header {}", self.row.len(), self.header.len()))

@@ -90,6 +90,20 @@ fn a_quote_that_is_not_closed_ends_the_reading_and_not_the_memory() {
 }
 
 #[test]
+fn a_quote_that_is_open_at_the_end_takes_nobody_in() {
+    for end in ["", "\n", "\r\n"] {
+        let text = format!("E-mail,Name\na@x.org,Ada\nb@x.org,\"Ray, Bob\nc@x.org,Cy{end}");
+        let (good, bad) = rows(text.as_bytes());
+        assert_eq!(good, [(2, vec!["a@x.org".to_owned(), "Ada".to_owned()])]);
+        assert_eq!(bad.len(), 1, "{bad:?}");
+        assert_eq!(bad[0].0, 3);
+        assert!(bad[0].1.contains("quote"), "{bad:?}");
+        let closed = text.replace("\"Ray", "Ray");
+        assert_eq!(rows(closed.as_bytes()).0.len(), 2, "the others, where it is closed");
+    }
+}
+
+#[test]
 fn what_is_no_file_of_ours_is_said() {
     for (bytes, why) in
         [(&b"\xff\xfeE\0"[..], "UTF-16"), (b"", "empty"), (b"\xff\xc0\xc0\n", "UTF-8")]
