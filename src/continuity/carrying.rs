@@ -61,8 +61,16 @@ pub(super) async fn carry(
     }
     // Blocks that moved once already share a position: the newer is then the later.
     ordered.sort_by_key(|(position, _, record)| (*position, record.set));
-    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, record)).collect();
+    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, own(record))).collect();
     Ok(carried)
+}
+
+/// Values with the times they were given: what hid them stays behind.
+fn own(mut record: BlockRecord) -> BlockRecord {
+    for value in &mut record.values {
+        value.expire = value.own_expire.take().unwrap_or(value.expire);
+    }
+    record
 }
 
 /// Without what a later block of the same kind, assurance and time says of the same name: which of

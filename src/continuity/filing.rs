@@ -323,7 +323,9 @@ async fn outlasts(
     customer: CustomerId,
     record: &mut BlockRecord,
 ) -> Result<i64, Error> {
-    let last = |record: &BlockRecord| record.values.iter().map(|it| it.expire).max().unwrap_or(0);
+    // A move may give a value its own time back.
+    let ends = |value: &ValueRecord| value.own_expire.unwrap_or(value.expire).max(value.expire);
+    let last = |record: &BlockRecord| record.values.iter().map(ends).max().unwrap_or(0);
     let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
     let person = if is_new { None } else { desk.person(customer, true).await? };
     let now = desk.service.store.now();
@@ -341,7 +343,10 @@ async fn outlasts(
     known.extend(desk.written.iter().filter(|(of, _)| *of == customer).map(|(_, it)| it.clone()));
     for write in known.iter().filter(|write| write.set > Time(record.set)) {
         let late = record.values.iter_mut().filter(|value| value.name == write.name);
-        late.for_each(|value| value.expire = value.expire.min(write.expire.0));
+        for value in late.filter(|value| value.expire > write.expire.0) {
+            value.own_expire.get_or_insert(value.expire);
+            value.expire = write.expire.0;
+        }
     }
     // What others of one set have said is hidden as well; it ends by nobody's writes but theirs.
     known.extend(of_others);

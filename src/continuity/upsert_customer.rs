@@ -371,11 +371,10 @@ fn masked<'n>(
     };
     values.extend(cleared.into_iter().map(|name| ValueRecord {
         name,
-        value: None,
         // A clear outlasts whatever it hides.
         ttl_seconds: MAX_TTL_SECONDS + HOUR,
-        expire: 0,
         sensitivity: Sensitivity::Normal.code(),
+        ..ValueRecord::default()
     }));
     values
 }

@@ -229,8 +229,8 @@ pub(super) fn variables(
             name,
             value: Some(input.value),
             ttl_seconds: ttl,
-            expire: 0,
             sensitivity: own.unwrap_or(Sensitivity::Normal).code(),
+            ..ValueRecord::default()
         });
     }
     values.sort_by(|a, b| a.name.cmp(&b.name));
@@ -298,7 +298,7 @@ pub(super) fn cleared(
         // A clear outlasts whatever it hides.
         let ttl_seconds = context::MAX_TTL_SECONDS + HOUR;
         let sensitivity = Sensitivity::Normal.code();
-        values.push(ValueRecord { name, value: None, ttl_seconds, expire: 0, sensitivity });
+        values.push(ValueRecord { name, ttl_seconds, sensitivity, ..ValueRecord::default() });
     }
 }
 

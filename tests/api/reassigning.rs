@@ -1,18 +1,20 @@
 //! ReassignInteraction: a contact that was settled on the wrong customer.
 
-use threadline::clock::MINUTE;
+use threadline::clock::{Clock, HOUR, MINUTE};
 use threadline::grpc::proto::{
     EndInteractionRequest, IntentStatus, StartInteractionRequest, UpdateInteractionRequest,
+    VariableInput,
 };
 use tonic::Code;
 
 use super::merging::{bare, join, mail, two};
+use super::remembering::MONDAY;
 use super::settling::{NUMBER, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    at, call, end_with, get, intent_of, reassign, unmerge, update, variable,
+    at, call, end, end_with, get, intent_of, reassign, unmerge, update, variable,
 };
-use crate::support::{Client, Engine, World, each_engine};
+use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
     all_of_it_follows_and_nothing_stays,
@@ -93,6 +95,38 @@ async fn who_has_another_contact_under_way_keeps_what_it_said(engine: Engine) {
     let answer = client.get(get("under way")).await.expect("it");
     assert_eq!((answer.customer_ref.as_str(), answer.variables.len()), (&*caller, 1));
     assert_eq!(bare(&client, &caller).await.variables["colour"].value, "blue");
+    world.close().await;
+}
+
+/// With a clock that is set: on SQLite, where the store's time is the clock's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_was_hidden_is_whole_again() {
+    let clock = Clock::manual(MONDAY);
+    let world = Setup::on(Engine::Sqlite).clock(&clock).open().await;
+    let (client, past) = (staff(&world).await, world.role("backfill").await);
+    let (caller, writer) = two(&client).await;
+    clock.set(MONDAY.plus(HOUR));
+    let after = |minutes: i64| at(MONDAY.plus(minutes * MINUTE));
+    // The second one comes late, and is hidden by what ends before it does.
+    for (id, ended, ttl_seconds) in [("short", 50, 3_600), ("wrong", 40, 86_400)] {
+        let start = StartInteractionRequest { start_time: after(30), ..call(id, NUMBER) };
+        past.start(start).await.expect("a start");
+        let value = VariableInput {
+            value: id.into(),
+            ttl_seconds: Some(ttl_seconds),
+            ..Default::default()
+        };
+        let variables = [("colour".to_owned(), value)].into();
+        let ended = EndInteractionRequest { end_time: after(ended), variables, ..end(id) };
+        past.end(ended).await.expect("an end");
+    }
+    assert_eq!(client.person(&caller).await.variables["colour"].value, "short");
+    clock.set(MONDAY.plus(4 * HOUR));
+    world.running.service.sweep().await.expect("a sweep");
+    assert!(!client.person(&caller).await.variables.contains_key("colour"), "hidden for good");
+    client.reassign(reassign("wrong", "r", Some(&writer))).await.expect("moved");
+    let writers = client.person(&writer).await;
+    assert_eq!(writers.variables["colour"].value, "wrong", "nothing hides it here");
     world.close().await;
 }
 

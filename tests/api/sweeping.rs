@@ -117,6 +117,7 @@ async fn who_is_removed_leaves_their_set_and_who_is_merged_is_somebody() {
     assert_eq!(again.customer_ref, young);
     clock.set(MONDAY.plus(31 * DAY));
     world.running.service.sweep().await.expect("a sweep");
-    assert_eq!(real.person(&nobody).await.member_refs, [nobody, known], "kept with the other");
+    let members = real.person(&nobody).await.member_refs;
+    assert!(members.contains(&nobody) && members.contains(&known), "kept with the other");
     world.close().await;
 }

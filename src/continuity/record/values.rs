@@ -20,6 +20,10 @@ record! {
         /// Code of the sensitivity.
         #[prost(int64, tag = "5")]
         pub sensitivity: i64,
+        /// When it would expire, had not something newer hidden it that ends earlier. Of another
+        /// customer it counts again.
+        #[prost(int64, optional, tag = "6")]
+        pub own_expire: Option<i64>,
     }
 
     /// Values that one write set.
