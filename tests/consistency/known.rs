@@ -261,7 +261,7 @@ impl Known {
         all.into_iter().map(|known| (known, words.clone())).collect()
     }
 
-    /// Takes what an interaction said from its customer.
+    /// Takes what an interaction said from its customer: what hid its values stays behind.
     fn unsay(&mut self, id: u16, from: usize) -> Words {
         let person = &mut self.people[from];
         let own = |it: &(&(u16, u16), &Fact)| it.0.1 == id;
@@ -273,6 +273,8 @@ impl Known {
         });
         let values: Vec<(u16, Set)> = values.collect();
         values.iter().for_each(|(name, set)| person.forget(*name, *set));
+        let own = |(name, set): (u16, Set)| (name, Set { expire: set.own_expire, ..set });
+        let values = values.into_iter().map(own).collect();
         Words { facts, values }
     }
 

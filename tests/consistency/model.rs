@@ -327,7 +327,7 @@ impl Known {
         let mut all = vec![self];
         for setting in &said.settings {
             let expire = at + setting.ttl_seconds * 1_000;
-            let new = Set { at, value: setting.value, expire, by: id };
+            let new = Set { at, value: setting.value, expire, own_expire: expire, by: id };
             let put = |known: Self| known.set_value(person, setting.name, new, input.span().1);
             all = all.into_iter().flat_map(put).collect();
         }

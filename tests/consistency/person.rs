@@ -12,6 +12,8 @@ pub(super) struct Set {
     pub(super) at: i64,
     pub(super) value: u32,
     pub(super) expire: i64,
+    /// When it would expire, did nothing newer hide it: of another customer it counts again.
+    pub(super) own_expire: i64,
     /// By which interaction.
     pub(super) by: u16,
 }
