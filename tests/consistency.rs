@@ -20,6 +20,8 @@ mod crowd;
 mod database;
 #[path = "consistency/ground.rs"]
 mod ground;
+#[path = "consistency/histories.rs"]
+mod histories;
 #[path = "consistency/joining.rs"]
 mod joining;
 #[path = "store/keys.rs"]

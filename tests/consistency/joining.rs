@@ -179,7 +179,7 @@ impl Known {
                 known.written(id);
                 let mut put = vec![known];
                 for (name, set) in &words.values {
-                    let one = |known: Self| known.set_value(to, *name, *set, now);
+                    let one = |known: Self| known.takes_over(to, *name, *set, now);
                     put = put.into_iter().flat_map(one).collect();
                 }
                 all.extend(put.into_iter().flat_map(|it| it.retire_if_empty(from, to, now)));

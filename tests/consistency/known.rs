@@ -319,6 +319,13 @@ impl Known {
         all
     }
 
+    /// A value becomes another customer's. Whether one that has expired still does is open: it may
+    /// have been swept, and then it hides nothing there.
+    pub(super) fn takes_over(self, person: usize, name: u16, set: Set, now: i64) -> Vec<Self> {
+        let swept = (set.expire <= now).then(|| self.clone());
+        self.set_value(person, name, set, now).into_iter().chain(swept).collect()
+    }
+
     /// An interaction that was looked at before, with its customer as they are now.
     pub(super) fn interaction(&mut self, id: u16) -> &mut Interaction {
         let person = self.resolve(self.interactions[&id].person);
