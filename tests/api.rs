@@ -12,6 +12,7 @@ mod api {
     mod conflicts;
     mod customers;
     mod duplicates;
+    mod encryption;
     mod explaining;
     mod idempotency;
     mod identifiers;
