@@ -18,6 +18,7 @@ mod api {
     mod identifiers;
     mod importing;
     mod key_sets;
+    mod merge_command;
     mod merging;
     mod merging_corners;
     mod merging_twice;

@@ -153,59 +153,54 @@ impl Configuration {
             let merged = policy(own, default.clone(), &place, folder, &mut wrong);
             by_tenant.insert(name.clone(), Arc::new(merged));
         }
-        let server = file.server;
-        let budget =
-            within(&mut wrong, "server.start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
-        let cache =
-            within(&mut wrong, "server.cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
-        let sweep = within(
-            &mut wrong,
-            "server.sweep_every_seconds",
-            server.sweep_every_seconds,
-            60,
-            1,
-            86_400,
-        );
-        let workers = within(&mut wrong, "server.workers", server.workers, 0, 0, 256);
-        let connections = within(
-            &mut wrong,
-            "server.connections",
-            server.connections,
-            transport::CONNECTIONS,
-            1,
-            1_000_000,
-        );
-        let tls = server.tls.map(|tls| transport::tls(tls, folder, &mut wrong));
-        let plaintext_anywhere =
-            transport::plaintext_anywhere(server.plaintext.as_deref(), &mut wrong);
-        let listen = layers.listen.clone().or(server.listen);
-        let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
-        if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-            wrong.push("server.listen: must be host:port".into());
-        }
-        let database = layers.database.clone().or(server.database);
-        let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
-        if let Err(error) = crate::store::Engine::of(&database) {
-            wrong.push(format!("server.database: {error}"));
-        }
-        if !wrong.is_empty() {
-            return Err(ConfigurationError(wrong));
-        }
-        Ok(Self {
-            listen,
-            tls,
-            plaintext_anywhere,
-            connections: connections as usize,
-            database,
-            start_budget: Duration::from_millis(budget),
-            cache_bytes: cache << 20,
-            workers: match workers as usize {
-                0 => std::thread::available_parallelism().map_or(1, usize::from),
-                chosen => chosen,
-            },
-            sweep_every: Duration::from_secs(sweep),
-            policies: Policies { default: Arc::new(default), by_tenant },
-        })
+        let policies = Policies { default: Arc::new(default), by_tenant };
+        let configuration = server(file.server, policies, layers, folder, &mut wrong);
+        if wrong.is_empty() { Ok(configuration) } else { Err(ConfigurationError(wrong)) }
+    }
+}
+
+/// What `[server]` says, under what the command line and the environment say.
+fn server(
+    server: Server,
+    policies: Policies,
+    layers: &Layers,
+    folder: &Path,
+    wrong: &mut Vec<String>,
+) -> Configuration {
+    let mut chosen = |name: &str, given, default, least, most| {
+        within(wrong, &format!("server.{name}"), given, default, least, most)
+    };
+    let budget = chosen("start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
+    let cache = chosen("cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
+    let sweep = chosen("sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
+    let workers = chosen("workers", server.workers, 0, 0, 256);
+    let places = chosen("connections", server.connections, transport::CONNECTIONS, 1, 1_000_000);
+    let tls = server.tls.map(|tls| transport::tls(tls, folder, wrong));
+    let plaintext_anywhere = transport::plaintext_anywhere(server.plaintext.as_deref(), wrong);
+    let listen = layers.listen.clone().or(server.listen);
+    let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
+    if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        wrong.push("server.listen: must be host:port".into());
+    }
+    let database = layers.database.clone().or(server.database);
+    let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
+    if let Err(error) = crate::store::Engine::of(&database) {
+        wrong.push(format!("server.database: {error}"));
+    }
+    Configuration {
+        listen,
+        tls,
+        plaintext_anywhere,
+        connections: places as usize,
+        database,
+        start_budget: Duration::from_millis(budget),
+        cache_bytes: cache << 20,
+        workers: match workers as usize {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            chosen => chosen,
+        },
+        sweep_every: Duration::from_secs(sweep),
+        policies,
     }
 }
 

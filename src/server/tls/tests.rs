@@ -1,3 +1,5 @@
+//! Files of certificates: which can be used, and what is said of those that cannot.
+
 use super::*;
 
 fn settings(folder: &Path) -> TlsSettings {
