@@ -3,6 +3,8 @@
 
 mod trust;
 
+use std::io::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -93,15 +95,31 @@ async fn connect_trusting(
     let name = uri.authority().map_or("", |whole| whole.as_str());
     let name = name.rsplit('@').next().unwrap_or_default().to_owned();
     let secure = uri.scheme_str() == Some("https");
+    if !secure && trust.is_some() {
+        bail!("certificates are for https://: {name} would be called without TLS");
+    }
+    if !secure && api_key.is_some() && !is_this_machine(&uri) {
+        // Nobody reads standard error any more when this fails.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: the API key goes to {name} without TLS: whoever is on the way can read it"
+        );
+    }
     let mut endpoint = Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
     if secure {
         endpoint = endpoint.tls_config(trust.tls()?).context("the certificates")?;
     }
-    let channel = endpoint
-        .connect()
-        .await
-        .with_context(|| format!("no answer from {name}: is `threadline serve` running there?"))?;
+    let channel = endpoint.connect().await.with_context(|| match secure {
+        true => format!("no answer from {name}, or its certificate is not trusted"),
+        false => format!("no answer from {name}: is `threadline serve` running there?"),
+    })?;
     Ok(InterceptedService::new(channel, bearer))
+}
+
+/// Whether what is sent there stays on this machine.
+fn is_this_machine(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback())
 }
 
 fn bearer(api_key: Option<&str>) -> anyhow::Result<Bearer> {
@@ -221,6 +239,21 @@ mod tests {
         for bad in ["", "http://", "ftp://a", "https://", "a b", "unix:///tmp/x"] {
             assert!(server_uri(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        let is = |it: &str| is_this_machine(&server_uri(it).unwrap());
+        assert!(["127.0.0.1:1", "localhost", "[::1]:5", "http://127.8.9.1"].into_iter().all(is));
+        assert!(!["10.0.0.1:1", "localhost.example", "[2001:db8::1]:5"].into_iter().any(is));
+    }
+
+    #[tokio::test]
+    async fn certificates_are_not_left_out_in_silence() {
+        let trust = Trust { ca: Some("ca.pem".into()), ..Trust::default() };
+        let refused = connect_trusting("threadline.example", Some("tl_k"), &trust).await;
+        let refused = refused.err().expect("refused").to_string();
+        assert!(refused.contains("https") && !refused.contains("tl_k"), "{refused}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub struct ServeArgs {
 /// # Errors
 /// Settings, root key, database or address that cannot be used.
 pub async fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
+    server::keep_memory_private().context("keeping the memory private")?;
     let mut running = server::serve(arguments.database.with(arguments.listen)?).await?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

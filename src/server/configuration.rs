@@ -177,6 +177,9 @@ fn server(
     let places = chosen("connections", server.connections, transport::CONNECTIONS, 1, 1_000_000);
     let tls = server.tls.map(|tls| transport::tls(tls, folder, wrong));
     let plaintext_anywhere = transport::plaintext_anywhere(server.plaintext.as_deref(), wrong);
+    if tls.is_some() && plaintext_anywhere {
+        wrong.push("server.plaintext: with [server.tls] there is no plaintext".into());
+    }
     let listen = layers.listen.clone().or(server.listen);
     let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
     if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {

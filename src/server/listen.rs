@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_stream::Stream;
 use tonic::transport::Server;
 
+use super::attending::Attending;
+use super::machine;
 use super::tls::Certificates;
 use super::wire::{Accepted, Wire};
 use super::workers::{Hands, Phase, Worker, reached};
@@ -29,8 +31,10 @@ use crate::store::{Durable, Schedule};
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// How long accepting rests when the system refuses a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+/// How long until refused connections are told of again.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// Streams of one connection at once, and so its calls in work.
-const STREAMS: u32 = 1_024;
+const STREAMS: u32 = 256;
 /// A peer that is silent this long is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes of one call's headers, as HTTP/2 counts them: an API key and a deadline need few.
@@ -161,15 +165,24 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
         (serve.configuration.connections, serve.configuration.plaintext_anywhere);
     let tls = serve.configuration.tls.clone().map(Certificates::read).transpose();
     let tls = tls.context("[server.tls]")?.map(Arc::new);
+    let checked = |address: SocketAddr| {
+        let safe = tls.is_some() || anywhere || address.ip().to_canonical().is_loopback();
+        anyhow::ensure!(safe, "{}", plaintext_refused(address));
+        anyhow::Ok(())
+    };
+    // Where it is plain at once, nothing is opened; a name is known when it is bound.
+    listen.parse().map_or(Ok(()), checked)?;
+    machine::allow_files(connections);
     let service = serve.open_for(Durable::AfterCommit).await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
     let listener =
         TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
-    if tls.is_none() && !address.ip().is_loopback() {
-        anyhow::ensure!(anywhere, "{}", plaintext_refused(address));
-        tracing::warn!(%address, "serving WITHOUT TLS: whoever is on the way reads and changes everything, API keys too");
+    checked(address)?;
+    if tls.is_none() && !address.ip().to_canonical().is_loopback() {
+        // As loud as it gets: it is seen at every level of the log but off.
+        tracing::error!(%address, "serving WITHOUT TLS: whoever is on the way reads and changes everything, API keys too");
     }
     let (phase, watched) = watch::channel(Phase::Serving);
     let workers = (0..workers)
@@ -196,15 +209,22 @@ fn plaintext_refused(address: SocketAddr) -> String {
 
 /// Takes connections and deals them out in turn; more than there are places for are closed at once.
 async fn accept(listener: TcpListener, places: Arc<Semaphore>, workers: Vec<Hands>) {
+    let mut refused = Refused::default();
     for worker in workers.iter().cycle() {
         let (connection, place) = loop {
             match listener.accept().await {
                 Ok((connection, _)) => match Arc::clone(&places).try_acquire_owned() {
                     Ok(place) => break (connection, place),
-                    Err(_) => drop(connection),
+                    Err(_) => {
+                        drop(connection);
+                        refused.tell("there is no place for another connection");
+                    }
                 },
                 // Too many open files, or a peer that went away: others may fare better soon.
-                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                Err(_) => {
+                    refused.tell("the system gives no more connections");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
             }
         };
         // Small answers must not wait for more: without this a call took 43 ms.
@@ -212,6 +232,23 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, workers: Vec<Hand
         if let Ok(connection) = connection.into_std() {
             // A worker that has ended serves nobody: the connection closes as it is dropped.
             let _ = worker.send(Accepted { connection, place });
+        }
+    }
+}
+
+/// Tells of connections that were refused, not more often than somebody reads it.
+#[derive(Default)]
+struct Refused {
+    told: Option<Instant>,
+    since: u64,
+}
+
+impl Refused {
+    fn tell(&mut self, why: &'static str) {
+        self.since += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+            tracing::warn!(why, refused = self.since, "connections were refused");
+            *self = Self { told: Some(Instant::now()), since: 0 };
         }
     }
 }
@@ -236,6 +273,7 @@ pub(super) async fn serve_on(
     let customers = CustomerServiceServer::new(Customers::new(service))
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     Server::builder()
+        .layer(Attending)
         .layer(Logged)
         .max_concurrent_streams(Some(STREAMS))
         .http2_keepalive_interval(Some(KEEP_ALIVE))

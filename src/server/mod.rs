@@ -1,7 +1,9 @@
 //! One root joins the parts: settings, the service, the listeners, and how they end.
 
+mod attending;
 mod configuration;
 mod listen;
+mod machine;
 mod root_key;
 mod tls;
 mod wire;
@@ -10,5 +12,6 @@ mod workers;
 pub(crate) use configuration::weights;
 pub use configuration::{Configuration, ConfigurationError, Layers};
 pub use listen::{Running, Serve, serve};
+pub use machine::keep_memory_private;
 pub use root_key::root_keys;
-pub use tls::{Certificates, TlsError, TlsSettings};
+pub use tls::TlsSettings;

@@ -3,10 +3,12 @@
 //! A handshake takes whatever is current when it begins; connections that are open go on with what
 //! they began with. Files that cannot be used are said and left: the last good ones stay.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
@@ -15,13 +17,14 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
+use zeroize::Zeroizing;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What is spoken above TLS.
 const HTTP_2: &[u8] = b"h2";
 /// The largest file of certificates or keys, in bytes.
-const MOST_BYTES: u64 = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 /// Which certificate to show, and whose to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +41,9 @@ pub struct TlsSettings {
     pub tls_1_2: bool,
 }
 
-/// Why certificates cannot be used. Names a file, and never what is in it.
+/// Why certificates cannot be used. Names the file, and never what is in it.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(super) enum TlsError {
     /// A file that is not there, not PEM, or holds nothing of its kind.
     #[error("{}: {reason}", .file.display())]
     File {
@@ -50,17 +53,37 @@ pub enum TlsError {
         reason: &'static str,
     },
     /// Certificate and key are not a pair, or of a kind that is not supported.
-    #[error("the certificate and its key cannot be used together")]
-    Pair,
-    /// The authority for clients' certificates cannot be used.
-    #[error("the authority for clients' certificates cannot be used")]
-    Authority,
+    #[error("{}: cannot be used with the key in {}", .certificate.display(), .key.display())]
+    Pair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's.
+        key: PathBuf,
+    },
 }
 
 /// The certificates as they are now.
-pub struct Certificates {
+pub(super) struct Certificates {
     settings: TlsSettings,
     current: RwLock<Arc<ServerConfig>>,
+    looked: Mutex<Looked>,
+}
+
+/// What was found at the last look.
+struct Looked {
+    /// Of the files that are in use: until these change there is nothing to read.
+    used: Vec<Option<Mark>>,
+    /// What was said of files that cannot be used: said once.
+    said: Option<String>,
+}
+
+/// What changes with a file, whether it is written, replaced, or only made readable.
+#[derive(PartialEq)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
 }
 
 impl Certificates {
@@ -69,8 +92,10 @@ impl Certificates {
     /// # Errors
     /// Files that cannot be used.
     pub fn read(settings: TlsSettings) -> Result<Self, TlsError> {
+        // Marked before they are read: what changes in between is read again.
+        let used = marks(&settings);
         let current = RwLock::new(Arc::new(configuration(&settings)?));
-        Ok(Self { settings, current })
+        Ok(Self { settings, current, looked: Mutex::new(Looked { used, said: None }) })
     }
 
     /// What the next handshake takes.
@@ -80,40 +105,53 @@ impl Certificates {
     }
 
     /// Reads the files anew whenever they change.
-    pub async fn keep_up(&self) {
-        let mut seen = self.seen();
+    pub async fn keep_up(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = self.seen();
-            if now == seen {
-                continue;
+            let own = Arc::clone(&self);
+            // The files may be on a disk that does not answer.
+            if tokio::task::spawn_blocking(move || own.look()).await.is_err() {
+                return;
             }
-            // Whoever writes them one after the other: the next look finds the pair.
-            match configuration(&self.settings) {
-                Ok(new) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-                    tracing::info!("the certificates were read anew");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "new certificates cannot be used; the last ones stay");
-                }
-            }
-            seen = now;
         }
     }
 
-    /// What tells whether a file has changed.
-    fn seen(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let TlsSettings { certificate, key, client_ca, .. } = &self.settings;
-        let files = [certificate, key].into_iter().chain(client_ca);
-        let look = |file: &PathBuf| {
-            let found = fs::metadata(file).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        files.map(look).collect()
+    /// Looks once. What cannot be used now is tried again at the next look: whoever writes
+    /// certificate and key one after the other, or makes them readable last, is met half-way.
+    fn look(&self) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = marks(&self.settings);
+        if marks == looked.used {
+            looked.said = None;
+            return;
+        }
+        match configuration(&self.settings) {
+            Ok(new) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                *looked = Looked { used: marks, said: None };
+                tracing::info!("the certificates were read anew");
+            }
+            Err(error) => {
+                let saying = Some(error.to_string());
+                if looked.said != saying {
+                    tracing::warn!(%error, "new certificates cannot be used; the last ones stay");
+                    looked.said = saying;
+                }
+            }
+        }
     }
+}
+
+fn marks(settings: &TlsSettings) -> Vec<Option<Mark>> {
+    let TlsSettings { certificate, key, client_ca, .. } = settings;
+    let mark = |file: &PathBuf| {
+        let found = fs::metadata(file).ok()?;
+        let changed = (found.ctime(), found.ctime_nsec());
+        Some(Mark { device: found.dev(), inode: found.ino(), length: found.len(), changed })
+    };
+    [certificate, key].into_iter().chain(client_ca).map(mark).collect()
 }
 
 fn configuration(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
@@ -123,12 +161,15 @@ fn configuration(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
         .map_err(|_| wrong(&settings.key, "holds no private key in PEM"))?;
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(versions)
-        .map_err(|_| TlsError::Pair)?;
+        // Both versions have cipher suites in this library: a test serves each.
+        .expect("a library that knows both versions");
     let builder = match &settings.client_ca {
         Some(file) => builder.with_client_cert_verifier(clients(file, settings)?),
         None => builder.with_no_client_auth(),
     };
-    let mut configuration = builder.with_single_cert(chain, key).map_err(|_| TlsError::Pair)?;
+    let pair =
+        |_| TlsError::Pair { certificate: settings.certificate.clone(), key: settings.key.clone() };
+    let mut configuration = builder.with_single_cert(chain, key).map_err(pair)?;
     configuration.alpn_protocols = vec![HTTP_2.to_vec()];
     Ok(configuration)
 }
@@ -136,14 +177,14 @@ fn configuration(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
 fn clients(file: &Path, settings: &TlsSettings) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|_| TlsError::Authority)?;
+        roots.add(certificate).map_err(|_| wrong(file, "holds no authority"))?;
     }
     let provider = Arc::new(default_provider());
     let mut clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     if settings.client_certificate_optional {
         clients = clients.allow_unauthenticated();
     }
-    clients.build().map_err(|_| TlsError::Authority)
+    clients.build().map_err(|_| wrong(file, "holds no authority"))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -154,12 +195,20 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-/// A file's content, wiped when it is dropped.
-fn pem(file: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TlsError> {
-    match fs::metadata(file) {
-        Ok(found) if found.len() > MOST_BYTES => Err(wrong(file, "is longer than one mebibyte")),
-        Ok(_) => fs::read(file).map(Into::into).map_err(|_| wrong(file, "cannot be read")),
-        Err(_) => Err(wrong(file, "is not there")),
+/// A file's content. It may be a key: these bytes are wiped when they are dropped.
+fn pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let found = fs::metadata(file).map_err(|_| wrong(file, "is not there"))?;
+    if !found.is_file() {
+        return Err(wrong(file, "is no file"));
+    }
+    // Room for all of it at once: growing would leave copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
+    File::open(file)
+        .and_then(|opened| opened.take(MOST_BYTES as u64 + 1).read_to_end(&mut content))
+        .map_err(|_| wrong(file, "cannot be read"))?;
+    match content.len() > MOST_BYTES {
+        true => Err(wrong(file, "is longer than one mebibyte")),
+        false => Ok(content),
     }
 }
 

@@ -1,5 +1,9 @@
-//! One connection, with or without TLS, once it has shown that somebody speaks on it.
+//! One connection, with or without TLS, and how long is waited for the peer at its other end.
+//!
+//! HTTP/2 has a time-out for nothing that a peer does before its first frame, nor for one that
+//! answers pings and reads or says nothing: those are here, where the bytes are.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,14 +12,39 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use super::attending::Activity;
 use super::tls::Certificates;
 
-/// How long a peer may take to say its first word, and to finish its handshake.
-pub(super) const GREETED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a peer may take for its handshake and its first words: HTTP/2's preface.
+const GREETED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a peer may leave unread what is to be sent.
+const READ_ON_WITHIN: Duration = Duration::from_secs(30);
+/// How long a connection may have no call.
+const IDLE_AFTER: Duration = Duration::from_secs(900);
+/// The bytes of HTTP/2's preface (RFC 9113, 3.4).
+const PREFACE: usize = 24;
+
+/// How long a peer is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// Until its first words are heard.
+    pub greeted: Duration,
+    /// Until it reads on.
+    pub read_on: Duration,
+    /// Until its next call.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { greeted: GREETED_WITHIN, read_on: READ_ON_WITHIN, idle: IDLE_AFTER }
+    }
+}
 
 /// A connection that was accepted: its place among so many is free again when it is dropped.
 pub(super) struct Accepted {
@@ -28,6 +57,14 @@ pub(super) struct Accepted {
 /// What requests come on.
 pub(super) struct Wire {
     stream: Stream,
+    patience: Patience,
+    /// Bytes that were heard, the preface's at least once all is well.
+    heard: usize,
+    greeted_by: Pin<Box<Sleep>>,
+    /// Set while the peer leaves unread what is to be sent.
+    reads_on_by: Option<Pin<Box<Sleep>>>,
+    looked_again: Pin<Box<Sleep>>,
+    activity: Activity,
     _place: OwnedSemaphorePermit,
 }
 
@@ -36,42 +73,91 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Waits for the peer's first word, or shakes hands; `None` when that does not come, in time, or is
-/// none that is understood. A peer that only holds a connection open is not waited for.
+/// Waits for the peer's first byte, or shakes hands; `None` when that does not come, in time, or is
+/// nothing that is understood.
 pub(super) async fn greeted(
     accepted: Accepted,
     tls: Option<&Certificates>,
-    within: Duration,
+    patience: Patience,
 ) -> Option<Wire> {
     let Accepted { connection, place } = accepted;
-    let greeting = async {
-        let connection = TcpStream::from_std(connection).ok()?;
-        match tls {
-            None => {
-                let heard = connection.peek(&mut [0]).await.ok()?;
-                (heard > 0).then_some(Stream::Plain(connection))
-            }
-            Some(certificates) => {
-                let acceptor = TlsAcceptor::from(certificates.current());
-                let stream = acceptor.accept(connection).await.ok()?;
-                Some(Stream::Tls(Box::new(stream)))
-            }
+    let by = Instant::now() + patience.greeted;
+    let connection = TcpStream::from_std(connection).ok()?;
+    let stream = match tls {
+        None => {
+            let heard = tokio::time::timeout_at(by, connection.peek(&mut [0])).await.ok()?.ok()?;
+            (heard > 0).then_some(Stream::Plain(connection))?
+        }
+        Some(certificates) => {
+            let acceptor = TlsAcceptor::from(certificates.current());
+            let shaken = tokio::time::timeout_at(by, acceptor.accept(connection)).await.ok()?;
+            // A probe that only opens the connection, as load balancers do, is nothing to tell.
+            let told = |error: &io::Error| error.kind() != io::ErrorKind::UnexpectedEof;
+            let stream = shaken.inspect_err(|error| {
+                if told(error) {
+                    tracing::debug!(%error, "a handshake failed");
+                }
+            });
+            Stream::Tls(Box::new(stream.ok()?))
         }
     };
-    let stream = tokio::time::timeout(within, greeting).await.ok().flatten()?;
-    Some(Wire { stream, _place: place })
+    Some(Wire {
+        stream,
+        patience,
+        heard: 0,
+        greeted_by: Box::pin(tokio::time::sleep_until(by)),
+        reads_on_by: None,
+        looked_again: Box::pin(tokio::time::sleep(patience.idle)),
+        activity: Activity::new(),
+        _place: place,
+    })
+}
+
+impl Wire {
+    /// Nothing can be read: whether the peer has been waited for long enough.
+    fn is_given_up(&mut self, context: &mut Context<'_>) -> bool {
+        if self.heard < PREFACE {
+            return self.greeted_by.as_mut().poll(context).is_ready();
+        }
+        while self.looked_again.as_mut().poll(context).is_ready() {
+            let idle = self.activity.idle_for();
+            if idle >= self.patience.idle {
+                return true;
+            }
+            let again = Instant::now() + (self.patience.idle - idle);
+            self.looked_again.as_mut().reset(again);
+        }
+        false
+    }
+
+    /// What a write gave, or that the peer has left it unread for too long.
+    fn in_time<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.reads_on_by = None;
+            return polled;
+        }
+        let read_on = self.patience.read_on;
+        let by = self.reads_on_by.get_or_insert_with(|| Box::pin(tokio::time::sleep(read_on)));
+        by.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Connected for Wire {
-    type ConnectInfo = ();
+    type ConnectInfo = Activity;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Activity {
+        self.activity.clone()
+    }
 }
 
 /// Calls the same method on whichever stream it is.
 macro_rules! either {
     ($wire:ident, $method:ident($($argument:expr),*)) => {
-        match &mut $wire.get_mut().stream {
+        match &mut $wire.stream {
             Stream::Plain(stream) => Pin::new(stream).$method($($argument),*),
             Stream::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
         }
@@ -84,7 +170,14 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, poll_read(context, buffer))
+        let wire = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = either!(wire, poll_read(context, buffer));
+        wire.heard = wire.heard.saturating_add(buffer.filled().len() - before);
+        if polled.is_pending() && wire.is_given_up(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
     }
 }
 
@@ -94,7 +187,9 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        either!(self, poll_write(context, bytes))
+        let wire = self.get_mut();
+        let polled = either!(wire, poll_write(context, bytes));
+        wire.in_time(context, polled)
     }
 
     fn poll_write_vectored(
@@ -102,7 +197,9 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self, poll_write_vectored(context, parts))
+        let wire = self.get_mut();
+        let polled = either!(wire, poll_write_vectored(context, parts));
+        wire.in_time(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -113,35 +210,21 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_flush(context))
+        let wire = self.get_mut();
+        let polled = either!(wire, poll_flush(context));
+        match wire.stream {
+            // There is nothing to flush: it says nothing of the peer.
+            Stream::Plain(_) => polled,
+            Stream::Tls(_) => wire.in_time(context, polled),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_shutdown(context))
+        let wire = self.get_mut();
+        let polled = either!(wire, poll_shutdown(context));
+        wire.in_time(context, polled)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::net::TcpListener;
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn who_says_nothing_is_not_waited_for() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let silent = std::net::TcpStream::connect(address).unwrap();
-        let (connection, _) = listener.accept().await.unwrap();
-        let places = Arc::new(Semaphore::new(1));
-        let place = Arc::clone(&places).try_acquire_owned().unwrap();
-        let connection = connection.into_std().unwrap();
-        let within = Duration::from_millis(1);
-        assert!(greeted(Accepted { connection, place }, None, within).await.is_none());
-        assert_eq!(places.available_permits(), 1, "its place is free again");
-        drop(silent);
-    }
-}
+mod tests;

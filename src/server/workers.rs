@@ -14,7 +14,7 @@ use tonic::transport::Error;
 
 use super::listen::serve_on;
 use super::tls::Certificates;
-use super::wire::{Accepted, GREETED_WITHIN, Wire, greeted};
+use super::wire::{Accepted, Patience, Wire, greeted};
 use crate::continuity::Service;
 
 /// How far the server's life has come.
@@ -107,7 +107,7 @@ async fn greet(
     while let Some(accepted) = handed.recv().await {
         let (tls, to) = (tls.clone(), to.clone());
         tokio::spawn(async move {
-            if let Some(wire) = greeted(accepted, tls.as_deref(), GREETED_WITHIN).await {
+            if let Some(wire) = greeted(accepted, tls.as_deref(), Patience::default()).await {
                 // Draining, nobody takes it any more: it closes.
                 let _ = to.send(wire);
             }

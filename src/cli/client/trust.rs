@@ -30,6 +30,11 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Whether anything was said of certificates.
+    pub(super) fn is_some(&self) -> bool {
+        self.ca.is_some() || self.client_certificate.is_some()
+    }
+
     /// As the connection needs it.
     ///
     /// # Errors

@@ -1,0 +1,211 @@
+//! Which connections have a call, and whether a call's request goes on coming.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+use tonic::codegen::http::{Request, Response};
+use tower::{Layer, Service};
+
+/// How long a request may stop coming before it has come whole.
+const COMES_ON_WITHIN: Duration = Duration::from_secs(30);
+
+/// What happens on one connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Activity(Arc<Calls>);
+
+struct Calls {
+    since: Instant,
+    open: AtomicUsize,
+    /// Milliseconds after `since` at which the last call ended.
+    last: AtomicU64,
+}
+
+impl Activity {
+    /// Of a connection that was made just now.
+    pub fn new() -> Self {
+        let (open, last) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self(Arc::new(Calls { since: Instant::now(), open, last }))
+    }
+
+    /// For how long it has had no call; zero while it has one.
+    pub fn idle_for(&self) -> Duration {
+        if self.0.open.load(Ordering::Acquire) > 0 {
+            return Duration::ZERO;
+        }
+        let last = Duration::from_millis(self.0.last.load(Ordering::Acquire));
+        self.0.since.elapsed().saturating_sub(last)
+    }
+
+    /// A call begins; it ends when this is dropped.
+    fn begin(&self) -> Attended {
+        self.0.open.fetch_add(1, Ordering::AcqRel);
+        Attended(self.clone())
+    }
+}
+
+/// A call under way.
+struct Attended(Activity);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        let calls = &self.0.0;
+        let now = u64::try_from(calls.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        calls.last.fetch_max(now, Ordering::AcqRel);
+        calls.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts the calls of each connection, and lets no request come for ever.
+#[derive(Clone, Copy)]
+pub(super) struct Attending;
+
+impl<S> Layer<S> for Attending {
+    type Service = AttendingService<S>;
+
+    fn layer(&self, inner: S) -> AttendingService<S> {
+        AttendingService { inner }
+    }
+}
+
+/// A service whose calls are attended to.
+#[derive(Clone)]
+pub(super) struct AttendingService<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for AttendingService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Answering>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let attended = request.extensions().get::<Activity>().map(Activity::begin);
+        let coming = |body| Body::new(Coming { body, within: COMES_ON_WITHIN, by: None });
+        let answering = self.inner.call(request.map(coming));
+        Box::pin(async move {
+            let answer = answering.await?;
+            Ok(answer.map(|body| Answering { body, _attended: attended }))
+        })
+    }
+}
+
+/// A request as it comes.
+struct Coming {
+    body: Body,
+    within: Duration,
+    /// Set while it has stopped.
+    by: Option<Pin<Box<Sleep>>>,
+}
+
+impl http_body::Body for Coming {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.by = None;
+            return Poll::Ready(frame);
+        }
+        let within = self.within;
+        let by = self.by.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+        ready!(by.as_mut().poll(context));
+        Poll::Ready(Some(Err(Status::deadline_exceeded("the request stopped coming"))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer as it goes; its call has ended when it has gone.
+pub(super) struct Answering {
+    body: Body,
+    _attended: Option<Attended>,
+}
+
+impl http_body::Body for Answering {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_idle_only_without_a_call() {
+        let activity = Activity::new();
+        let before = Instant::now();
+        let call = activity.begin();
+        tokio::time::sleep_until(before + Duration::from_millis(5)).await;
+        assert_eq!(activity.idle_for(), Duration::ZERO);
+        drop(call);
+        assert!(activity.idle_for() < before.elapsed());
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(5)).await;
+        assert!(activity.idle_for() >= Duration::from_millis(4));
+    }
+
+    /// Never says anything and never ends.
+    struct Stopped;
+
+    impl http_body::Body for Stopped {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_stops_coming_is_not_waited_for() {
+        let (body, within) = (Body::new(Stopped), Duration::from_millis(1));
+        let mut coming = Coming { body, within, by: None };
+        let frame = std::future::poll_fn(|context| Pin::new(&mut coming).poll_frame(context)).await;
+        let status = frame.expect("a frame").expect_err("an error");
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+    }
+}
