@@ -32,6 +32,9 @@ const STREAMS: u32 = 1_024;
 /// A peer that is silent this long is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Between two times that it is noted which keys were used.
+const USES_NOTED_EVERY: Duration = Duration::from_secs(60);
+
 /// What to serve with.
 pub struct Serve {
     /// All settings.
@@ -88,6 +91,7 @@ pub struct Running {
     workers: Vec<Worker>,
     accepting: JoinHandle<()>,
     swept: JoinHandle<()>,
+    noted: JoinHandle<()>,
 }
 
 impl Running {
@@ -107,7 +111,12 @@ impl Running {
             }
         };
         self.swept.abort();
-        if tokio::time::timeout(DRAIN_WITHIN, self.service.store().close()).await.is_err() {
+        self.noted.abort();
+        let closing = async {
+            note_uses(&self.service).await;
+            self.service.store().close().await;
+        };
+        if tokio::time::timeout(DRAIN_WITHIN, closing).await.is_err() {
             tracing::warn!("the store did not close in time");
         }
         self.enter(Phase::Over);
@@ -156,8 +165,9 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let accepting = tokio::spawn(accept(listener, workers.iter().map(Worker::hands).collect()));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
+    let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
     tracing::info!(%address, "serving");
-    Ok(Running { address, service, phase, workers, accepting, swept })
+    Ok(Running { address, service, phase, workers, accepting, swept, noted })
 }
 
 /// Takes connections and deals them out in turn.
@@ -225,5 +235,19 @@ async fn sweep(service: Arc<Service>, every: Duration) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "a sweep did not finish; it goes on at the next"),
         }
+    }
+}
+
+/// Notes which keys were used, while serving.
+async fn note_uses_often(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(USES_NOTED_EVERY).await;
+        note_uses(&service).await;
+    }
+}
+
+async fn note_uses(service: &Service) {
+    if let Err(error) = service.note_uses().await {
+        tracing::debug!(%error, "it was not noted which keys were used");
     }
 }

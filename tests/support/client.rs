@@ -250,6 +250,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether it says when to come back.
     pub retry: bool,
+    /// How long to wait until then, where it says so.
+    pub wait: Option<std::time::Duration>,
 }
 
 impl Refusal {
@@ -270,6 +272,7 @@ impl Refusal {
                 .collect(),
             message: status.message().to_owned(),
             retry: status.get_details_retry_info().is_some(),
+            wait: status.get_details_retry_info().and_then(|it| it.retry_delay),
         }
     }
 
