@@ -224,6 +224,17 @@ mod tests {
     }
 
     #[test]
+    fn a_scanner_finds_every_key_and_nothing_else() {
+        let pattern = regex::Regex::new(PATTERN).unwrap();
+        for (seed, tenant) in [(1, 1), (2, 42), (3, i64::MAX)] {
+            let text = ApiKey::generate(TenantId(tenant), seed == 2, &Entropy::seeded(seed)).text();
+            let leaked = format!("THREADLINE_API_KEY=\"{text}\" # {OF_BEFORE}\nx{text} {text}0\n");
+            let found: Vec<&str> = pattern.find_iter(&leaked).map(|it| it.as_str()).collect();
+            assert_eq!(found, [text.as_str()]);
+        }
+    }
+
+    #[test]
     fn every_other_letter_is_found() {
         for (kind, seed) in [(false, 1), (true, 2), (false, 3)] {
             let key = ApiKey::generate(TenantId(42), kind, &Entropy::seeded(seed));
