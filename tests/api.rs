@@ -27,6 +27,7 @@ mod api {
     mod reassigning;
     mod remembering;
     mod replay;
+    mod rotating;
     mod settling;
     mod sweeping;
     mod ties;

@@ -1,15 +1,13 @@
-//! The life of a key: made, used, rotated, revoked, over.
+//! The life of a key: made, used, revoked, over.
 
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-use threadline::cli::keys::{NewKey, Terms, create_with, rotate};
+use threadline::cli::keys::{Terms, create_with};
 use threadline::clock::{Clock, DAY, HOUR, Time};
 use threadline::crypto::ApiKey;
-use threadline::crypto::api_key::CHECKSUM_LENGTH;
 use threadline::ids::Entropy;
 use threadline::server::{Configuration, Layers, Running, Serve, serve};
 use threadline::store::Schedule;
@@ -17,22 +15,19 @@ use threadline::store::api_keys::ApiKeyRow;
 use tonic::Code;
 
 use crate::support::client::{assert_refused, refused};
-use crate::support::requests::{call, end, get, start};
+use crate::support::requests::{call, end, get};
 use crate::support::{Client, Engine, ROOT_KEY, Setup, World, each_engine};
 
 each_engine!(
     an_expired_key_is_told_to_whoever_has_it,
-    a_rotated_key_overlaps_with_the_new_one,
-    what_cannot_be_rotated,
     a_revoked_key_ends_within_a_second_on_every_instance,
     a_mistyped_key_is_refused_without_a_look,
-    a_key_of_before_goes_on,
     the_last_use_is_noted,
     keys_are_listed_with_their_lives,
 );
 
 /// How a key is named to `rotate` and `revoke`.
-fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     let key = ApiKey::parse(text).expect("our own form");
     format!("{}_{}", key.tenant.0, key.id)
 }
@@ -49,31 +44,31 @@ pub(super) async fn client(world: &World, text: &str) -> Client {
     world.with_header(Some(&format!("Bearer {text}"))).await
 }
 
-async fn row(world: &World, text: &str) -> ApiKeyRow {
+pub(super) async fn row(world: &World, text: &str) -> ApiKeyRow {
     let key = ApiKey::parse(text).expect("our own form");
     let store = world.running.service.store();
     store.api_key(key.tenant, &key.id).await.expect("the store").expect("a row")
 }
 
 /// Asks for something that is not there: whoever is let in is told so, and nothing is written.
-async fn let_in(client: &Client) {
+pub(super) async fn let_in(client: &Client) {
     assert_refused(client.get(get("nobody's")).await, Code::NotFound, "INTERACTION_NOT_FOUND");
 }
 
-async fn not_let_in(client: &Client, reason: &str) {
+pub(super) async fn not_let_in(client: &Client, reason: &str) {
     assert_refused(client.get(get("nobody's")).await, Code::Unauthenticated, reason);
 }
 
-fn ends_in(text: &str) -> Terms {
+pub(super) fn ends_in(text: &str) -> Terms {
     Terms { expires_in: Some(text.into()), ..Terms::default() }
 }
 
 /// A clock of our own, at this hour: PostgreSQL has another one, and goes on by it.
-fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     Clock::manual(Clock::System.now())
 }
 
-fn forward(clock: &Clock, by: i64) {
+pub(super) fn forward(clock: &Clock, by: i64) {
     clock.set(clock.now().plus(by));
 }
 
@@ -116,91 +111,6 @@ async fn until_refused(client: &Client, reason: &str) {
         assert!(begun < Duration::from_secs(1), "it still works: {refusal:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-async fn a_rotated_key_overlaps_with_the_new_one(engine: Engine) {
-    let clock = clock();
-    let world = Setup::on(engine).clock(&clock).open().await;
-    let service = &world.running.service;
-    let own = NewKey {
-        source: "pbx".into(),
-        may_address: vec!["bot".into()],
-        max_assurance: Some("carried".into()),
-        ..World::new_key(&["telephony", "backfill"])
-    };
-    let terms = Terms { rate: Some(500), burst: Some(700), ..ends_in("90d") };
-    let first = create_with(service, &own, &terms).await.expect("a key");
-    let before = client(&world, &first).await;
-    before.start(start("open", "voice")).await.expect("a start");
-
-    let made = rotate(service, &name(&first), "24h", &Terms::default()).await.expect("a new key");
-    let (old, new) = (row(&world, &first).await, row(&world, &made.text).await);
-    assert_eq!(made.ends, old.expires);
-    assert!((old.expires.since(new.created) - DAY).abs() < 1_000, "the old one has a day left");
-    assert_eq!(old.replaced_by, new.id);
-    let terms = |row: &ApiKeyRow| {
-        let (rate, burst) = (row.rate, row.burst);
-        (
-            row.roles.clone(),
-            row.source.clone(),
-            row.may_address.clone(),
-            row.max_assurance,
-            rate,
-            burst,
-        )
-    };
-    assert_eq!(terms(&new), terms(&old));
-    assert_eq!(new.expires.since(new.created), 90 * DAY, "it lives as long");
-    assert_ne!(new.hash, old.hash);
-
-    // Both go on with what is open.
-    let after = client(&world, &made.text).await;
-    for both in [&before, &after] {
-        both.get(get("open")).await.expect("their own source");
-    }
-    after.end(end("open")).await.expect("an end");
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
-    forward(&clock, DAY + HOUR);
-    not_let_in(&before, "EXPIRED_API_KEY").await;
-    let_in(&after).await;
-    world.close().await;
-}
-
-async fn what_cannot_be_rotated(engine: Engine) {
-    let clock = clock();
-    let world = Setup::on(engine).clock(&clock).open().await;
-    let service = &world.running.service;
-    let none = Terms::default();
-    let refused = async |key: &str, overlap: &str| {
-        rotate(service, key, overlap, &none).await.err().expect("it is refused").to_string()
-    };
-    let first =
-        create_with(service, &World::new_key(&["admin"]), &ends_in("2h")).await.expect("a key");
-    assert!(refused("1_000000000000", "1h").await.contains("no such key"));
-    assert!(refused("rubbish", "1h").await.contains("keys list"));
-    assert!(refused(&name(&first), "91d").await.contains("90 days"));
-    assert!(refused(&name(&first), "soon").await.contains("--overlap"));
-    // Rotating makes no key live longer.
-    let second = rotate(service, &name(&first), "24h", &none).await.expect("a new key");
-    let old = row(&world, &first).await;
-    assert_eq!(old.expires.since(old.created), 2 * HOUR);
-    assert!(refused(&name(&first), "1h").await.contains("replaces it already"));
-    // The new one was lost before anybody read it: it is revoked, and the old one rotated again.
-    let lost = ApiKey::parse(&second.text).expect("our own form");
-    service.store().revoke_api_key(lost.tenant, &lost.id).await.expect("the store");
-    assert!(refused(&name(&second.text), "1h").await.contains("revoked"));
-    let third = rotate(service, &name(&first), "0s", &none).await.expect("a new key");
-    let new = row(&world, &third.text).await;
-    assert_eq!(new.expires.since(new.created), 2 * HOUR, "the life of the first");
-    assert!(third.over);
-    not_let_in(&client(&world, &first).await, "EXPIRED_API_KEY").await;
-    let_in(&client(&world, &third.text).await).await;
-    // Two who rotate one key at once make one key.
-    let third = name(&third.text);
-    let (one, other) =
-        tokio::join!(rotate(service, &third, "1h", &none), rotate(service, &third, "1h", &none),);
-    assert!(one.is_ok() != other.is_ok());
-    world.close().await;
 }
 
 /// Another server on the world's database.
@@ -305,38 +215,6 @@ async fn a_mistyped_key_is_refused_without_a_look(engine: Engine) {
     }
     // What is remembered is told apart without the store, too.
     not_let_in(&stranger, "INVALID_API_KEY").await;
-    world.close().await;
-}
-
-/// Keys of the first releases end in their secret, and its hash is what was stored.
-async fn a_key_of_before_goes_on(engine: Engine) {
-    let world = World::on(engine).await;
-    let model = world.key(&World::new_key(&["telephony"])).await;
-    let made = ApiKey::parse(&model).expect("our own form");
-    let old = ApiKey::generate(made.tenant, false, &Entropy::System).text();
-    let old = old[..old.len() - CHECKSUM_LENGTH].to_owned();
-    let (_, secret) = old.rsplit_once('_').expect("a secret");
-    let mut spelled = data_encoding::Specification::new();
-    spelled.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
-    let bytes = spelled.encoding().expect("an alphabet").decode(secret.as_bytes());
-    let hash = Sha256::digest(bytes.expect("a secret")).to_vec();
-    let id = ApiKey::parse(&old).expect("the old form").id;
-    let row = ApiKeyRow { id, hash, ..row(&world, &model).await };
-    world.running.service.store().add_api_key(&row).await.expect("the store");
-
-    let_in(&client(&world, &old).await).await;
-    let mut other = old.clone();
-    let last = old.len() - 2;
-    other.replace_range(last..=last, if &old[last..=last] == "7" { "8" } else { "7" });
-    not_let_in(&client(&world, &other).await, "INVALID_API_KEY").await;
-    // A new key has one text: without its checksum it is none.
-    let cut = &model[..model.len() - CHECKSUM_LENGTH];
-    not_let_in(&client(&world, cut).await, "INVALID_API_KEY").await;
-    let new = rotate(&world.running.service, &name(&old), "1h", &Terms::default()).await;
-    let new = new.expect("a new key").text;
-    assert_eq!(new.len(), old.len() + CHECKSUM_LENGTH, "the new one has a checksum");
-    let_in(&client(&world, &new).await).await;
-    let_in(&client(&world, &old).await).await;
     world.close().await;
 }
 

@@ -42,7 +42,7 @@ async fn keys_that_are_none_are_refused(engine: Engine) {
         for refusal in each_call(&client).await {
             assert_eq!(refusal.code, Code::Unauthenticated, "{header:?}: {refusal:?}");
             assert_eq!(refusal.reason, reason, "{refusal:?}");
-            assert_eq!(refusal.domain, "threadline.v1");
+            assert_eq!(&*refusal.domain, "threadline.v1");
             assert!(!refusal.message.contains(&key), "a key in an error");
         }
     }

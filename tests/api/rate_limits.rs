@@ -37,7 +37,7 @@ async fn asks(client: &Client) -> Result<(), Duration> {
 fn told_to_wait(refusal: &Refusal) -> Duration {
     let said = (refusal.code, refusal.reason.as_str());
     assert_eq!(said, (Code::ResourceExhausted, "RATE_LIMITED"), "{refusal:?}");
-    refusal.wait.expect("how long")
+    **refusal.retry.as_ref().expect("how long")
 }
 
 /// Calls in turn until one is refused; how many were let in, in what time at most, and its wait.
