@@ -261,12 +261,7 @@ fn policy(
     if !context::valid_locale(&locale) {
         wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
     }
-    let web_token = file.web_token.as_ref();
-    if web_token.is_some() && place == "policy" {
-        wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
-    }
-    let web_token =
-        web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
+    let web_token = web_token::chosen(file.web_token.as_ref(), place, wrong);
     let (key_calls, tenant_calls) =
         calls::chosen(file, base.key_calls, base.tenant_calls, place, wrong);
     let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
