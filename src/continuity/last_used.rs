@@ -1,7 +1,7 @@
 //! When a key was last used, roughly.
 //!
-//! A request leaves the time in memory, once until it is noted; a server notes them all together
-//! once a minute. What is on file is therefore never later than the last use, and at most that much
+//! A request leaves the time in memory, once until it is noted; a server notes them all, many in one
+//! small transaction, once a minute. What is on file is therefore never later than the last use, and at most that much
 //! earlier.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,6 +15,9 @@ use crate::ids::TenantId;
 
 /// Keys that wait to be noted at most. What has no place is noted after its next use.
 const MOST_WAITING: usize = 10_000;
+
+/// Keys noted in one transaction at most: requests wait for it.
+const MOST_AT_ONCE: usize = 50;
 
 /// A key that was used, and when first since it was noted.
 type Used = (TenantId, Arc<str>, Arc<AtomicI64>);
@@ -48,20 +51,21 @@ impl Service {
     /// Notes in the store which keys were used since this was last done; how many.
     ///
     /// # Errors
-    /// The store's; then these uses are not noted, and the next ones will be.
+    /// The store's; then the rest of these uses is not noted, and the next ones will be.
     pub async fn note_uses(&self) -> Result<usize, Error> {
         let waiting =
             std::mem::take(&mut *self.uses.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let uses: Vec<_> = waiting
+        let mut uses: Vec<_> = waiting
             .into_iter()
             .map(|(tenant, id, used)| {
                 (tenant, id.to_string(), Time(used.swap(0, Ordering::Relaxed)))
             })
             .collect();
-        let noted = uses.len();
-        if noted > 0 {
-            self.store.note_uses(uses).await?;
+        // Two instances that note the same keys take their locks in the same order.
+        uses.sort();
+        for some in uses.chunks(MOST_AT_ONCE) {
+            self.store.note_uses(some.to_vec()).await?;
         }
-        Ok(noted)
+        Ok(uses.len())
     }
 }

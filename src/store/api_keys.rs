@@ -125,13 +125,12 @@ impl Store {
         .await
     }
 
-    /// Notes when keys were used, all in one transaction. What another instance noted later stays.
+    /// Notes when these few keys were used, all in one transaction; whoever notes keys that another
+    /// instance may note as well brings them in order. What another instance noted later stays.
     ///
     /// # Errors
     /// As the database's.
-    pub async fn note_uses(&self, mut uses: Vec<Use>) -> Result<(), Error> {
-        // Two instances that note the same keys take their locks in the same order.
-        uses.sort();
+    pub async fn note_uses(&self, uses: Vec<Use>) -> Result<(), Error> {
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
                 let sql =

@@ -21,6 +21,7 @@ use crate::support::{Client, Engine, ROOT_KEY, Setup, World, each_engine};
 each_engine!(
     an_expired_key_is_told_to_whoever_has_it,
     a_revoked_key_ends_within_a_second_on_every_instance,
+    nobody_is_let_in_while_somebody_looks,
     a_mistyped_key_is_refused_without_a_look,
     the_last_use_is_noted,
     keys_are_listed_with_their_lives,
@@ -184,6 +185,23 @@ async fn a_revoked_key_ends_within_a_second_on_every_instance(engine: Engine) {
         assert!(last.all(|refused| refused), "once refused it stays so");
     }
     other.stop().await.expect("an orderly stop");
+    world.close().await;
+}
+
+/// A key that was not used for a while, and was revoked meanwhile: many come at once with it.
+async fn nobody_is_let_in_while_somebody_looks(engine: Engine) {
+    let world = World::on(engine).await;
+    let service = &world.running.service;
+    let text = world.key(&World::new_key(&["telephony"])).await;
+    let_in(&client(&world, &text).await).await;
+    let key = ApiKey::parse(&text).expect("our own form");
+    service.store().revoke_api_key(key.tenant, &key.id).await.expect("the store");
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let asking = (0..20).map(|_| service.authenticate(&text));
+    for answer in futures_util::future::join_all(asking).await {
+        let told = answer.err().map(|error| threadline::grpc::status(&error).code());
+        assert_eq!(told, Some(Code::Unauthenticated));
+    }
     world.close().await;
 }
 
