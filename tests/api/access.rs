@@ -24,6 +24,7 @@ each_engine!(
     nobody_is_let_in_while_somebody_looks,
     a_mistyped_key_is_refused_without_a_look,
     the_last_use_is_noted,
+    more_keys_than_one_transaction_notes,
     keys_are_listed_with_their_lives,
 );
 
@@ -276,6 +277,22 @@ async fn the_last_use_is_noted(engine: Engine) {
     let_in(&by).await;
     other.stop().await.expect("an orderly stop");
     assert!(row(&world, &text).await.used > noted);
+    world.close().await;
+}
+
+async fn more_keys_than_one_transaction_notes(engine: Engine) {
+    let world = World::on(engine).await;
+    let service = &world.running.service;
+    let mut texts = Vec::new();
+    for _ in 0..101 {
+        texts.push(world.key(&World::new_key(&["telephony"])).await);
+        let caller = service.authenticate(&texts[texts.len() - 1]).await;
+        assert!(caller.is_ok());
+    }
+    assert_eq!(service.note_uses().await.expect("the store"), texts.len());
+    for text in &texts {
+        assert!(row(&world, text).await.used > Time(0));
+    }
     world.close().await;
 }
 
