@@ -13,11 +13,13 @@ mod api {
     mod conflicts;
     mod customers;
     mod duplicates;
+    mod encryption;
     mod explaining;
     mod idempotency;
     mod identifiers;
     mod importing;
     mod key_sets;
+    mod merge_command;
     mod merging;
     mod merging_corners;
     mod merging_twice;

@@ -61,7 +61,7 @@ pub async fn run(args: CallArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(USAGE));
     };
     let requests = json::requests(&method, &json::read(json)?)?;
-    let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
+    let connection = args.server.connect().await?;
     match call(connection, &method, requests, args.emit_defaults, &mut out).await? {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(status) => {

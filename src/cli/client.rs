@@ -1,6 +1,8 @@
 //! How the client commands reach a server: one connection, the API key on
 //! every call, and every error as a sentence a person can act on.
 
+mod trust;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +16,8 @@ use tonic_types::StatusExt as _;
 use crate::grpc::proto::customer_service_client::CustomerServiceClient;
 use crate::grpc::proto::interaction_service_client::InteractionServiceClient;
 
+pub use trust::Trust;
+
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest API key that is sent, in bytes.
@@ -22,7 +26,7 @@ const MAX_API_KEY_BYTES: usize = 1_024;
 /// Which server, and as whom.
 #[derive(clap::Args, Clone)]
 pub struct ServerArgs {
-    /// The server, such as http://127.0.0.1:50051 (`http://` may be left out).
+    /// The server, such as https://threadline.example:50051 (`http://` may be left out).
     #[arg(
         long,
         env = "THREADLINE_SERVER",
@@ -33,6 +37,18 @@ pub struct ServerArgs {
     /// The API key, as `threadline keys create` printed it.
     #[arg(long, env = "THREADLINE_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub api_key: Option<String>,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+impl ServerArgs {
+    /// Connects to the server, with the key if there is one.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(&self) -> anyhow::Result<Connection> {
+        connect_trusting(&self.server, self.api_key.as_deref(), &self.trust).await
+    }
 }
 
 /// A connection that authenticates every call. Clones share it.
@@ -57,19 +73,31 @@ impl Interceptor for Bearer {
     }
 }
 
-/// Connects to `server`; without a key only what needs none can be called.
+/// Connects to `server`; without a key only what needs none can be called. On https, whom the
+/// system trusts is trusted.
 ///
 /// # Errors
 /// When the address or the key is malformed, or nobody answers within five seconds.
 pub async fn connect(server: &str, api_key: Option<&str>) -> anyhow::Result<Connection> {
+    connect_trusting(server, api_key, &Trust::default()).await
+}
+
+async fn connect_trusting(
+    server: &str,
+    api_key: Option<&str>,
+    trust: &Trust,
+) -> anyhow::Result<Connection> {
     let bearer = bearer(api_key)?;
     let uri = server_uri(server)?;
     // Only host and port are shown: a URL may hold credentials.
     let name = uri.authority().map_or("", |whole| whole.as_str());
     let name = name.rsplit('@').next().unwrap_or_default().to_owned();
-    let channel = Endpoint::from(uri)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
+    let secure = uri.scheme_str() == Some("https");
+    let mut endpoint = Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    if secure {
+        endpoint = endpoint.tls_config(trust.tls()?).context("the certificates")?;
+    }
+    let channel = endpoint
         .connect()
         .await
         .with_context(|| format!("no answer from {name}: is `threadline serve` running there?"))?;
@@ -95,8 +123,7 @@ fn server_uri(server: &str) -> anyhow::Result<Uri> {
     let whole = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
     let Ok(uri) = whole.parse::<Uri>() else { bail!(form) };
     match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(host)) if !host.is_empty() => Ok(uri),
-        (Some("https"), _) => bail!("https is not served yet: {form}"),
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
         _ => bail!(form),
     }
 }
@@ -186,10 +213,12 @@ mod tests {
 
     #[test]
     fn addresses_with_and_without_a_scheme() {
-        for good in ["http://127.0.0.1:50051", "localhost:50051", "[::1]:50051", "example.com"] {
+        for good in
+            ["http://127.0.0.1:50051", "localhost:50051", "[::1]:50051", "example.com", "https://a"]
+        {
             assert!(server_uri(good).is_ok(), "{good}");
         }
-        for bad in ["", "http://", "ftp://a", "https://a", "a b", "unix:///tmp/x"] {
+        for bad in ["", "http://", "ftp://a", "https://", "a b", "unix:///tmp/x"] {
             assert!(server_uri(bad).is_err(), "{bad}");
         }
     }

@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 
-use super::client::{self, Customers, ServerArgs};
+use super::client::{Customers, ServerArgs};
 use columns::Columns;
 use file::CsvFile;
 use progress::Progress;
@@ -78,7 +78,7 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut file = CsvFile::open(&args.file)?;
     let columns = Columns::read(file.header(), &args.profile, &args.ignore)?;
     let mut report = Report::new(args.report.as_deref())?;
-    let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
+    let connection = args.server.connect().await?;
     let settings = sending::settings(&args, modified(&args.file)?);
     let client = Customers::new(connection).max_decoding_message_size(MAX_ANSWER_BYTES);
     let progress = Progress::new(file.bytes());

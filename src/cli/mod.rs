@@ -7,6 +7,7 @@ pub mod demo;
 pub mod fit;
 pub mod import;
 pub mod keys;
+pub mod merge;
 pub mod replay;
 pub mod serve;
 pub mod sweep;
@@ -42,6 +43,8 @@ enum Verb {
     Call(call::CallArgs),
     /// Makes and changes customers from a CSV file, through the API
     Import(import::ImportArgs),
+    /// Shows what joining two customers would mean, joins them, or takes it back, through the API
+    Merge(merge::MergeArgs),
     /// Feeds an event stream through the API and measures the recognition
     Replay(replay::ReplayArgs),
     /// Fits the weights of the recognition: from an event stream, or from what a tenant confirmed
@@ -95,6 +98,7 @@ impl Command {
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Call(arguments) => call::run(arguments).await,
             Verb::Import(arguments) => import::run(arguments).await,
+            Verb::Merge(arguments) => merge::run(arguments).await,
             Verb::Replay(arguments) => replay::run(arguments).await,
             Verb::Fit(arguments) => fit::run(arguments).await,
             Verb::Bench(arguments) => bench::run(arguments).await,
@@ -114,6 +118,7 @@ impl Command {
             | Verb::Demo(_)
             | Verb::Call(_)
             | Verb::Import(_)
+            | Verb::Merge(_)
             | Verb::Replay(_)
             | Verb::Bench(_)
             | Verb::BenchEcho => "error",

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
-use super::client::{self, Interactions, ServerArgs};
+use super::client::{Interactions, ServerArgs};
 use crate::crypto::web_token::SigningKey;
 
 /// Feeds an event stream through the API and scores the answers.
@@ -80,7 +80,7 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<(ExitCode, Vec<u8>)> {
     if world.starts.is_empty() {
         bail!("{} holds no start", args.events.display());
     }
-    let connection = client::connect(&args.server.server, args.server.api_key.as_deref()).await?;
+    let connection = args.server.connect().await?;
     let web_token_key = args.web_token_key.as_deref().map(signing_key).transpose()?;
     let plan = drive::Plan {
         feedback: args.feedback,

@@ -1,6 +1,7 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
 mod calls;
+mod transport;
 mod web_token;
 pub(crate) mod weights;
 
@@ -12,8 +13,10 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
 use serde::Deserialize;
+use transport::TlsFile;
 use web_token::WebTokenFile;
 
+use super::TlsSettings;
 use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
 use crate::identity::{
@@ -37,6 +40,12 @@ pub struct Layers {
 pub struct Configuration {
     /// Where to listen, host and port.
     pub listen: String,
+    /// The certificates; none: plaintext.
+    pub tls: Option<TlsSettings>,
+    /// Whether plaintext is served to other machines, too.
+    pub plaintext_anywhere: bool,
+    /// Connections at once.
+    pub connections: usize,
     /// `sqlite:PATH` or `postgres://…`.
     pub database: String,
     /// A start answers within this.
@@ -68,6 +77,9 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct Server {
     listen: Option<String>,
+    tls: Option<TlsFile>,
+    plaintext: Option<String>,
+    connections: Option<u64>,
     database: Option<String>,
     start_budget_ms: Option<u64>,
     cache_megabytes: Option<u64>,
@@ -146,45 +158,54 @@ impl Configuration {
             let merged = policy(own, default.clone(), &place, folder, &mut wrong);
             by_tenant.insert(name.clone(), Arc::new(merged));
         }
-        let server = file.server;
-        let budget =
-            within(&mut wrong, "server.start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
-        let cache =
-            within(&mut wrong, "server.cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
-        let sweep = within(
-            &mut wrong,
-            "server.sweep_every_seconds",
-            server.sweep_every_seconds,
-            60,
-            1,
-            86_400,
-        );
-        let workers = within(&mut wrong, "server.workers", server.workers, 0, 0, 256);
-        let listen = layers.listen.clone().or(server.listen);
-        let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
-        if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-            wrong.push("server.listen: must be host:port".into());
-        }
-        let database = layers.database.clone().or(server.database);
-        let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
-        if let Err(error) = crate::store::Engine::of(&database) {
-            wrong.push(format!("server.database: {error}"));
-        }
-        if !wrong.is_empty() {
-            return Err(ConfigurationError(wrong));
-        }
-        Ok(Self {
-            listen,
-            database,
-            start_budget: Duration::from_millis(budget),
-            cache_bytes: cache << 20,
-            workers: match workers as usize {
-                0 => std::thread::available_parallelism().map_or(1, usize::from),
-                chosen => chosen,
-            },
-            sweep_every: Duration::from_secs(sweep),
-            policies: Policies { default: Arc::new(default), by_tenant },
-        })
+        let policies = Policies { default: Arc::new(default), by_tenant };
+        let configuration = server(file.server, policies, layers, folder, &mut wrong);
+        if wrong.is_empty() { Ok(configuration) } else { Err(ConfigurationError(wrong)) }
+    }
+}
+
+/// What `[server]` says, under what the command line and the environment say.
+fn server(
+    server: Server,
+    policies: Policies,
+    layers: &Layers,
+    folder: &Path,
+    wrong: &mut Vec<String>,
+) -> Configuration {
+    let mut chosen = |name: &str, given, default, least, most| {
+        within(wrong, &format!("server.{name}"), given, default, least, most)
+    };
+    let budget = chosen("start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
+    let cache = chosen("cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
+    let sweep = chosen("sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
+    let workers = chosen("workers", server.workers, 0, 0, 256);
+    let places = chosen("connections", server.connections, transport::CONNECTIONS, 1, 1_000_000);
+    let tls = server.tls.map(|tls| transport::tls(tls, folder, wrong));
+    let plaintext_anywhere = transport::plaintext_anywhere(server.plaintext.as_deref(), wrong);
+    let listen = layers.listen.clone().or(server.listen);
+    let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
+    if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        wrong.push("server.listen: must be host:port".into());
+    }
+    let database = layers.database.clone().or(server.database);
+    let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
+    if let Err(error) = crate::store::Engine::of(&database) {
+        wrong.push(format!("server.database: {error}"));
+    }
+    Configuration {
+        listen,
+        tls,
+        plaintext_anywhere,
+        connections: places as usize,
+        database,
+        start_budget: Duration::from_millis(budget),
+        cache_bytes: cache << 20,
+        workers: match workers as usize {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            chosen => chosen,
+        },
+        sweep_every: Duration::from_secs(sweep),
+        policies,
     }
 }
 
@@ -328,63 +349,4 @@ fn namespace(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_said_gives_the_defaults() {
-        let read = Configuration::parse("", &Layers::default()).unwrap();
-        assert_eq!(read.listen, "127.0.0.1:50051");
-        assert_eq!(read.start_budget, Duration::from_millis(300));
-        assert_eq!(read.policies.of("acme").identity.default_region, "US");
-    }
-
-    #[test]
-    fn a_tenant_takes_over_what_it_does_not_choose() {
-        let text = r#"
-            [policy]
-            default_region = "GB"
-            reuse_confidence = 0.6
-            [tenants.acme]
-            time_zone = "Europe/London"
-            confirm_discloses = "context"
-            [tenants.acme.limits]
-            phone = 3
-            [tenants.acme.namespaces.ticket]
-            policy = "ignored"
-            [tenants.acme.namespaces.crm_id]
-            policy = "derived"
-        "#;
-        let read = Configuration::parse(text, &Layers::default()).unwrap();
-        let acme = read.policies.of("acme");
-        assert_eq!(acme.identity.default_region, "GB");
-        assert_eq!(acme.identity.reuse_confidence, 0.6);
-        assert_eq!(acme.time_zone, "Europe/London");
-        assert_eq!(acme.identity.namespace("ticket").policy, NamespaceUse::Ignored);
-        assert_eq!(acme.identity.namespace("crm_id").policy, NamespaceUse::Derived);
-        assert_eq!(acme.identity.namespace("crm_id").assurance, Assurance::Carried);
-        assert_eq!((acme.identity.limit("phone"), acme.identity.limit("email")), (3, 5));
-        assert_eq!(read.policies.of("other").time_zone, "UTC");
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        let text = r#"
-            [server]
-            listen = "nowhere"
-            start_budget_ms = 1
-            [policy]
-            time_zone = "Mars/Olympus"
-            confirm_confidence = 0.9
-            [tenants.acme]
-            confirm_discloses = "all"
-        "#;
-        let Err(wrong) = Configuration::parse(text, &Layers::default()) else { panic!("accepted") };
-        for part in
-            ["server.listen", "start_budget_ms", "policy.time_zone", "acme.confirm_discloses"]
-        {
-            assert!(wrong.0.iter().any(|one| one.contains(part)), "{part} in {wrong}");
-        }
-        assert!(Configuration::parse("[polcy]", &Layers::default()).is_err());
-    }
-}
+mod tests;

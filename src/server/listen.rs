@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::Stream;
 use tonic::transport::Server;
 
+use super::tls::Certificates;
+use super::wire::{Accepted, Wire};
 use super::workers::{Hands, Phase, Worker, reached};
 use super::{Configuration, root_keys};
 use crate::clock::Clock;
@@ -31,6 +33,15 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 const STREAMS: u32 = 1_024;
 /// A peer that is silent this long is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Bytes of one call's headers, as HTTP/2 counts them: an API key and a deadline need few.
+const HEADER_BYTES: u32 = 16 << 10;
+/// Bytes of one HTTP/2 frame; a message may come in many.
+const FRAME_BYTES: u32 = 16 << 10;
+/// Calls that a peer may take back before they were looked at (rapid reset, CVE-2023-44487); one
+/// more, and the connection ends.
+const RESETS_BEFORE_ACCEPTED: usize = 20;
+/// Streams that we reset because a peer broke the protocol; one more, and the connection ends.
+const RESETS_FOR_ERRORS: usize = 256;
 
 /// Between two times that it is noted which keys were used.
 const USES_NOTED_EVERY: Duration = Duration::from_secs(60);
@@ -92,6 +103,7 @@ pub struct Running {
     accepting: JoinHandle<()>,
     swept: JoinHandle<()>,
     noted: JoinHandle<()>,
+    certificates_kept: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -112,6 +124,7 @@ impl Running {
         };
         self.swept.abort();
         self.noted.abort();
+        self.certificates_kept.iter().for_each(JoinHandle::abort);
         let closing = async {
             note_uses(&self.service).await;
             self.service.store().close().await;
@@ -153,29 +166,53 @@ impl Running {
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let listen = serve.configuration.listen.clone();
     let (workers, sweep_every) = (serve.configuration.workers, serve.configuration.sweep_every);
+    let (connections, anywhere) =
+        (serve.configuration.connections, serve.configuration.plaintext_anywhere);
+    let tls = serve.configuration.tls.clone().map(Certificates::read).transpose();
+    let tls = tls.context("[server.tls]")?.map(Arc::new);
     let service = serve.open_for(Durable::AfterCommit).await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
     let listener =
         TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
+    if tls.is_none() && !address.ip().is_loopback() {
+        anyhow::ensure!(anywhere, "{}", plaintext_refused(address));
+        tracing::warn!(%address, "serving WITHOUT TLS: whoever is on the way reads and changes everything, API keys too");
+    }
     let (phase, watched) = watch::channel(Phase::Serving);
     let workers = (0..workers)
-        .map(|_| Worker::start(&service, watched.clone()))
+        .map(|_| Worker::start(&service, tls.clone(), watched.clone()))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let accepting = tokio::spawn(accept(listener, workers.iter().map(Worker::hands).collect()));
+    let hands = workers.iter().map(Worker::hands).collect();
+    let accepting = tokio::spawn(accept(listener, Arc::new(Semaphore::new(connections)), hands));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
     let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
-    tracing::info!(%address, "serving");
-    Ok(Running { address, service, phase, workers, accepting, swept, noted })
+    let keep_up =
+        |certificates: Arc<Certificates>| tokio::spawn(async move { certificates.keep_up().await });
+    let with_tls = tls.is_some();
+    let certificates_kept = tls.map(keep_up);
+    tracing::info!(%address, tls = with_tls, "serving");
+    Ok(Running { address, service, phase, workers, accepting, swept, noted, certificates_kept })
 }
 
-/// Takes connections and deals them out in turn.
-async fn accept(listener: TcpListener, workers: Vec<Hands>) {
+fn plaintext_refused(address: SocketAddr) -> String {
+    format!(
+        "{address} can be reached from other machines, and without TLS everything sent to it can be \
+         read and changed on the way: set [server.tls], listen on 127.0.0.1, or, behind a proxy that \
+         speaks TLS, set server.plaintext = \"anywhere\""
+    )
+}
+
+/// Takes connections and deals them out in turn; more than there are places for are closed at once.
+async fn accept(listener: TcpListener, places: Arc<Semaphore>, workers: Vec<Hands>) {
     for worker in workers.iter().cycle() {
-        let connection = loop {
+        let (connection, place) = loop {
             match listener.accept().await {
-                Ok((connection, _)) => break connection,
+                Ok((connection, _)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => break (connection, place),
+                    Err(_) => drop(connection),
+                },
                 // Too many open files, or a peer that went away: others may fare better soon.
                 Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
             }
@@ -184,14 +221,14 @@ async fn accept(listener: TcpListener, workers: Vec<Hands>) {
         let _ = connection.set_nodelay(true);
         if let Ok(connection) = connection.into_std() {
             // A worker that has ended serves nobody: the connection closes as it is dropped.
-            let _ = worker.send(connection);
+            let _ = worker.send(Accepted { connection, place });
         }
     }
 }
 
 /// Serves the connections that one worker is handed, until the phase is past serving.
 pub(super) async fn serve_on(
-    connections: impl Stream<Item = std::io::Result<TcpStream>>,
+    connections: impl Stream<Item = std::io::Result<Wire>>,
     service: Arc<Service>,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), tonic::transport::Error> {
@@ -213,6 +250,10 @@ pub(super) async fn serve_on(
         .max_concurrent_streams(Some(STREAMS))
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .http2_max_header_list_size(HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_BEFORE_ACCEPTED))
+        .http2_max_local_error_reset_streams(Some(RESETS_FOR_ERRORS))
+        .max_frame_size(FRAME_BYTES)
         .add_service(health)
         .add_service(reflection)
         .add_service(interactions)

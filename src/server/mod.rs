@@ -3,9 +3,12 @@
 mod configuration;
 mod listen;
 mod root_key;
+mod tls;
+mod wire;
 mod workers;
 
 pub(crate) use configuration::weights;
 pub use configuration::{Configuration, ConfigurationError, Layers};
 pub use listen::{Running, Serve, serve};
 pub use root_key::root_keys;
+pub use tls::{Certificates, TlsError, TlsSettings};

@@ -2,7 +2,6 @@
 //! never hops between threads and never waits for another thread's work. Connections are dealt out
 //! in turn, which keeps few connections even where the kernel's own choice would not.
 
-use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +13,8 @@ use tokio_stream::Stream;
 use tonic::transport::Error;
 
 use super::listen::serve_on;
+use super::tls::Certificates;
+use super::wire::{Accepted, GREETED_WITHIN, Wire, greeted};
 use crate::continuity::Service;
 
 /// How far the server's life has come.
@@ -30,7 +31,7 @@ pub(super) enum Phase {
 }
 
 /// Where a worker takes connections.
-pub(super) type Hands = mpsc::UnboundedSender<TcpStream>;
+pub(super) type Hands = mpsc::UnboundedSender<Accepted>;
 
 /// A thread that serves the connections it is handed.
 pub(super) struct Worker {
@@ -42,7 +43,12 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts the thread. It serves until `phase` says otherwise, and lives until the phase is
     /// [`Phase::Over`] or its sender is gone: database connections that were made on it need it.
-    pub fn start(service: &Arc<Service>, phase: watch::Receiver<Phase>) -> anyhow::Result<Self> {
+    /// With certificates it speaks TLS and nothing else.
+    pub fn start(
+        service: &Arc<Service>,
+        tls: Option<Arc<Certificates>>,
+        phase: watch::Receiver<Phase>,
+    ) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (connections, handed) = mpsc::unbounded_channel();
         let (done, served) = oneshot::channel();
@@ -52,8 +58,10 @@ impl Worker {
             .spawn(move || {
                 runtime.block_on(async move {
                     let (mut cut, mut over) = (phase.clone(), phase.clone());
+                    let (greeted, coming) = mpsc::unbounded_channel();
+                    tokio::spawn(greet(handed, tls, greeted));
                     let served = tokio::select! {
-                        served = serve_on(Handed(handed), service, phase) => served,
+                        served = serve_on(Greeted(coming), service, phase) => served,
                         () = reached(&mut cut, Phase::Cut) => Ok(()),
                     };
                     // Whoever waited may have given up.
@@ -90,14 +98,30 @@ pub(super) async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
-/// The connections that a worker is handed, on its own runtime.
-struct Handed(mpsc::UnboundedReceiver<TcpStream>);
+/// Greets whoever is handed in, all at once: nobody waits for another's handshake.
+async fn greet(
+    mut handed: mpsc::UnboundedReceiver<Accepted>,
+    tls: Option<Arc<Certificates>>,
+    to: mpsc::UnboundedSender<Wire>,
+) {
+    while let Some(accepted) = handed.recv().await {
+        let (tls, to) = (tls.clone(), to.clone());
+        tokio::spawn(async move {
+            if let Some(wire) = greeted(accepted, tls.as_deref(), GREETED_WITHIN).await {
+                // Draining, nobody takes it any more: it closes.
+                let _ = to.send(wire);
+            }
+        });
+    }
+}
 
-impl Stream for Handed {
-    type Item = std::io::Result<tokio::net::TcpStream>;
+/// The connections on which somebody speaks.
+struct Greeted(mpsc::UnboundedReceiver<Wire>);
+
+impl Stream for Greeted {
+    type Item = std::io::Result<Wire>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let connection = ready!(self.0.poll_recv(context));
-        Poll::Ready(connection.map(tokio::net::TcpStream::from_std))
+        Poll::Ready(ready!(self.0.poll_recv(context)).map(Ok))
     }
 }

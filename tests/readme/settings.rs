@@ -11,6 +11,7 @@ const PAGE: &str = include_str!("../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../threadline.example.toml");
 const CODE: &str = concat!(
     include_str!("../../src/server/configuration.rs"),
+    include_str!("../../src/server/configuration/transport.rs"),
     include_str!("../../src/server/configuration/web_token.rs"),
 );
 
@@ -45,6 +46,7 @@ fn both(of: &str, heading: &str) -> (BTreeSet<String>, Vec<Vec<String>>) {
 fn the_page_names_every_setting_and_no_other() {
     for (of, heading) in [
         ("Server", "## `[server]`"),
+        ("TlsFile", "## `[server.tls]`"),
         ("PolicyFile", "## `[policy]`"),
         ("NamespaceFile", "## `[policy.namespaces."),
         ("WebTokenFile", "## `[tenants.NAME.web_token]`"),
@@ -128,7 +130,7 @@ fn the_example_and_the_page_name_the_same_settings() {
     let rows = settings.split("## ").flat_map(|section| table(section, "setting"));
     let on_page: BTreeSet<String> =
         rows.filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
-    // These two are tables of their own.
+    // These are tables of their own.
     let on_page = on_page.iter().map(String::as_str);
-    assert_eq!(said, on_page.filter(|name| !["web_token", "keys"].contains(name)).collect());
+    assert_eq!(said, on_page.filter(|name| !["tls", "web_token", "keys"].contains(name)).collect());
 }

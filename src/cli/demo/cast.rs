@@ -44,10 +44,11 @@ impl Cast {
 
     /// A telephone number in E.164.
     pub(super) fn number(&self) -> String {
-        // Area codes are [2–9][0–8][0–9], but not x11.
+        // Area codes are [2–9][0–8][0–9], but not x11; from 5 on some belong to no place: free of
+        // charge (800), premium rate (900), for machines (500). Those are nobody's own.
         let mut area = 211;
         while area % 100 == 11 {
-            area = 100 * (2 + self.below(8)) + 10 * self.below(9) + self.below(10);
+            area = 100 * (2 + self.below(3)) + 10 * self.below(9) + self.below(10);
         }
         format!("+1{area}55501{:02}", self.below(100))
     }
@@ -118,6 +119,28 @@ mod tests {
         }
         assert_ne!(cast.id("a"), self::cast(2, 0).id("a"));
         assert_ne!(cast.mailbox("a"), self::cast(2, 0).mailbox("a"));
+    }
+
+    /// Of a number that the plan gives to companies a phone system's word is not enough.
+    #[test]
+    fn numbers_are_somebodys_own() {
+        use crate::identity::*;
+        let cast = cast(3, 0);
+        let at = Circumstances {
+            channel: "voice",
+            direction: Direction::Inbound,
+            line_type: LineType::Mobile,
+            attestation: Attestation::default(),
+            max_assurance: None,
+            continuation: false,
+        };
+        for _ in 0..2_000 {
+            let number = cast.number();
+            let raw = RawHints { caller_number: number.clone(), ..RawHints::default() };
+            let read = normalise(&raw, &at, &Policy::default());
+            assert!(read.hints.iter().all(|hint| hint.assurance == Assurance::Carried), "{number}");
+            assert_eq!(read.hints.len(), 1, "{number}");
+        }
     }
 
     #[test]

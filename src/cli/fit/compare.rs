@@ -20,24 +20,26 @@ const FOLDS: u8 = 5;
 pub(super) struct Measured {
     pub(super) feedback: f64,
     pub(super) scores: Scores,
+    /// What one decision took on average, in microseconds.
+    pub(super) decision_micros: f64,
 }
 
 /// Plays the world to these weights at every feedback.
 pub(super) fn measured(world: &World, weights: &Weights, seed: u64) -> Vec<Measured> {
-    let at = |feedback: &f64| Measured {
-        feedback: *feedback,
-        scores: scores(world, Plan { feedback: *feedback, seed, signed: true }, weights),
-    };
+    let at =
+        |feedback: &f64| measure(world, Plan { feedback: *feedback, seed, signed: true }, weights);
     FEEDBACKS.iter().map(at).collect()
 }
 
-fn scores(world: &World, plan: Plan, weights: &Weights) -> Scores {
+fn measure(world: &World, plan: Plan, weights: &Weights) -> Measured {
     let seen = imagine(world, plan, weights);
     let mut scores = Scores::default();
     for (start, answer) in world.starts.iter().zip(&seen.answers).skip(world.first_scored()) {
         scores.add(&start.truth, answer, &seen.refs);
     }
-    scores
+    let decisions = seen.answers.len().max(1) as f64;
+    let decision_micros = seen.deciding.as_secs_f64() * 1e6 / decisions;
+    Measured { feedback: plan.feedback, scores, decision_micros }
 }
 
 /// Prints the figures of both, and how the fit does on customers it has not seen.
@@ -60,19 +62,20 @@ pub(super) fn print(
     for weights in [Some(before), after].into_iter().flatten() {
         writeln!(out, "weights {}", weights.version)?;
         for measured in measured(world, weights, seed) {
-            print_scores(out, &format!("feedback {}", measured.feedback), &measured.scores)?;
+            print_measured(out, &format!("feedback {}", measured.feedback), &measured)?;
         }
         for feedback in FEEDBACKS {
-            let scores = scores(world, Plan { feedback, seed, signed: false }, weights);
-            print_scores(out, &format!("feedback {feedback}, subjects as user_id"), &scores)?;
+            let measured = measure(world, Plan { feedback, seed, signed: false }, weights);
+            print_measured(out, &format!("feedback {feedback}, subjects as user_id"), &measured)?;
         }
         writeln!(out)?;
     }
     if after.is_some() { print_unseen(out, world, before, seed) } else { Ok(()) }
 }
 
-fn print_scores(out: &mut dyn Write, name: &str, scores: &Scores) -> io::Result<()> {
-    writeln!(out, "  {name}")?;
+fn print_measured(out: &mut dyn Write, name: &str, measured: &Measured) -> io::Result<()> {
+    let scores = &measured.scores;
+    writeln!(out, "  {name} ({:.1} µs a decision)", measured.decision_micros)?;
     for (name, rate) in [
         ("FAR", scores.false_accepts),
         ("disclosure", scores.disclosures),

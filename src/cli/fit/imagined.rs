@@ -5,6 +5,7 @@
 //! proof that it does (docs/identity.md has both).
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use super::customers::{Customers, Interaction};
 use super::rows::Row;
@@ -41,11 +42,14 @@ pub(super) struct Seen {
     pub(super) refs: Refs,
     /// One row a candidate.
     pub(super) rows: Vec<Row>,
+    /// How long the decisions took, all together: the model and the policy, not the look-ups.
+    pub(super) deciding: Duration,
 }
 
 /// Plays a world to these weights.
 pub(super) fn imagine(world: &World, plan: Plan, weights: &Weights) -> Seen {
-    let seen = Seen { answers: Vec::new(), refs: Refs::default(), rows: Vec::new() };
+    let (answers, rows, deciding) = (Vec::new(), Vec::new(), Duration::ZERO);
+    let seen = Seen { answers, refs: Refs::default(), rows, deciding };
     let mut service = Imagined {
         world,
         plan,
@@ -86,7 +90,9 @@ impl Imagined<'_> {
         let people: HashMap<CustomerId, Person> = self.customers.people(&shown);
         let attestation = attestation(&start.hints);
         let question = Question { now, shown: &shown, people: &people, named: None, attestation };
+        let begun = Instant::now();
         let decision = decide(&question, &self.policy, self.weights);
+        self.seen.deciding += begun.elapsed();
         let best = decision.candidates.first().map(|candidate| candidate.customer);
         match (decision.recommendation, best) {
             (Recommendation::Reuse, Some(best)) => {
