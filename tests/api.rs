@@ -4,6 +4,7 @@ mod support;
 
 /// The cases by subject.
 mod api {
+    mod access;
     mod auth;
     mod bad_hints;
     mod bad_input;
@@ -23,10 +24,12 @@ mod api {
     mod merging_corners;
     mod merging_twice;
     mod moving;
+    mod rate_limits;
     mod reading;
     mod reassigning;
     mod remembering;
     mod replay;
+    mod rotating;
     mod settling;
     mod sweeping;
     mod ties;

@@ -168,9 +168,9 @@ fn shown(refusal: &Refusal) -> Value {
         "code": format!("{:?}", refusal.code),
         "message": refusal.message,
         "reason": refusal.reason,
-        "domain": refusal.domain,
+        "domain": &*refusal.domain,
         "fields": refusal.fields,
-        "retry": refusal.retry,
+        "retry": refusal.retry.is_some(),
     })
 }
 

@@ -1,4 +1,9 @@
-//! `threadline keys create | list | revoke`: opens the database directly, also while `serve` runs.
+//! `threadline keys create | list | rotate | revoke`: opens the database directly, also while `serve`
+//! runs.
+
+mod list;
+mod rotate;
+mod terms;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,15 +11,18 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
+pub use rotate::{Rotated, rotate};
+pub use terms::Terms;
+
 use super::DatabaseArgs;
 use crate::clock::Time;
 use crate::continuity::{Role, Service};
 use crate::crypto::ApiKey;
 use crate::identity::Assurance;
-use crate::ids::Entropy;
-use crate::store::admin::ApiKeyRow;
+use crate::ids::{Entropy, TenantId};
+use crate::store::api_keys::ApiKeyRow;
 
-/// Makes, lists and revokes API keys.
+/// Makes, lists, rotates and revokes API keys.
 #[derive(Args)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -28,13 +36,27 @@ enum KeysVerb {
         #[command(flatten)]
         key: NewKey,
         #[command(flatten)]
+        terms: Terms,
+        #[command(flatten)]
         database: DatabaseArgs,
     },
-    /// Lists keys, without their secrets
+    /// Lists keys, without their secrets: when each was made, ends, and was last used
     List {
         /// Only this tenant's
         #[arg(long)]
         tenant: Option<String>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Makes a key that does what another one does, and prints it; the other one works on for a while
+    Rotate {
+        /// The other key's public part, as `keys list` shows it (tenant number and id, such as 1_k3f9…)
+        key: String,
+        /// How long the other key works on, such as 24h or 7d; 0s ends it at once
+        #[arg(long, value_name = "DURATION", default_value = "24h")]
+        overlap: String,
+        #[command(flatten)]
+        terms: Terms,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -99,18 +121,27 @@ impl NewKey {
 /// What a person can act on.
 pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
     match arguments.verb {
-        KeysVerb::Create { key, database } => {
+        KeysVerb::Create { key, terms, database } => {
             key.check()?;
             let service = database.with(None)?.open().await?;
-            let text = create(&service, &key).await;
+            let text = create_with(&service, &key, &terms).await;
             service.store().close().await;
             writeln!(std::io::stdout(), "{}", text?)?;
         }
         KeysVerb::List { tenant, database } => {
             let service = database.with(None)?.open().await?;
-            let listed = list(&service, tenant.as_deref()).await;
+            let listed = list::list(&service, tenant.as_deref()).await;
             service.store().close().await;
             write!(std::io::stdout(), "{}", listed?)?;
+        }
+        KeysVerb::Rotate { key, overlap, terms, database } => {
+            let service = database.with(None)?.open().await?;
+            let rotated = rotate(&service, &key, &overlap, &terms).await;
+            service.store().close().await;
+            let rotated = rotated?;
+            // Whoever asked for the key alone, as `$(…)` does, sees this all the same.
+            writeln!(std::io::stderr(), "{}", rotated.told())?;
+            writeln!(std::io::stdout(), "{}", rotated.text)?;
         }
         KeysVerb::Revoke { key, database } => {
             let service = database.with(None)?.open().await?;
@@ -123,12 +154,22 @@ pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a key and gives its text.
+/// Makes a key that never ends, and gives its text.
 ///
 /// # Errors
 /// Names and roles that do not exist, and the store's.
 pub async fn create(service: &Service, key: &NewKey) -> anyhow::Result<String> {
+    create_with(service, key, &Terms::default()).await
+}
+
+/// Makes a key on these terms and gives its text.
+///
+/// # Errors
+/// Names, roles and terms that cannot be, and the store's.
+pub async fn create_with(service: &Service, key: &NewKey, terms: &Terms) -> anyhow::Result<String> {
     let max_assurance = key.check()?;
+    let now = service.store().now();
+    let (expires, rate, burst) = (terms.expires(now)?, terms.rate()?, terms.burst()?);
     let tenant = service.tenant_named(&key.tenant, key.test).await?;
     let made = ApiKey::generate(tenant.id, key.test, &Entropy::System);
     let row = ApiKeyRow {
@@ -139,8 +180,13 @@ pub async fn create(service: &Service, key: &NewKey) -> anyhow::Result<String> {
         source: key.source.clone(),
         may_address: key.may_address.join(","),
         max_assurance,
-        created: service.store().now(),
+        created: now,
         revoked: Time(0),
+        expires: expires.unwrap_or_default(),
+        used: Time(0),
+        replaced_by: String::new(),
+        rate: rate.unwrap_or_default(),
+        burst: burst.unwrap_or_default(),
     };
     service.store().add_api_key(&row).await?;
     Ok(made.text())
@@ -154,34 +200,16 @@ fn name(what: &str, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
-    let mut text = format!(
-        "{:<20} {:<16} {:<28} {:<12} {:<16} {}\n",
-        "key", "tenant", "roles", "source", "may address", "created"
-    );
-    for tenant in service.store().tenants().await? {
-        if only.is_some_and(|only| only != tenant.name) {
-            continue;
-        }
-        for key in service.store().api_keys(tenant.tenant).await? {
-            let created = jiff::Timestamp::from_millisecond(key.created.0).unwrap_or_default();
-            let state = if key.revoked.0 == 0 { "" } else { "  revoked" };
-            let name =
-                if tenant.test { format!("{} (test)", tenant.name) } else { tenant.name.clone() };
-            let id = format!("{}_{}", key.tenant.0, key.id);
-            text.push_str(&format!(
-                "{id:<20} {name:<16} {:<28} {:<12} {:<16} {created:.0}{state}\n",
-                key.roles, key.source, key.may_address
-            ));
-        }
-    }
-    Ok(text)
+/// The tenant and id of a key that is named as `keys list` names it.
+fn named(key: &str) -> anyhow::Result<(TenantId, &str)> {
+    let (tenant, id) = key.split_once('_').context("a key is named as `keys list` shows it")?;
+    let tenant = tenant.parse().context("a key is named as `keys list` shows it")?;
+    Ok((TenantId(tenant), id))
 }
 
 async fn revoke(service: &Service, key: &str) -> anyhow::Result<()> {
-    let (tenant, id) = key.split_once('_').context("a key is named as `keys list` shows it")?;
-    let tenant = tenant.parse().context("a key is named as `keys list` shows it")?;
-    let revoked = service.store().revoke_api_key(crate::ids::TenantId(tenant), id).await?;
+    let (tenant, id) = named(key)?;
+    let revoked = service.store().revoke_api_key(tenant, id).await?;
     anyhow::ensure!(revoked, "no such key, or it is revoked already");
     Ok(())
 }

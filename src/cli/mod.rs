@@ -37,7 +37,7 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Serves the API
     Serve(serve::ServeArgs),
-    /// Makes, lists and revokes API keys
+    /// Makes, lists, rotates and revokes API keys
     Keys(keys::KeysArgs),
     /// Calls any RPC, JSON in and out
     Call(call::CallArgs),

@@ -1,5 +1,7 @@
 //! Why a use case did not do what it was asked; mapped to the wire in one place, in `grpc`.
 
+use std::time::Duration;
+
 use crate::crypto::OpenError;
 use crate::crypto::web_token::Refused;
 use crate::identity::Violation;
@@ -74,6 +76,12 @@ pub enum Error {
     /// An unknown or revoked key.
     #[error("an unknown API key")]
     InvalidApiKey,
+    /// A key whose time is over, shown with its secret.
+    #[error("an expired API key")]
+    ExpiredApiKey,
+    /// The key, or all keys of its tenant, have called as often as they may; how long to wait.
+    #[error("too many calls")]
+    RateLimited(Duration),
     /// The journal already holds this operation: the caller answers it as a replay.
     #[error("already done")]
     AlreadyDone,

@@ -4,6 +4,7 @@
 //! the store writes them only while everything it was decided on still holds.
 
 pub mod absorb;
+pub mod allowance;
 pub mod answer;
 mod attach;
 mod authenticate;
@@ -28,6 +29,8 @@ pub mod import_customers;
 pub mod joining;
 mod journaling;
 pub mod key_sets;
+mod known_keys;
+mod last_used;
 mod limits;
 pub mod link_identifier;
 pub mod list_interactions;

@@ -5,8 +5,9 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::Error;
-use super::authenticate::Callers;
 use super::key_sets::KeySets;
+use super::known_keys::Callers;
+use super::last_used::Uses;
 use super::tenant::{Policies, Tenant, new_tenant, open_tenant};
 use crate::cache::Memory;
 use crate::clock::Clock;
@@ -51,6 +52,7 @@ pub struct Service {
     policies: Policies,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     pub(super) callers: Callers,
+    pub(super) uses: Uses,
     pub(super) key_sets: KeySets,
 }
 
@@ -84,6 +86,7 @@ impl Service {
             policies: settings.policies,
             tenants: RwLock::default(),
             callers: Callers::new(),
+            uses: Uses::default(),
         });
         service.check_root_key().await?;
         Ok(service)

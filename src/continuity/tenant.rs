@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::allowance::{Allowance, KEY_RATE, Quota, TENANT_RATE};
 use super::web_tokens::TrustedIssuer;
 use crate::context;
 use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
@@ -27,6 +28,10 @@ pub struct TenantPolicy {
     pub max_ttl_seconds: i64,
     /// Whose web tokens are trusted; nobody's without it.
     pub web_token: Option<Arc<TrustedIssuer>>,
+    /// How much each key may call that says nothing of its own.
+    pub key_calls: Allowance,
+    /// How much all its keys together may call.
+    pub tenant_calls: Allowance,
 }
 
 impl Default for TenantPolicy {
@@ -39,6 +44,8 @@ impl Default for TenantPolicy {
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,
             max_ttl_seconds: context::MAX_TTL_SECONDS,
             web_token: None,
+            key_calls: Allowance::of(KEY_RATE),
+            tenant_calls: Allowance::of(TENANT_RATE),
         }
     }
 }
@@ -75,6 +82,8 @@ pub struct Tenant {
     pub policy: Arc<TenantPolicy>,
     /// The name of those choices, stored with each decision.
     pub policy_version: String,
+    /// What is left of the calls of all its keys.
+    pub quota: Quota,
 }
 
 fn secrets_place(tenant: TenantId) -> Place<'static> {
@@ -110,6 +119,7 @@ pub fn open_tenant(
         secrets: TenantSecrets::from_bytes(secrets),
         key: Arc::new(key),
         policy_version: policy.identity.version(),
+        quota: Quota::of(policy.tenant_calls),
         policy,
     })
 }

@@ -168,8 +168,10 @@ impl CustomerService for Customers {
         request: Request<Streaming<proto::ImportCustomersRequest>>,
     ) -> Result<Response<proto::ImportCustomersResponse>, Status> {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let metadata = request.metadata().clone();
         let rows = request.into_inner();
-        let imported = importing::import(&self.service, &self.permits, &caller, rows).await?;
+        let imported = importing::import(&self.service, &self.permits, &caller, &metadata, rows);
+        let imported = imported.await?;
         Ok(Response::new(imported))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
@@ -32,6 +33,7 @@ pub(super) async fn import(
     service: &Arc<Service>,
     permits: &Arc<Semaphore>,
     caller: &Caller,
+    metadata: &MetadataMap,
     mut rows: Streaming<proto::ImportCustomersRequest>,
 ) -> Result<proto::ImportCustomersResponse, Status> {
     let mut message = rows.message().await?;
@@ -57,6 +59,9 @@ pub(super) async fn import(
             run.take(row).await?;
         }
         message = rows.message().await?;
+        if message.is_some() {
+            still_admitted(service, metadata).await?;
+        }
     }
     while let Some(landed) = run.flight.join_next().await {
         run.land(landed)?;
@@ -65,6 +70,18 @@ pub(super) async fn import(
     report.rejected_rows.sort_by_key(|row| row.row_number);
     report.warnings.sort_by_key(|warning| warning.row_number);
     Ok(report)
+}
+
+/// Each message after the first is a call of its own: a key that was revoked or has expired imports
+/// no further. What calls too often waits, and whoever sends waits with it.
+async fn still_admitted(service: &Arc<Service>, metadata: &MetadataMap) -> Result<(), Status> {
+    loop {
+        match super::caller(service, metadata).await {
+            Ok(_) => return Ok(()),
+            Err(Error::RateLimited(wait)) => tokio::time::sleep(wait).await,
+            Err(error) => return Err(status(&error)),
+        }
+    }
 }
 
 /// A row and what became of it.

@@ -64,7 +64,14 @@ pub fn status(error: &Error) -> Status {
         | Error::SourceNotAllowed
         | Error::BackfillRequired
         | Error::MissingApiKey
-        | Error::InvalidApiKey => of_caller(error),
+        | Error::InvalidApiKey
+        | Error::ExpiredApiKey => of_caller(error),
+        Error::RateLimited(wait) => retry(
+            Code::ResourceExhausted,
+            ErrorReason::RateLimited,
+            "the API key or its tenant calls more often than it may",
+            *wait,
+        ),
         Error::TooManyUpdates => plain(
             Code::ResourceExhausted,
             ErrorReason::TooManyUpdates,
@@ -140,6 +147,9 @@ fn of_caller(error: &Error) -> Status {
         ),
         Error::InvalidApiKey => {
             (Code::Unauthenticated, ErrorReason::InvalidApiKey, "unknown or revoked API key")
+        }
+        Error::ExpiredApiKey => {
+            (Code::Unauthenticated, ErrorReason::ExpiredApiKey, "the API key has expired")
         }
         _ => (Code::Internal, ErrorReason::Internal, "internal error"),
     };

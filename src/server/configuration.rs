@@ -1,5 +1,6 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
+mod calls;
 mod transport;
 mod web_token;
 pub(crate) mod weights;
@@ -103,6 +104,10 @@ struct PolicyFile {
     max_ttl_seconds: Option<i64>,
     web_token: Option<WebTokenFile>,
     weights: Option<PathBuf>,
+    key_rate: Option<u64>,
+    key_burst: Option<u64>,
+    tenant_rate: Option<u64>,
+    tenant_burst: Option<u64>,
     limits: BTreeMap<String, usize>,
     namespaces: BTreeMap<String, NamespaceFile>,
 }
@@ -280,12 +285,9 @@ fn policy(
     if !context::valid_locale(&locale) {
         wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
     }
-    let web_token = file.web_token.as_ref();
-    if web_token.is_some() && place == "policy" {
-        wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
-    }
-    let web_token =
-        web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
+    let web_token = web_token::chosen(file.web_token.as_ref(), place, wrong);
+    let (key_calls, tenant_calls) =
+        calls::chosen(file, base.key_calls, base.tenant_calls, place, wrong);
     let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
     TenantPolicy {
         identity,
@@ -295,6 +297,8 @@ fn policy(
         default_ttl_seconds,
         max_ttl_seconds,
         web_token,
+        key_calls,
+        tenant_calls,
     }
 }
 

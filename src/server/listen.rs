@@ -47,6 +47,9 @@ const RESETS_BEFORE_ACCEPTED: usize = 20;
 /// Streams that we reset because a peer broke the protocol; one more, and the connection ends.
 const RESETS_FOR_ERRORS: usize = 256;
 
+/// Between two times that it is noted which keys were used.
+const USES_NOTED_EVERY: Duration = Duration::from_secs(60);
+
 /// What to serve with.
 pub struct Serve {
     /// All settings.
@@ -103,6 +106,7 @@ pub struct Running {
     workers: Vec<Worker>,
     accepting: JoinHandle<()>,
     swept: JoinHandle<()>,
+    noted: JoinHandle<()>,
     certificates_kept: Option<JoinHandle<()>>,
 }
 
@@ -123,8 +127,13 @@ impl Running {
             }
         };
         self.swept.abort();
+        self.noted.abort();
         self.certificates_kept.iter().for_each(JoinHandle::abort);
-        if tokio::time::timeout(DRAIN_WITHIN, self.service.store().close()).await.is_err() {
+        let closing = async {
+            note_uses(&self.service).await;
+            self.service.store().close().await;
+        };
+        if tokio::time::timeout(DRAIN_WITHIN, closing).await.is_err() {
             tracing::warn!("the store did not close in time");
         }
         self.enter(Phase::Over);
@@ -191,12 +200,13 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let hands = workers.iter().map(Worker::hands).collect();
     let accepting = tokio::spawn(accept(listener, Arc::new(Semaphore::new(connections)), hands));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
+    let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
     let keep_up =
         |certificates: Arc<Certificates>| tokio::spawn(async move { certificates.keep_up().await });
     let with_tls = tls.is_some();
     let certificates_kept = tls.map(keep_up);
     tracing::info!(%address, tls = with_tls, "serving");
-    Ok(Running { address, service, phase, workers, accepting, swept, certificates_kept })
+    Ok(Running { address, service, phase, workers, accepting, swept, noted, certificates_kept })
 }
 
 fn plaintext_refused(address: SocketAddr) -> String {
@@ -304,5 +314,19 @@ async fn sweep(service: Arc<Service>, every: Duration) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "a sweep did not finish; it goes on at the next"),
         }
+    }
+}
+
+/// Notes which keys were used, while serving.
+async fn note_uses_often(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(USES_NOTED_EVERY).await;
+        note_uses(&service).await;
+    }
+}
+
+async fn note_uses(service: &Service) {
+    if let Err(error) = service.note_uses().await {
+        tracing::debug!(%error, "it was not noted which keys were used");
     }
 }

@@ -1,4 +1,4 @@
-//! Tenants, API keys and the root key's check value: few rows, written by local commands.
+//! Tenants and the root key's check value: few rows, written by local commands.
 //!
 //! They are chores of this process's writer; a server that has the same SQLite file open notices
 //! another process's writes by the file's data version.
@@ -25,37 +25,12 @@ pub struct TenantRow {
     pub secrets: Vec<u8>,
 }
 
-/// An API key as stored.
-#[derive(Clone)]
-pub struct ApiKeyRow {
-    /// Whose.
-    pub tenant: TenantId,
-    /// The public part.
-    pub id: String,
-    /// SHA-256 of the secret.
-    pub hash: Vec<u8>,
-    /// Role names, comma-separated.
-    pub roles: String,
-    /// The source its interaction ids belong to.
-    pub source: String,
-    /// Other sources it may name, comma-separated.
-    pub may_address: String,
-    /// Code of the explicit ceiling; 0 when none.
-    pub max_assurance: i64,
-    /// Store time.
-    pub created: Time,
-    /// Store time; zero while valid.
-    pub revoked: Time,
-}
-
 /// A wrapped key of a new tenant: name, root version, bytes.
 pub type NewKey = (KeyId, i64, Vec<u8>);
 
 const TENANT: &str = "SELECT tenant, name, test, data_key, secrets FROM tenant ";
-const API_KEY: &str = "SELECT tenant, id, hash, roles, source, may_address, max_assurance, created, \
-                       revoked FROM api_key ";
 /// Shows whether a reader is broken, before a request meets it.
-const GREETING: &str = "SELECT 1";
+pub(super) const GREETING: &str = "SELECT 1";
 
 impl Store {
     /// All tenants, by number.
@@ -118,61 +93,6 @@ impl Store {
             })
         }))
         .await
-    }
-
-    /// Adds an API key.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn add_api_key(&self, key: &ApiKeyRow) -> Result<(), Error> {
-        let mut arguments = Arguments::of(key.tenant);
-        arguments.push(&key.id);
-        arguments.push(&key.hash);
-        arguments.push(&key.roles);
-        arguments.push(&key.source);
-        arguments.push(&key.may_address);
-        arguments.push(&key.max_assurance);
-        arguments.push(&key.created);
-        arguments.push(&key.revoked);
-        let sql = "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, \
-                   created, revoked) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        self.execute(sql, arguments).await.map(drop)
-    }
-
-    /// The API key of that tenant and public part.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn api_key(&self, tenant: TenantId, id: &str) -> Result<Option<ApiKeyRow>, Error> {
-        let mut connection = self.reader(GREETING).await?;
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&id.to_owned());
-        let text = format!("{API_KEY} WHERE tenant = $1 AND id = $2");
-        let query = statement::query_text(text, arguments);
-        query.fetch_optional(&mut *connection).await?.as_ref().map(api_key_row).transpose()
-    }
-
-    /// All API keys of a tenant, oldest first.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKeyRow>, Error> {
-        let mut connection = self.readers.acquire().await?;
-        let text = format!("{API_KEY} WHERE tenant = $1 ORDER BY created, id");
-        let query = statement::query_text(text, Arguments::of(tenant));
-        query.fetch_all(&mut *connection).await?.iter().map(api_key_row).collect()
-    }
-
-    /// Revokes an API key; whether there was one to revoke.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn revoke_api_key(&self, tenant: TenantId, id: &str) -> Result<bool, Error> {
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&id.to_owned());
-        arguments.push(&self.clock.now());
-        let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
-        Ok(self.execute(sql, arguments).await? > 0)
     }
 
     /// The check values of the root keys this store was used with: version and sealed constant.
@@ -239,19 +159,5 @@ fn tenant_row(row: &sqlx::any::AnyRow) -> Result<TenantRow, Error> {
         test: row.try_get::<i64, _>(2)? != 0,
         data_key: KeyId(row.try_get(3)?),
         secrets: row.try_get(4)?,
-    })
-}
-
-fn api_key_row(row: &sqlx::any::AnyRow) -> Result<ApiKeyRow, Error> {
-    Ok(ApiKeyRow {
-        tenant: TenantId(row.try_get(0)?),
-        id: row.try_get(1)?,
-        hash: row.try_get(2)?,
-        roles: row.try_get(3)?,
-        source: row.try_get(4)?,
-        may_address: row.try_get(5)?,
-        max_assurance: row.try_get(6)?,
-        created: Time(row.try_get(7)?),
-        revoked: Time(row.try_get(8)?),
     })
 }

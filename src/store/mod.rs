@@ -7,6 +7,7 @@
 //! [`effects::Effects`], a read; the contract suite runs it on both engines.
 
 pub mod admin;
+pub mod api_keys;
 mod audit;
 mod batch;
 mod checkpoint;

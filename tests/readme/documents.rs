@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use threadline::continuity::Role;
+use threadline::crypto::api_key::PATTERN;
 use threadline::grpc::proto::ErrorReason;
 
 use crate::markdown::{code, table};
@@ -11,6 +13,7 @@ use crate::markdown::{code, table};
 const README: &str = include_str!("../../README.md");
 const LIMITS: &str = include_str!("../../docs/limits.md");
 const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
 const REASONS: &str = include_str!("../../proto/threadline/v1/error_reason.proto");
 
 fn file(path: &str) -> String {
@@ -44,6 +47,26 @@ fn every_error_reason_has_its_status_and_a_remedy() {
         }
         assert!(row[2].len() > 10, "{reason} has no remedy");
     }
+}
+
+/// Who may call what: the same in both, and README's is tried out (`smallest.rs`).
+#[test]
+fn roles_are_on_the_security_page_as_in_the_readme() {
+    let by_role = table(SECURITY, "RPC");
+    let mut expected = Vec::new();
+    for row in table(README, "RPC") {
+        // An end without a start is allowed as an end is.
+        if row[2] != "the same" {
+            let named: Vec<&str> = row[2].split(", ").collect();
+            let may = |role: &str| if named.contains(&role) { "yes" } else { "–" };
+            let cells = Role::ALL.iter().map(|(_, role)| may(role).to_owned());
+            expected.push([row[0].clone()].into_iter().chain(cells).collect::<Vec<String>>());
+        }
+    }
+    assert_eq!(by_role, expected);
+    let head: Vec<&str> = Role::ALL.iter().map(|(_, name)| *name).collect();
+    assert!(SECURITY.contains(&format!("| RPC | {} |", head.join(" | "))));
+    assert!(SECURITY.contains(&format!("\n```\n{PATTERN}\n```\n")), "the expression has changed");
 }
 
 /// The value of a constant, in bytes, entries or milliseconds.

@@ -241,15 +241,15 @@ pub struct Refusal {
     /// The documented reason, empty when there is none.
     pub reason: String,
     /// The domain of the reason.
-    pub domain: String,
+    pub domain: Box<str>,
     /// What the reason says of its cause, empty when it says nothing.
     pub cause: Box<str>,
     /// Every bad field, with its description.
     pub fields: Vec<(String, String)>,
     /// The text.
     pub message: String,
-    /// Whether it says when to come back.
-    pub retry: bool,
+    /// When to come back, if it says so.
+    pub retry: Option<Box<std::time::Duration>>,
 }
 
 impl Refusal {
@@ -260,7 +260,7 @@ impl Refusal {
         Self {
             code: status.code(),
             reason: reason.as_ref().map(|it| it.reason.clone()).unwrap_or_default(),
-            domain: reason.as_ref().map(|it| it.domain.clone()).unwrap_or_default(),
+            domain: reason.as_ref().map(|it| it.domain.clone()).unwrap_or_default().into(),
             cause: reason.and_then(|mut it| it.metadata.remove("cause")).unwrap_or_default().into(),
             fields: fields
                 .map(|it| it.field_violations)
@@ -269,7 +269,7 @@ impl Refusal {
                 .map(|it| (it.field, it.description))
                 .collect(),
             message: status.message().to_owned(),
-            retry: status.get_details_retry_info().is_some(),
+            retry: status.get_details_retry_info().and_then(|it| it.retry_delay).map(Box::new),
         }
     }
 

@@ -12,10 +12,12 @@ use super::workload::{Workload, World};
 use crate::cli::serve::ThrowAway;
 use crate::ids::Entropy;
 
-/// What the others give it: room for all customers, and all contacts that are started to be ended.
-const LARGE_CACHE: &str = "[server]\ncache_megabytes = 1024\n";
+/// What the others give it: calls as many as it can answer, room for all customers, and all contacts that are started to be ended.
+const LARGE_CACHE: &str = "[server]\ncache_megabytes = 1024\n\
+                           [policy]\nkey_rate = 1000000\ntenant_rate = 1000000\n";
 /// What `start-cold` gives the service to remember with.
-const TINY_CACHE: &str = "[server]\ncache_megabytes = 1\n";
+const TINY_CACHE: &str = "[server]\ncache_megabytes = 1\n\
+                          [policy]\nkey_rate = 1000000\ntenant_rate = 1000000\n";
 
 /// A service that is ready to be measured.
 pub(super) struct Stand {

@@ -28,8 +28,21 @@ struct KeyFile {
     kid: Option<String>,
 }
 
+/// Whom the tenant trusts whose settings these are, if anybody.
+pub(super) fn chosen(
+    file: Option<&WebTokenFile>,
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> Option<Arc<TrustedIssuer>> {
+    let file = file?;
+    if place == "policy" {
+        wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
+    }
+    trusted(file, &format!("{place}.web_token"), wrong)
+}
+
 /// Reads the settings of one tenant; names all that is wrong with them.
-pub(super) fn trusted(
+fn trusted(
     file: &WebTokenFile,
     place: &str,
     wrong: &mut Vec<String>,

@@ -1,0 +1,85 @@
+//! `threadline keys list`: every key and its life, without its secret.
+
+use crate::clock::Time;
+use crate::continuity::Service;
+use crate::store::api_keys::ApiKeyRow;
+
+/// What stands above each column, and how wide it is.
+const COLUMNS: [(&str, usize); 9] = [
+    ("key", 20),
+    ("tenant", 16),
+    ("roles", 28),
+    ("source", 12),
+    ("may address", 16),
+    ("calls/s", 8),
+    ("created", 20),
+    ("expires", 20),
+    ("last used", 20),
+];
+
+/// All keys, or those of one tenant, as a table.
+pub(super) async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
+    let now = service.store().now();
+    let mut text = line(COLUMNS.map(|(name, _)| name.to_owned()), "state");
+    for tenant in service.store().tenants().await? {
+        if only.is_some_and(|only| only != tenant.name) {
+            continue;
+        }
+        let name = match tenant.test {
+            true => format!("{} (test)", tenant.name),
+            false => tenant.name,
+        };
+        for key in service.store().api_keys(tenant.tenant).await? {
+            text.push_str(&row(&key, &name, now));
+        }
+    }
+    Ok(text)
+}
+
+fn row(key: &ApiKeyRow, tenant: &str, now: Time) -> String {
+    let or = |at: Time, otherwise: &str| match at.0 {
+        0 => otherwise.to_owned(),
+        _ => time(at),
+    };
+    let calls = if key.rate == 0 { "-".to_owned() } else { key.rate.to_string() };
+    let cells = [
+        format!("{}_{}", key.tenant.0, key.id),
+        tenant.to_owned(),
+        key.roles.clone(),
+        key.source.clone(),
+        key.may_address.clone(),
+        calls,
+        time(key.created),
+        or(key.expires, "never"),
+        or(key.used, "never"),
+    ];
+    line(cells, &state(key, now))
+}
+
+/// Why it does not work, or what replaces it.
+fn state(key: &ApiKeyRow, now: Time) -> String {
+    let mut said = Vec::new();
+    if key.revoked.0 != 0 {
+        said.push(format!("revoked {}", time(key.revoked)));
+    } else if key.expires.0 != 0 && key.expires <= now {
+        said.push("expired".to_owned());
+    }
+    if !key.replaced_by.is_empty() {
+        said.push(format!("replaced by {}_{}", key.tenant.0, key.replaced_by));
+    }
+    said.join(", ")
+}
+
+fn line(cells: [String; COLUMNS.len()], last: &str) -> String {
+    let mut text = String::new();
+    for (cell, (_, width)) in cells.iter().zip(COLUMNS) {
+        text.push_str(&format!("{cell:<width$} "));
+    }
+    text.push_str(last);
+    format!("{}\n", text.trim_end())
+}
+
+/// A time to the second, in UTC.
+pub(super) fn time(at: Time) -> String {
+    format!("{:.0}", jiff::Timestamp::from_millisecond(at.0).unwrap_or_default())
+}

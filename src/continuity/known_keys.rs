@@ -1,0 +1,259 @@
+//! The keys that were seen lately.
+//!
+//! A key that was read is trusted for a second and no longer, so that revoking takes effect within
+//! that: after half of it somebody looks again while the others go on, and when it is over all wait
+//! for that look. While the store does not answer, a key is trusted longer, so that starts are
+//! degraded and not refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::Cache;
+use tokio::sync::watch;
+
+use super::Error;
+use super::allowance::{Allowance, Quota};
+use super::caller::{Caller, Role};
+use super::service::Service;
+use super::tenant::Tenant;
+use crate::clock::Time;
+use crate::crypto::ApiKey;
+use crate::crypto::api_key::ID_LENGTH;
+use crate::identity::Assurance;
+use crate::ids::TenantId;
+use crate::store::api_keys::ApiKeyRow;
+
+/// How long a key is trusted without looking again.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// When it is looked at again, so that nobody has to wait for that.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long it is trusted when looking again fails.
+const TRUSTED_IN_NEED: Duration = Duration::from_secs(300);
+/// Looking again may take so long.
+const LOOK_WITHIN: Duration = Duration::from_millis(100);
+/// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
+const MOST_KEYS: usize = 10_000;
+
+/// What finds a key: its tenant's number and its public part.
+type Name = (i64, [u8; ID_LENGTH]);
+
+/// The keys that were seen lately.
+pub(super) struct Callers {
+    known: Cache<Name, Arc<KnownKey>>,
+    /// Keys that did not exist when they were looked for.
+    unknown: Cache<Name, Instant>,
+    /// Quotas count from here.
+    begun: Instant,
+}
+
+/// A key as it was read.
+pub(super) struct KnownKey {
+    /// Of the secret.
+    pub hash: Vec<u8>,
+    /// Who calls with it.
+    pub caller: Caller,
+    /// Store time; zero when never.
+    pub expires: Time,
+    /// What is left of its allowance; goes on when the key is looked at again.
+    pub quota: Arc<Quota>,
+    /// Store time of the first use that was not noted yet, zero when there is none; goes on, too.
+    pub used: Arc<AtomicI64>,
+    looked: Instant,
+    looking: AtomicBool,
+    next: watch::Sender<Next>,
+}
+
+/// What became of a known key when it was looked at again.
+enum Next {
+    /// Nobody knows yet.
+    Open,
+    /// The store did not answer in time: nobody else waits for it.
+    InNeed,
+    /// It stands so, or not any more.
+    Seen(Option<Arc<KnownKey>>),
+}
+
+impl Next {
+    fn seen(&self) -> Option<Option<Arc<KnownKey>>> {
+        match self {
+            Self::Seen(seen) => Some(seen.clone()),
+            Self::Open | Self::InNeed => None,
+        }
+    }
+}
+
+impl Callers {
+    pub fn new() -> Self {
+        let (known, unknown) = (Cache::new(MOST_KEYS), Cache::new(MOST_KEYS));
+        Self { known, unknown, begun: Instant::now() }
+    }
+
+    /// A moment as quotas count it.
+    pub fn nanoseconds(&self, at: Instant) -> u64 {
+        // 584 years of serving.
+        at.saturating_duration_since(self.begun).as_nanos() as u64
+    }
+}
+
+impl Service {
+    /// The key of that name as it stands, at most a second ago while the store answers; `None` when
+    /// there is none that may be used.
+    ///
+    /// # Errors
+    /// The store's, when the key was never seen before.
+    pub(super) async fn known_key(
+        self: &Arc<Self>,
+        key: &ApiKey,
+        at: Instant,
+    ) -> Result<Option<Arc<KnownKey>>, Error> {
+        let name = name(key);
+        let age = |looked: Instant| at.saturating_duration_since(looked);
+        let known = self.callers.known.get(&name);
+        match known.filter(|known| age(known.looked) < TRUSTED_IN_NEED) {
+            Some(known) if age(known.looked) < LOOKED_AGAIN_AFTER => Ok(Some(known)),
+            Some(known) if age(known.looked) < TRUSTED_FOR => {
+                self.begin_look(key, &known);
+                Ok(Some(known))
+            }
+            Some(known) => Ok(self.look_again(key, known).await),
+            None if self.callers.unknown.get(&name).is_some_and(|it| age(it) < TRUSTED_FOR) => {
+                Ok(None)
+            }
+            None => self.load_key(key.tenant, &key.id, name).await,
+        }
+    }
+
+    /// Waits for a look. A store that does not answer in time leaves the key trusted for now.
+    async fn look_again(
+        self: &Arc<Self>,
+        key: &ApiKey,
+        known: Arc<KnownKey>,
+    ) -> Option<Arc<KnownKey>> {
+        let mut next = known.next.subscribe();
+        self.begin_look(key, &known);
+        let seen = next.wait_for(|next| !matches!(next, Next::Open));
+        let seen = match tokio::time::timeout(LOOK_WITHIN, seen).await {
+            Ok(Ok(next)) => next.seen(),
+            _ => None,
+        };
+        seen.unwrap_or_else(|| {
+            known.is_in_need();
+            Some(Arc::clone(&known))
+        })
+    }
+
+    /// Looks in a task of its own, unless somebody does already.
+    fn begin_look(self: &Arc<Self>, key: &ApiKey, known: &Arc<KnownKey>) {
+        if known.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (service, known) = (Arc::clone(self), Arc::clone(known));
+        let (tenant, id, name) = (key.tenant, key.id.clone(), name(key));
+        tokio::spawn(async move {
+            match service.load_key(tenant, &id, name).await {
+                Ok(seen) => {
+                    known.next.send_replace(Next::Seen(seen));
+                }
+                Err(_) => {
+                    // Somebody else looks while it is still trusted; later, nobody waits for it.
+                    if known.looked.elapsed() >= TRUSTED_FOR {
+                        known.is_in_need();
+                    }
+                    known.looking.store(false, Ordering::Release);
+                }
+            }
+        });
+    }
+
+    async fn load_key(
+        &self,
+        tenant: TenantId,
+        id: &str,
+        name: Name,
+    ) -> Result<Option<Arc<KnownKey>>, Error> {
+        // What is read was true when the look began: trust counts from there.
+        let looked = Instant::now();
+        let row = self.store.api_key(tenant, id).await?;
+        let Some(row) = row.filter(|row| row.revoked.0 == 0) else {
+            self.callers.known.remove(&name);
+            self.callers.unknown.insert(name, looked);
+            return Ok(None);
+        };
+        let tenant = self.tenant(row.tenant).await?;
+        let known = Arc::new(match self.callers.known.peek(&name) {
+            Some(before) => {
+                let (quota, used) = (Arc::clone(&before.quota), Arc::clone(&before.used));
+                KnownKey::of(tenant, row, looked, quota, used)
+            }
+            None => {
+                let quota = Arc::new(Quota::of(allowance(&row, &tenant)));
+                KnownKey::of(tenant, row, looked, quota, Arc::default())
+            }
+        });
+        self.callers.known.insert(name, Arc::clone(&known));
+        Ok(Some(known))
+    }
+}
+
+impl KnownKey {
+    fn of(
+        tenant: Arc<Tenant>,
+        row: ApiKeyRow,
+        looked: Instant,
+        quota: Arc<Quota>,
+        used: Arc<AtomicI64>,
+    ) -> Self {
+        Self {
+            hash: row.hash.clone(),
+            expires: row.expires,
+            caller: caller(tenant, row),
+            quota,
+            used,
+            looked,
+            looking: AtomicBool::new(false),
+            next: watch::Sender::new(Next::Open),
+        }
+    }
+
+    fn is_in_need(&self) {
+        self.next.send_if_modified(|next| {
+            let open = matches!(next, Next::Open);
+            if open {
+                *next = Next::InNeed;
+            }
+            open
+        });
+    }
+}
+
+fn name(key: &ApiKey) -> Name {
+    let mut id = [0; ID_LENGTH];
+    id.iter_mut().zip(key.id.bytes()).for_each(|(place, letter)| *place = letter);
+    (key.tenant.0, id)
+}
+
+fn allowance(row: &ApiKeyRow, tenant: &Tenant) -> Allowance {
+    match (row.rate, row.burst) {
+        (0, _) => tenant.policy.key_calls,
+        (rate, 0) => Allowance::of(rate),
+        (rate, burst) => Allowance { rate, burst },
+    }
+}
+
+fn caller(tenant: Arc<Tenant>, row: ApiKeyRow) -> Caller {
+    let roles = row.roles.split(',').filter_map(Role::parse);
+    Caller {
+        tenant,
+        key_id: row.id.into(),
+        roles: roles.fold(0, |sum, role| sum | role as u32),
+        source: row.source.into(),
+        may_address: row
+            .may_address
+            .split(',')
+            .filter(|source| !source.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        max_assurance: Assurance::from_code(row.max_assurance),
+    }
+}

@@ -1,0 +1,190 @@
+//! API keys as rows: few, written by local commands, and by a server that notes when they were used.
+//!
+//! They are chores of this process's writer, as tenants are.
+
+use sqlx::Row as _;
+
+use super::admin::GREETING;
+use super::statement::{self, Arguments};
+use super::{Error, Store};
+use crate::clock::Time;
+use crate::ids::TenantId;
+
+/// An API key as stored.
+#[derive(Clone)]
+pub struct ApiKeyRow {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The public part.
+    pub id: String,
+    /// SHA-256 of the secret and what it belongs to.
+    pub hash: Vec<u8>,
+    /// Role names, comma-separated.
+    pub roles: String,
+    /// The source its interaction ids belong to.
+    pub source: String,
+    /// Other sources it may name, comma-separated.
+    pub may_address: String,
+    /// Code of the explicit ceiling; 0 when none.
+    pub max_assurance: i64,
+    /// Store time.
+    pub created: Time,
+    /// Store time; zero while valid.
+    pub revoked: Time,
+    /// Store time at which it ends; zero when never.
+    pub expires: Time,
+    /// Store time of its last use, up to a minute early; zero before the first.
+    pub used: Time,
+    /// The public part of the key that it was rotated to; empty when none.
+    pub replaced_by: String,
+    /// Calls a second; zero when as the tenant's settings say.
+    pub rate: i64,
+    /// Calls at once; zero when as the tenant's settings say.
+    pub burst: i64,
+}
+
+/// A key that was used: whose, its public part, and when (store time).
+pub type Use = (TenantId, String, Time);
+
+const API_KEY: &str = "SELECT tenant, id, hash, roles, source, may_address, max_assurance, created, \
+                       revoked, expires, used, replaced_by, rate, burst FROM api_key ";
+const ADD: &str = "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, \
+                   created, revoked, expires, used, replaced_by, rate, burst) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+
+impl Store {
+    /// Adds an API key.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn add_api_key(&self, key: &ApiKeyRow) -> Result<(), Error> {
+        self.execute(ADD, values(key)).await.map(drop)
+    }
+
+    /// The API key of that tenant and public part.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn api_key(&self, tenant: TenantId, id: &str) -> Result<Option<ApiKeyRow>, Error> {
+        let mut connection = self.reader(GREETING).await?;
+        let text = format!("{API_KEY} WHERE tenant = $1 AND id = $2");
+        let query = statement::query_text(text, named(tenant, id));
+        query.fetch_optional(&mut *connection).await?.as_ref().map(api_key_row).transpose()
+    }
+
+    /// All API keys of a tenant, oldest first.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKeyRow>, Error> {
+        let mut connection = self.readers.acquire().await?;
+        let text = format!("{API_KEY} WHERE tenant = $1 ORDER BY created, id");
+        let query = statement::query_text(text, Arguments::of(tenant));
+        query.fetch_all(&mut *connection).await?.iter().map(api_key_row).collect()
+    }
+
+    /// Revokes an API key; whether there was one to revoke.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn revoke_api_key(&self, tenant: TenantId, id: &str) -> Result<bool, Error> {
+        let mut arguments = named(tenant, id);
+        arguments.push(&self.now());
+        let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
+        Ok(self.execute(sql, arguments).await? > 0)
+    }
+
+    /// Replaces `old` by `new`: adds the new key, and the old one ends at `ends`. Whether it was
+    /// done: not if `old` was revoked or replaced by another key since it was read.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn replace_api_key(
+        &self,
+        old: &ApiKeyRow,
+        new: &ApiKeyRow,
+        ends: Time,
+    ) -> Result<bool, Error> {
+        let mut arguments = named(old.tenant, &old.id);
+        arguments.push(&ends);
+        arguments.push(&new.id);
+        arguments.push(&old.replaced_by);
+        let added = values(new);
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                let sql = "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
+                           AND id = $2 AND revoked = 0 AND replaced_by = $5";
+                let ended = statement::query(sql, arguments).execute(&mut *connection).await?;
+                let replaced = ended.rows_affected() > 0;
+                if replaced {
+                    statement::query(ADD, added).execute(&mut *connection).await?;
+                }
+                Ok(replaced)
+            })
+        }))
+        .await
+    }
+
+    /// Notes when these few keys were used, all in one transaction; whoever notes keys that another
+    /// instance may note as well brings them in order. What another instance noted later stays.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn note_uses(&self, uses: Vec<Use>) -> Result<(), Error> {
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                let sql =
+                    "UPDATE api_key SET used = $3 WHERE tenant = $1 AND id = $2 AND used < $3";
+                for (tenant, id, used) in uses {
+                    let mut arguments = named(tenant, &id);
+                    arguments.push(&used);
+                    statement::query(sql, arguments).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        }))
+        .await
+    }
+}
+
+fn named(tenant: TenantId, id: &str) -> Arguments {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&id.to_owned());
+    arguments
+}
+
+fn values(key: &ApiKeyRow) -> Arguments {
+    let mut arguments = named(key.tenant, &key.id);
+    arguments.push(&key.hash);
+    arguments.push(&key.roles);
+    arguments.push(&key.source);
+    arguments.push(&key.may_address);
+    arguments.push(&key.max_assurance);
+    arguments.push(&key.created);
+    arguments.push(&key.revoked);
+    arguments.push(&key.expires);
+    arguments.push(&key.used);
+    arguments.push(&key.replaced_by);
+    arguments.push(&key.rate);
+    arguments.push(&key.burst);
+    arguments
+}
+
+fn api_key_row(row: &sqlx::any::AnyRow) -> Result<ApiKeyRow, Error> {
+    Ok(ApiKeyRow {
+        tenant: TenantId(row.try_get(0)?),
+        id: row.try_get(1)?,
+        hash: row.try_get(2)?,
+        roles: row.try_get(3)?,
+        source: row.try_get(4)?,
+        may_address: row.try_get(5)?,
+        max_assurance: row.try_get(6)?,
+        created: Time(row.try_get(7)?),
+        revoked: Time(row.try_get(8)?),
+        expires: Time(row.try_get(9)?),
+        used: Time(row.try_get(10)?),
+        replaced_by: row.try_get(11)?,
+        rate: row.try_get(12)?,
+        burst: row.try_get(13)?,
+    })
+}
