@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::web_tokens::TrustedIssuer;
-use crate::context;
+use crate::context::{self, Redaction};
 use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
 use crate::identity::{HintKind, Policy, Weights};
 use crate::ids::{Entropy, TenantId};
@@ -25,6 +25,8 @@ pub struct TenantPolicy {
     pub default_ttl_seconds: i64,
     /// Seconds a variable lives at most.
     pub max_ttl_seconds: i64,
+    /// What of its texts is not kept.
+    pub redaction: Arc<Redaction>,
     /// Whose web tokens are trusted; nobody's without it.
     pub web_token: Option<Arc<TrustedIssuer>>,
 }
@@ -38,6 +40,7 @@ impl Default for TenantPolicy {
             locale: "en-US".into(),
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,
             max_ttl_seconds: context::MAX_TTL_SECONDS,
+            redaction: Arc::default(),
             web_token: None,
         }
     }

@@ -1,5 +1,6 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
+mod redaction;
 mod web_token;
 pub(crate) mod weights;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
+use redaction::PatternFile;
 use serde::Deserialize;
 use web_token::WebTokenFile;
 
@@ -89,6 +91,8 @@ struct PolicyFile {
     locale: Option<String>,
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
+    redact_cards: Option<bool>,
+    redact_patterns: Option<Vec<PatternFile>>,
     web_token: Option<WebTokenFile>,
     weights: Option<PathBuf>,
     limits: BTreeMap<String, usize>,
@@ -262,6 +266,7 @@ fn policy(
     }
     let web_token =
         web_token.and_then(|own| web_token::trusted(own, &format!("{place}.web_token"), wrong));
+    let redaction = redaction::chosen(file, base.redaction, place, wrong);
     let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
     TenantPolicy {
         identity,
@@ -270,6 +275,7 @@ fn policy(
         locale,
         default_ttl_seconds,
         max_ttl_seconds,
+        redaction,
         web_token,
     }
 }
