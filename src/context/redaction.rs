@@ -13,6 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use digits::{Digits, Part};
 pub use pattern::{MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Pattern};
@@ -26,12 +27,12 @@ pub struct Redaction {
     /// Card numbers and card security codes.
     pub cards: bool,
     /// And whatever matches these, in this order, after cards.
-    pub patterns: Vec<Pattern>,
+    pub patterns: Arc<[Pattern]>,
 }
 
 impl Default for Redaction {
     fn default() -> Self {
-        Self { cards: true, patterns: Vec::new() }
+        Self { cards: true, patterns: Arc::default() }
     }
 }
 
@@ -51,13 +52,6 @@ impl Masked {
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
-
-    /// Adds what was redacted of another text.
-    pub fn add(&mut self, other: Self) {
-        self.cards += other.cards;
-        self.codes += other.codes;
-        self.patterns.extend(other.patterns);
-    }
 }
 
 /// Such as `card numbers masked: 1, security codes removed: 1, [iban]: 2`.
@@ -75,6 +69,11 @@ impl fmt::Display for Masked {
 }
 
 impl Redaction {
+    /// The same without cards.
+    pub fn only_patterns(&self) -> Self {
+        Self { cards: false, patterns: Arc::clone(&self.patterns) }
+    }
+
     /// The text as it may be kept, and what was redacted. Never longer than the text.
     pub fn apply<'t>(&self, text: &'t str) -> (Cow<'t, str>, Masked) {
         let (mut kept, mut masked) = (Cow::Borrowed(text), Masked::default());
@@ -83,7 +82,7 @@ impl Redaction {
         {
             (kept, masked) = (Cow::Owned(text), found);
         }
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter() {
             if let Some((text, count)) = pattern.apply(&kept) {
                 kept = Cow::Owned(text);
                 masked.patterns.push((pattern.written().to_owned(), count));
@@ -94,8 +93,10 @@ impl Redaction {
 
     /// The same for a value that has a name: three or four digits called `cvv` are a security code.
     pub fn apply_named<'t>(&self, name: &str, value: &'t str) -> (Cow<'t, str>, Masked) {
-        if self.cards && codes::is_code(value) && codes::names_a_code(name) {
-            return (Cow::Borrowed(REMOVED), Masked { codes: 1, ..Masked::default() });
+        let short = !name.is_empty() && value.len() <= codes::LONGEST_CODE;
+        if self.cards && short && codes::is_code(value) && codes::names_a_code(name) {
+            let masked = Masked { codes: 1, ..Masked::default() };
+            return (Cow::Owned(REMOVED.to_owned()), masked);
         }
         self.apply(value)
     }

@@ -9,6 +9,8 @@ use super::digits::{Digits, Gap, Part, category};
 
 /// Bytes around a code in which its name may stand.
 const NEAR: usize = 96;
+/// Bytes of a value that is a code by its name at most: four digits of any script, and spaces.
+pub(super) const LONGEST_CODE: usize = 32;
 /// Small words between the name and the code at most.
 const MOST_WORDS: usize = 6;
 

@@ -1,6 +1,7 @@
 //! What is masked and what is not.
 
 mod cases;
+mod cost;
 mod properties;
 mod rates;
 

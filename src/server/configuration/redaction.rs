@@ -26,7 +26,7 @@ pub(super) fn chosen(
     }
     let cards = file.redact_cards.unwrap_or(base.cards);
     let Some(own) = &file.redact_patterns else {
-        return Arc::new(Redaction { cards, patterns: base.patterns.clone() });
+        return Arc::new(Redaction { cards, patterns: Arc::clone(&base.patterns) });
     };
     let place = format!("{place}.redact_patterns");
     if own.len() > MAX_PATTERNS {
@@ -39,7 +39,7 @@ pub(super) fn chosen(
             Err(mistake) => wrong.push(format!("{place}[{index}].{mistake}")),
         }
     }
-    Arc::new(Redaction { cards, patterns })
+    Arc::new(Redaction { cards, patterns: patterns.into() })
 }
 
 #[cfg(test)]
