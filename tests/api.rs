@@ -23,6 +23,7 @@ mod api {
     mod moving;
     mod reading;
     mod reassigning;
+    mod redacting;
     mod remembering;
     mod replay;
     mod settling;

@@ -33,7 +33,7 @@ pub(super) trait Texts {
 /// the answer must warn of.
 ///
 /// The form is that of the request without card numbers, whatever the tenant chose, and with whatever
-/// else it holds: a tenant may change its settings between a request and its retry (ADR 0034).
+/// else it holds: a tenant may change its settings between a request and its retry (ADR 0035).
 pub(super) fn content<M: Texts + Message + Clone>(
     request: &mut M,
     redaction: &Redaction,

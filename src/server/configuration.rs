@@ -252,14 +252,7 @@ fn policy(
         identity.namespaces.insert(name.clone(), chosen);
     }
     wrong.extend(identity.validate().into_iter().map(|mistake| format!("{place}: {mistake}")));
-    let time_zone = file.time_zone.clone().unwrap_or(base.time_zone);
-    if !context::valid_time_zone(&time_zone) {
-        wrong.push(format!("{place}.time_zone: is not an IANA time zone"));
-    }
-    let locale = file.locale.clone().unwrap_or(base.locale);
-    if !context::valid_locale(&locale) {
-        wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
-    }
+    let (time_zone, locale) = voice(file, (base.time_zone, base.locale), place, wrong);
     let web_token = file.web_token.as_ref();
     if web_token.is_some() && place == "policy" {
         wrong.push("policy.web_token: whom to trust is each tenant's own choice".into());
@@ -278,6 +271,24 @@ fn policy(
         redaction,
         web_token,
     }
+}
+
+/// Time zone and locale of briefs.
+fn voice(
+    file: &PolicyFile,
+    (time_zone, locale): (String, String),
+    place: &str,
+    wrong: &mut Vec<String>,
+) -> (String, String) {
+    let time_zone = file.time_zone.clone().unwrap_or(time_zone);
+    if !context::valid_time_zone(&time_zone) {
+        wrong.push(format!("{place}.time_zone: is not an IANA time zone"));
+    }
+    let locale = file.locale.clone().unwrap_or(locale);
+    if !context::valid_locale(&locale) {
+        wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
+    }
+    (time_zone, locale)
 }
 
 /// How long variables live: by default, and at most.

@@ -15,7 +15,7 @@ pub(super) const LONGEST_CODE: usize = 32;
 const MOST_WORDS: usize = 6;
 
 /// What names a card security code by itself.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "cvv",
     "cvv2",
     "cvc",
@@ -105,7 +105,8 @@ const NAMES: &[&str] = &[
 ];
 
 /// Names that mean something else as often: only in a text that has a card number.
-const ONLY_BESIDE_A_CARD: &[&str] = &["cid", "cvb", "verification code", "code de vérification"];
+pub(super) const ONLY_BESIDE_A_CARD: &[&str] =
+    &["cid", "cvb", "verification code", "code de vérification"];
 
 /// Small words between name and code.
 const WORDS: &[&str] = &[

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::codes::{NAMES, ONLY_BESIDE_A_CARD};
 use super::super::{Masked, Pattern, Redaction};
 use super::kept;
 
@@ -126,6 +127,22 @@ fn what_is_no_card_stays() {
         let (same, masked) = Redaction::default().apply(text);
         assert_eq!(same, *text);
         assert!(matches!(same, Cow::Borrowed(_)) && masked.is_nothing(), "{text}");
+    }
+}
+
+#[test]
+fn every_name_of_a_code_is_known_in_any_case() {
+    for name in NAMES {
+        for name in [name.to_string(), name.to_uppercase(), name.to_lowercase()] {
+            assert_eq!(kept(&format!("{name}: 123")), format!("{name}: ***"));
+            assert_eq!(kept(&format!("(987) 123 ({name})")), format!("(987) *** ({name})"));
+        }
+    }
+    for name in ONLY_BESIDE_A_CARD {
+        let alone = format!("{name}: 123");
+        assert_eq!(kept(&alone), alone);
+        let masked = format!("411111******1111, {name}: ***");
+        assert_eq!(kept(&format!("4111111111111111, {name}: 123")), masked);
     }
 }
 
