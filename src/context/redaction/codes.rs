@@ -392,5 +392,6 @@ fn fold(text: &str) -> String {
         it.is_ascii()
             || !matches!(category(*it), GeneralCategory::NonspacingMark | GeneralCategory::Format)
     });
-    seen.flat_map(char::to_lowercase).collect()
+    // The two forms of a small sigma are one letter.
+    seen.flat_map(char::to_lowercase).map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }

@@ -1,5 +1,5 @@
 //! What a text costs. Not a test: it prints figures, for docs/security.md.
-//! `CARGO_PROFILE_TEST_OPT_LEVEL=3 cargo test --lib redaction::tests::cost -- --ignored --nocapture`
+//! `cargo test --release --lib redaction::tests::cost -- --ignored --nocapture`
 
 use std::hint::black_box;
 use std::time::Instant;
