@@ -10,6 +10,7 @@ mod issuers;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::codes::{NAMES, ONLY_BESIDE_A_CARD};
+use super::super::words::{NAMES, ONLY_BESIDE_A_CARD};
 use super::super::{Masked, Pattern, Redaction};
 use super::kept;
 
