@@ -77,6 +77,10 @@ pub(super) fn is_card(digits: &[u8]) -> bool {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) {
         return false;
     }
+    if digits.len() == SHORTEST && matches!(digits, [4, 9, 1, 5..=7, ..]) {
+        // A German mobile number with its country code: Visa has issued no 13 digits for long.
+        return false;
+    }
     let prefix = digits[..6].iter().fold(0, |sum, digit| sum * 10 + u32::from(*digit));
     let length = 1 << digits.len();
     let issued = RANGES
@@ -140,6 +144,7 @@ mod tests {
             "4111111111111112",
             "1234567812345670",
             "0000000000000000",
+            "4915112345678",
             "411111111111116",
             "9999999999999995",
             "411111111111",

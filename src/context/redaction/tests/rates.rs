@@ -205,13 +205,15 @@ fn other(random: &mut StdRng) -> String {
             }
         },
         5 => {
-            let forms: [(&str, &[usize]); 6] = [
+            let forms: [(&str, &[usize]); 8] = [
                 ("+1 ", &[3, 3, 4]),
                 ("+49 ", &[3, 7]),
                 ("+44 ", &[4, 6]),
                 ("(", &[3]),
                 ("0", &[3, 4, 4]),
                 ("+5511", &[5, 4]),
+                ("4917", &[9]),
+                ("44", &[10]),
             ];
             let (prefix, sizes) = forms.choose(random).copied().unwrap_or(("+1 ", &[3, 3, 4]));
             let number = digits(random, sizes.iter().sum());
