@@ -27,6 +27,7 @@ mod api {
     mod rate_limits;
     mod reading;
     mod reassigning;
+    mod redacting;
     mod remembering;
     mod replay;
     mod rotating;

@@ -28,6 +28,7 @@ mod disclosure;
 mod history;
 mod intents;
 mod profile;
+mod redaction;
 mod retention;
 #[cfg(test)]
 mod sample;
@@ -45,6 +46,9 @@ pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
 pub use profile::{
     AttributeConflict, AttributeWrite, MAX_ATTRIBUTES, current_profile, profile_conflicts,
+};
+pub use redaction::{
+    MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Masked, Pattern, Redaction,
 };
 pub use retention::{
     CONTINUATION_WITHIN, DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::allowance::{Allowance, KEY_RATE, Quota, TENANT_RATE};
 use super::web_tokens::TrustedIssuer;
-use crate::context;
+use crate::context::{self, Redaction};
 use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
 use crate::identity::{HintKind, Policy, Weights};
 use crate::ids::{Entropy, TenantId};
@@ -26,6 +26,8 @@ pub struct TenantPolicy {
     pub default_ttl_seconds: i64,
     /// Seconds a variable lives at most.
     pub max_ttl_seconds: i64,
+    /// What of its texts is not kept.
+    pub redaction: Arc<Redaction>,
     /// Whose web tokens are trusted; nobody's without it.
     pub web_token: Option<Arc<TrustedIssuer>>,
     /// How much each key may call that says nothing of its own.
@@ -43,6 +45,7 @@ impl Default for TenantPolicy {
             locale: "en-US".into(),
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,
             max_ttl_seconds: context::MAX_TTL_SECONDS,
+            redaction: Arc::default(),
             web_token: None,
             key_calls: Allowance::of(KEY_RATE),
             tenant_calls: Allowance::of(TENANT_RATE),

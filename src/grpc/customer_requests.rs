@@ -1,12 +1,11 @@
 //! Messages that change customers to commands: every field is checked against its limit, and all
 //! that is wrong is said at once.
 
-use prost::Message as _;
-
 use super::fields::{assurance, identifier, profile, time, variables};
 use super::limits::{self, Check};
 use super::proto;
-use super::requests::{END_BEHIND, Parsed, finish, needs_backfill, own_source};
+use super::redacting::{content, redact};
+use super::requests::{END_BEHIND, Parsed, Redacted, finish, needs_backfill, own_source};
 use crate::clock::Time;
 use crate::context::Disclosure;
 use crate::continuity::Caller;
@@ -23,10 +22,10 @@ pub(super) fn upsert(
     mut request: proto::UpsertCustomerRequest,
     caller: &Caller,
     now: Time,
-) -> Parsed<Upsert> {
+) -> Parsed<Redacted<Upsert>> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, redacted) = content(&mut request, &caller.tenant.policy.redaction);
     asked(&mut check, &request.request_id, &request.source);
     check.line("customer_ref", &request.customer_ref, limits::ID);
     let given = request.customer.unwrap_or_default();
@@ -54,7 +53,7 @@ pub(super) fn upsert(
     if update_time.is_some_and(|at| now.since(at) > END_BEHIND) {
         needs_backfill(caller)?;
     }
-    Ok(upsert)
+    Ok((upsert, redacted))
 }
 
 /// Fields of `customer` are named as such.
@@ -162,7 +161,7 @@ pub(super) fn resolve(
 ) -> Parsed<Resolve> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     asked(&mut check, &request.request_id, &request.source);
     check.required("conflict_id", &request.conflict_id, limits::ID);
     let choice = check.known("choice", proto::ConflictChoice::try_from(request.choice));
@@ -201,12 +200,16 @@ pub(super) fn import(
 }
 
 /// Checks and reads a row of an import; all that is wrong with it.
-pub(super) fn row(row: proto::ImportRow) -> Result<Row, Vec<Violation>> {
+pub(super) fn row(
+    mut row: proto::ImportRow,
+    caller: &Caller,
+) -> Result<Redacted<Row>, Vec<Violation>> {
+    let redacted = redact(&mut row, &caller.tenant.policy.redaction);
     let mut check = Check::default();
     let identifiers = identifiers(&mut check, "identifiers", row.identifiers);
     let (profile, _) = lasting(&mut check, "profile", row.profile);
     if check.violations.is_empty() {
-        Ok(Row { identifiers, profile })
+        Ok((Row { identifiers, profile }, redacted))
     } else {
         Err(check.violations)
     }
@@ -215,7 +218,7 @@ pub(super) fn row(row: proto::ImportRow) -> Result<Row, Vec<Violation>> {
 /// Checks and reads a link.
 pub(super) fn link(mut request: proto::LinkIdentifierRequest, caller: &Caller) -> Parsed<Tie> {
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     let proto::LinkIdentifierRequest { request_id, source, customer_ref, identifier } = request;
     tie((request_id, source, customer_ref), identifier, content)
 }
@@ -223,7 +226,7 @@ pub(super) fn link(mut request: proto::LinkIdentifierRequest, caller: &Caller) -
 /// Checks and reads an unlink.
 pub(super) fn unlink(mut request: proto::UnlinkIdentifierRequest, caller: &Caller) -> Parsed<Tie> {
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     let proto::UnlinkIdentifierRequest { request_id, source, customer_ref, identifier } = request;
     tie((request_id, source, customer_ref), identifier, content)
 }

@@ -87,8 +87,9 @@ impl CustomerService for Customers {
         let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let now = self.service.store().now();
-        let upsert = customer_requests::upsert(request.into_inner(), &caller, now)?;
-        let upserted = within(limit, self.service.upsert_customer(&caller, upsert)).await?;
+        let (upsert, redacted) = customer_requests::upsert(request.into_inner(), &caller, now)?;
+        let mut upserted = within(limit, self.service.upsert_customer(&caller, upsert)).await?;
+        upserted.warnings.extend(redacted);
         Ok(Response::new(proto::UpsertCustomerResponse {
             customer: Some(customer(&upserted.profile)),
             created: upserted.created,

@@ -84,8 +84,8 @@ async fn still_admitted(service: &Arc<Service>, metadata: &MetadataMap) -> Resul
     }
 }
 
-/// A row and what became of it.
-type Landed = (i64, Result<Imported, Error>);
+/// A row, what was redacted of it, and what became of it.
+type Landed = (i64, Vec<Warning>, Result<Imported, Error>);
 
 struct Run {
     service: Arc<Service>,
@@ -99,8 +99,8 @@ struct Run {
 impl Run {
     async fn take(&mut self, row: proto::ImportRow) -> Result<(), Status> {
         let number = row.row_number;
-        let row = match customer_requests::row(row) {
-            Ok(row) => row,
+        let (row, redacted) = match customer_requests::row(row, &self.caller) {
+            Ok(read) => read,
             Err(violations) => {
                 self.reject(number, name(proto::ErrorReason::InvalidField), &violations);
                 return Ok(());
@@ -116,22 +116,25 @@ impl Run {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         self.flight.spawn(async move {
             let _permit = permit;
-            (number, service.import_row(&caller, &import, row).await)
+            (number, redacted, service.import_row(&caller, &import, row).await)
         });
         Ok(())
     }
 
     fn land(&mut self, landed: Result<Landed, tokio::task::JoinError>) -> Result<(), Status> {
         // A row that panicked is a defect of ours; the rows may be sent again.
-        let (number, imported) = landed.map_err(|_| Status::internal("internal error"))?;
+        let (number, redacted, imported) =
+            landed.map_err(|_| Status::internal("internal error"))?;
         match imported {
             Ok(Imported::Created(warnings)) => {
                 self.report.created_count += 1;
                 self.warn(number, &warnings);
+                self.warn(number, &redacted);
             }
             Ok(Imported::Updated(warnings)) => {
                 self.report.updated_count += 1;
                 self.warn(number, &warnings);
+                self.warn(number, &redacted);
             }
             Ok(Imported::Unchanged) => self.report.unchanged_count += 1,
             Err(Error::Invalid(violations)) => {

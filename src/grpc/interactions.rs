@@ -77,10 +77,11 @@ impl InteractionService for Interactions {
         // Half of what is left: the decision needs its time, too.
         let within = budget.saturating_sub(begun.elapsed()) / 2;
         let token = self.signed_in(&caller, &start.identity_hints, within).await;
-        let start = requests::start(start, &caller, now, token)?;
+        let (start, redacted) = requests::start(start, &caller, now, token)?;
         let left = budget.saturating_sub(begun.elapsed());
         let answer = self.service.start_interaction(&caller, start, left).await;
-        let answer = answer.map_err(|error| status(&error))?;
+        let mut answer = answer.map_err(|error| status(&error))?;
+        answer.warnings.extend(redacted);
         Ok(Response::new(answers::context(answer, Self::explains(&caller))))
     }
 
@@ -93,8 +94,9 @@ impl InteractionService for Interactions {
         let update = request.into_inner();
         let half = limit.unwrap_or(WRITE_WITHIN) / 2;
         let token = self.signed_in(&caller, &update.identity_hints, half).await;
-        let update = requests::update(update, &caller, token)?;
-        let answer = within(limit, self.service.update_interaction(&caller, update)).await?;
+        let (update, redacted) = requests::update(update, &caller, token)?;
+        let mut answer = within(limit, self.service.update_interaction(&caller, update)).await?;
+        answer.warnings.extend(redacted);
         Ok(Response::new(answers::context(answer, Self::explains(&caller))))
     }
 
@@ -108,8 +110,9 @@ impl InteractionService for Interactions {
         let end = request.into_inner();
         let half = limit.unwrap_or(WRITE_WITHIN) / 2;
         let token = self.signed_in(&caller, &end.identity_hints, half).await;
-        let end = requests::end(end, &caller, now, token)?;
-        let ended = within(limit, self.service.end_interaction(&caller, end)).await?;
+        let (end, redacted) = requests::end(end, &caller, now, token)?;
+        let mut ended = within(limit, self.service.end_interaction(&caller, end)).await?;
+        ended.warnings.extend(redacted);
         Ok(Response::new(answers::ended(ended)))
     }
 

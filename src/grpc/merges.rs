@@ -1,12 +1,12 @@
 //! Merges on the wire: requests checked and read, answers written.
 
 use data_encoding::BASE64URL_NOPAD;
-use prost::Message as _;
 
 use super::answers::{attribute, timestamp};
 use super::customers::identifier;
 use super::limits::{self, Check};
 use super::proto;
+use super::redacting::content;
 use super::requests::{Parsed, finish, own_source};
 use crate::continuity::Caller;
 use crate::continuity::joining::Merge;
@@ -28,7 +28,7 @@ pub(super) fn preview(request: &proto::PreviewMergeRequest) -> Parsed<()> {
 pub(super) fn merge(mut request: proto::MergeCustomersRequest, caller: &Caller) -> Parsed<Merging> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     check.required("request_id", &request.request_id, limits::ID);
     check.line("source", &request.source, limits::SHORT);
     check.required("customer_ref", &request.customer_ref, limits::ID);
@@ -57,7 +57,7 @@ pub(super) fn unmerge(
 ) -> Parsed<Unmerging> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     check.required("request_id", &request.request_id, limits::ID);
     check.line("source", &request.source, limits::SHORT);
     check.text("reason", &request.reason, limits::REASON);

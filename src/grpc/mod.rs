@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod merges;
 pub mod proto;
+mod redacting;
 mod requests;
 mod status;
 

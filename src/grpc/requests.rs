@@ -2,7 +2,6 @@
 //! is said at once.
 
 use data_encoding::BASE64URL_NOPAD;
-use prost::Message as _;
 use tonic::Status;
 
 use super::fields::{
@@ -12,6 +11,7 @@ use super::fields::{
 };
 use super::limits::{self, Check};
 use super::proto::{self, ErrorReason};
+use super::redacting::{content, redact};
 use super::status::{bad_token, invalid};
 use crate::clock::{DAY, MINUTE, Time};
 use crate::context::{Audience, Sensitivity};
@@ -20,7 +20,7 @@ use crate::continuity::reassign_interaction::Reassigning;
 use crate::continuity::record::About;
 use crate::continuity::start_interaction::Start;
 use crate::continuity::update_interaction::Update;
-use crate::continuity::{Caller, Error, Feedback, Role};
+use crate::continuity::{Caller, Error, Feedback, Role, Warning};
 use crate::identity::{Circumstances, Direction, ShownToken, normalise};
 use crate::ids::Token;
 
@@ -31,6 +31,9 @@ pub(super) const END_BEHIND: i64 = 7 * DAY;
 
 /// A parsed request, or the status that names all that is wrong with it.
 pub(super) type Parsed<T> = Result<T, Status>;
+
+/// What was asked, and what its answer must warn of.
+pub(super) type Redacted<T> = (T, Vec<Warning>);
 
 pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
     if !check.violations.is_empty() {
@@ -50,11 +53,12 @@ pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
 
 /// Checks and reads a start.
 pub(super) fn start(
-    request: proto::StartInteractionRequest,
+    mut request: proto::StartInteractionRequest,
     caller: &Caller,
     now: Time,
     token: WebToken,
-) -> Parsed<Start> {
+) -> Parsed<Redacted<Start>> {
+    let redacted = redact(&mut request, &caller.tenant.policy.redaction);
     let late_token = token.as_ref().is_ok_and(ShownToken::is_late);
     let mut check = Check::default();
     let about = About {
@@ -106,7 +110,7 @@ pub(super) fn start(
     if past {
         needs_backfill(caller)?;
     }
-    Ok(start)
+    Ok((start, redacted))
 }
 
 /// Checks and reads an update.
@@ -114,10 +118,10 @@ pub(super) fn update(
     mut request: proto::UpdateInteractionRequest,
     caller: &Caller,
     token: WebToken,
-) -> Parsed<Update> {
+) -> Parsed<Redacted<Update>> {
     let mut check = Check::default();
     canonical(&mut request.source, &mut request.identity_hints, caller, &token);
-    let content = request.encode_to_vec();
+    let (content, redacted) = content(&mut request, &caller.tenant.policy.redaction);
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("update_id", &request.update_id, limits::ID);
     check.line("source", &request.source, limits::SHORT);
@@ -146,7 +150,7 @@ pub(super) fn update(
         feedback,
         verification: verification(&mut check, request.verification),
     };
-    finish(check, update)
+    finish(check, (update, redacted))
 }
 
 /// Checks and reads an end.
@@ -155,10 +159,10 @@ pub(super) fn end(
     caller: &Caller,
     now: Time,
     token: WebToken,
-) -> Parsed<End> {
+) -> Parsed<Redacted<End>> {
     let mut check = Check::default();
     canonical(&mut request.source, &mut request.identity_hints, caller, &token);
-    let content = request.encode_to_vec();
+    let (content, redacted) = content(&mut request, &caller.tenant.policy.redaction);
     check_outcome(&mut check, &request);
     let about = About {
         interaction_id: request.interaction_id,
@@ -218,7 +222,7 @@ pub(super) fn end(
     if past {
         needs_backfill(caller)?;
     }
-    Ok(end)
+    Ok((end, redacted))
 }
 
 fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Feedback {
@@ -306,7 +310,7 @@ pub(super) fn reassign(
 ) -> Parsed<Reassigning> {
     let mut check = Check::default();
     own_source(&mut request.source, caller);
-    let content = request.encode_to_vec();
+    let (content, _) = content(&mut request, &caller.tenant.policy.redaction);
     check.required("interaction_id", &request.interaction_id, limits::ID);
     check.required("request_id", &request.request_id, limits::ID);
     check.line("source", &request.source, limits::SHORT);

@@ -1,6 +1,8 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
 mod calls;
+mod redaction;
+mod remembering;
 mod transport;
 mod web_token;
 pub(crate) mod weights;
@@ -12,12 +14,13 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
+use redaction::PatternFile;
+use remembering::{lifetimes, voice};
 use serde::Deserialize;
 use transport::TlsFile;
 use web_token::WebTokenFile;
 
 use super::TlsSettings;
-use crate::context;
 use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
 use crate::identity::{
     Assurance, ConfirmDiscloses, Duplicates, NamespacePolicy, NamespaceUse, Policy,
@@ -102,6 +105,8 @@ struct PolicyFile {
     locale: Option<String>,
     default_ttl_seconds: Option<i64>,
     max_ttl_seconds: Option<i64>,
+    redact_cards: Option<bool>,
+    redact_patterns: Option<Vec<PatternFile>>,
     web_token: Option<WebTokenFile>,
     weights: Option<PathBuf>,
     key_rate: Option<u64>,
@@ -277,15 +282,9 @@ fn policy(
         identity.namespaces.insert(name.clone(), chosen);
     }
     wrong.extend(identity.validate().into_iter().map(|mistake| format!("{place}: {mistake}")));
-    let time_zone = file.time_zone.clone().unwrap_or(base.time_zone);
-    if !context::valid_time_zone(&time_zone) {
-        wrong.push(format!("{place}.time_zone: is not an IANA time zone"));
-    }
-    let locale = file.locale.clone().unwrap_or(base.locale);
-    if !context::valid_locale(&locale) {
-        wrong.push(format!("{place}.locale: is not a BCP 47 language tag"));
-    }
+    let (time_zone, locale) = voice(file, (base.time_zone, base.locale), place, wrong);
     let web_token = web_token::chosen(file.web_token.as_ref(), place, wrong);
+    let redaction = redaction::chosen(file, base.redaction, place, wrong);
     let (key_calls, tenant_calls) =
         calls::chosen(file, base.key_calls, base.tenant_calls, place, wrong);
     let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
@@ -296,29 +295,11 @@ fn policy(
         locale,
         default_ttl_seconds,
         max_ttl_seconds,
+        redaction,
         web_token,
         key_calls,
         tenant_calls,
     }
-}
-
-/// How long variables live: by default, and at most.
-fn lifetimes(
-    file: &PolicyFile,
-    base: &TenantPolicy,
-    place: &str,
-    wrong: &mut Vec<String>,
-) -> (i64, i64) {
-    let most = file.max_ttl_seconds.unwrap_or(base.max_ttl_seconds);
-    let default = file.default_ttl_seconds.unwrap_or(base.default_ttl_seconds);
-    let longest = context::MAX_TTL_SECONDS;
-    if !(1..=longest).contains(&most) {
-        wrong.push(format!("{place}.max_ttl_seconds: must be from 1 to {longest}"));
-    }
-    if !(1..=most).contains(&default) {
-        wrong.push(format!("{place}.default_ttl_seconds: must be from 1 to max_ttl_seconds"));
-    }
-    (default, most)
 }
 
 fn namespace(

@@ -109,9 +109,15 @@ impl Setup {
             Engine::Sqlite => format!("sqlite:{}", folder.path().join("test.db").display()),
             Engine::Postgres => make_database().await,
         };
+        let engine = self.engine;
+        let running = self.serve(&database).await;
+        World { running, database, engine, _folder: folder }
+    }
+
+    async fn serve(self, database: &str) -> Running {
         let layers = Layers {
             listen: Some("127.0.0.1:0".into()),
-            database: Some(database.clone()),
+            database: Some(database.to_owned()),
             ..Layers::default()
         };
         let mut configuration =
@@ -125,8 +131,7 @@ impl Setup {
             entropy: Entropy::System,
             schedule: Schedule::Free,
         });
-        let running = running.await.expect("a server");
-        World { running, database, engine: self.engine, _folder: folder }
+        running.await.expect("a server")
     }
 }
 
@@ -156,6 +161,13 @@ impl World {
     /// A world with the defaults.
     pub async fn on(engine: Engine) -> Self {
         Setup::on(engine).open().await
+    }
+
+    /// The same store, served anew with this text as `threadline.toml`.
+    pub async fn again_with(self, settings: &str) -> World {
+        self.running.stop().await.expect("an orderly stop");
+        let running = Setup::on(self.engine).settings(settings).serve(&self.database).await;
+        World { running, ..self }
     }
 
     /// A new key of [`TENANT`] with these roles, source `default`.

@@ -1,0 +1,211 @@
+//! What of a request is context and so is redacted, before anything else is done with it: here, and
+//! nowhere else. Every write passes through [`content`] or [`redact`] before it is checked or read.
+//!
+//! Ids, refs, sources, channels and identifiers are no context: they name something, and masked they
+//! would name something else. `tests` holds the list of what is left as it comes.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use prost::Message;
+
+use super::limits;
+use super::proto;
+use crate::context::{Masked, Redaction};
+use crate::continuity::Warning;
+
+/// Bytes of a text at most: whatever is longer is refused by every limit, and nothing of it kept.
+const LONGEST: usize = 4 * limits::SUMMARY;
+
+/// Cards, whatever the tenant chose.
+static CARDS: LazyLock<Redaction> = LazyLock::new(Redaction::default);
+
+/// A message that may hold context.
+pub(super) trait Texts {
+    /// Shows every text of it that is context. By default there is none.
+    fn texts(&mut self, _redactor: &mut Redactor<'_>) {}
+}
+
+/// Redacts a request, and gives its canonical form, which makes a retry the same request, and what
+/// the answer must warn of.
+///
+/// The form is that of the request without card numbers, whatever the tenant chose, and with whatever
+/// else it holds: a tenant may change its settings between a request and its retry (ADR 0035).
+pub(super) fn content<M: Texts + Message + Clone>(
+    request: &mut M,
+    redaction: &Redaction,
+) -> (Vec<u8>, Vec<Warning>) {
+    if !redaction.cards {
+        let mut without = request.clone();
+        redact(&mut without, &CARDS);
+        return (without.encode_to_vec(), redact(request, redaction));
+    }
+    let mut warnings = redact(request, &CARDS);
+    let content = request.encode_to_vec();
+    if !redaction.patterns.is_empty() {
+        warnings.extend(redact(request, &redaction.only_patterns()));
+    }
+    (content, warnings)
+}
+
+/// Redacts every text of a message, and gives what the answer must warn of.
+pub(super) fn redact(message: &mut impl Texts, redaction: &Redaction) -> Vec<Warning> {
+    let mut redactor = Redactor { redaction, warnings: Vec::new() };
+    message.texts(&mut redactor);
+    redactor.warnings
+}
+
+/// Redacts one text after the other.
+pub(super) struct Redactor<'r> {
+    redaction: &'r Redaction,
+    warnings: Vec<Warning>,
+}
+
+impl Redactor<'_> {
+    fn text(&mut self, field: &str, text: &mut String) {
+        self.named(field, "", text);
+    }
+
+    /// A text with a name of its own, which may say that it is a security code.
+    fn named(&mut self, field: &str, name: &str, text: &mut String) {
+        if text.len() > LONGEST {
+            return;
+        }
+        let (kept, masked) = self.redaction.apply_named(name, text);
+        if !masked.is_nothing() {
+            *text = kept.into_owned();
+            self.warn(field.to_owned(), &masked);
+        }
+    }
+
+    fn names(&mut self, field: &str, names: &mut [String]) {
+        for (index, name) in names.iter_mut().enumerate() {
+            self.text(&format!("{field}[{index}]"), name);
+        }
+    }
+
+    /// Values by name: the names as well. Of two names that become one, one value stays.
+    fn values<V: Value>(&mut self, field: &str, values: &mut BTreeMap<String, V>) {
+        let telling = |name: &String| !self.redaction.apply(name).1.is_nothing();
+        if values.keys().any(telling) {
+            for (mut name, value) in std::mem::take(values) {
+                self.text(field, &mut name);
+                values.insert(name, value);
+            }
+        }
+        for (name, value) in values {
+            let value = value.text();
+            if value.len() > LONGEST {
+                continue;
+            }
+            let (kept, masked) = self.redaction.apply_named(name, value);
+            if !masked.is_nothing() {
+                *value = kept.into_owned();
+                self.warn(format!("{field}[{name}]"), &masked);
+            }
+        }
+    }
+
+    fn intents(&mut self, intents: &mut [proto::Intent]) {
+        for (index, one) in intents.iter_mut().enumerate() {
+            self.text(&format!("intents[{index}].intent"), &mut one.intent);
+            let field = format!("intents[{index}].reference");
+            self.named(&field, &one.intent, &mut one.reference);
+        }
+    }
+
+    fn warn(&mut self, field: String, masked: &Masked) {
+        self.warnings.push(Warning { code: "redacted", field, message: masked.to_string() });
+    }
+}
+
+trait Value {
+    fn text(&mut self) -> &mut String;
+}
+
+impl Value for proto::VariableInput {
+    fn text(&mut self) -> &mut String {
+        &mut self.value
+    }
+}
+
+impl Value for proto::ProfileAttributeInput {
+    fn text(&mut self) -> &mut String {
+        &mut self.value
+    }
+}
+
+impl Texts for proto::StartInteractionRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.text("queue", &mut self.queue);
+        redactor.text("brand", &mut self.brand);
+    }
+}
+
+impl Texts for proto::UpdateInteractionRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.text("queue", &mut self.queue);
+        redactor.intents(&mut self.intents);
+        redactor.values("variables", &mut self.variables);
+    }
+}
+
+impl Texts for proto::EndInteractionRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.text("queue", &mut self.queue);
+        redactor.intents(&mut self.intents);
+        redactor.values("variables", &mut self.variables);
+        redactor.names("clear_variables", &mut self.clear_variables);
+        redactor.values("profile", &mut self.profile);
+        redactor.names("clear_profile", &mut self.clear_profile);
+        redactor.text("summary", &mut self.summary);
+        redactor.text("disposition", &mut self.disposition);
+        if let Some(conversion) = &mut self.conversion {
+            redactor.text("conversion.name", &mut conversion.name);
+        }
+    }
+}
+
+impl Texts for proto::UpsertCustomerRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        if let Some(customer) = &mut self.customer {
+            redactor.values("customer.profile", &mut customer.profile);
+            redactor.values("customer.variables", &mut customer.variables);
+        }
+        // Paths name what was redacted: `profile.NAME`.
+        for (index, path) in self.update_mask.iter_mut().flat_map(|it| &mut it.paths).enumerate() {
+            let (place, name) = path.split_once('.').unwrap_or(("", path));
+            let (dot, mut name) = (if place.is_empty() { "" } else { "." }, name.to_owned());
+            redactor.text(&format!("update_mask.paths[{index}]"), &mut name);
+            *path = format!("{place}{dot}{name}");
+        }
+    }
+}
+
+impl Texts for proto::ImportRow {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.values("profile", &mut self.profile);
+    }
+}
+
+impl Texts for proto::MergeCustomersRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.text("reason", &mut self.reason);
+        redactor.text("evidence", &mut self.evidence);
+    }
+}
+
+impl Texts for proto::UnmergeCustomersRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.text("reason", &mut self.reason);
+    }
+}
+
+// They say who and which, and nothing in words.
+impl Texts for proto::ReassignInteractionRequest {}
+impl Texts for proto::LinkIdentifierRequest {}
+impl Texts for proto::UnlinkIdentifierRequest {}
+impl Texts for proto::ResolveConflictRequest {}
