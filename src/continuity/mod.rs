@@ -48,6 +48,7 @@ mod signing_in;
 pub mod start_interaction;
 pub mod sweep;
 pub mod tenant;
+mod traces;
 pub mod unlink_identifier;
 pub mod unmerge_customers;
 pub mod update_interaction;

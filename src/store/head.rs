@@ -154,6 +154,7 @@ impl Link {
         arguments.push(&self.entries);
         arguments.push(&self.hash.to_vec());
         arguments.push(&self.hash.to_vec());
+        arguments.push(&self.position);
         arguments.push(&self.tenant.0);
         arguments
     }

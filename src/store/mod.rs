@@ -7,7 +7,7 @@
 //! [`effects::Effects`], a read; the contract suite runs it on both engines.
 
 pub mod admin;
-mod audit;
+pub mod audit;
 mod batch;
 mod checkpoint;
 mod durability;
@@ -19,6 +19,7 @@ mod head;
 pub mod history;
 pub mod merges;
 pub mod operation;
+mod pending;
 mod people;
 mod pulse;
 pub mod read;
@@ -31,6 +32,7 @@ mod store;
 pub mod sweep;
 mod timekeeping;
 mod together;
+mod verbs;
 mod wake;
 pub mod writer;
 
