@@ -38,6 +38,8 @@ mod rows;
 mod serving;
 #[path = "store/stale.rs"]
 mod stale;
+#[path = "store/tampering.rs"]
+mod tampering;
 #[path = "store/time.rs"]
 mod time;
 
@@ -98,6 +100,8 @@ contract! {
     faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
+    tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
+        what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
     time: store_time_never_goes_back;
     log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
         a_write_waits_for_the_disk;

@@ -6,6 +6,7 @@
 pub mod absorb;
 pub mod answer;
 mod attach;
+pub mod audit;
 mod authenticate;
 pub mod caller;
 mod carrying;

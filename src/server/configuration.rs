@@ -46,6 +46,10 @@ pub struct Configuration {
     pub workers: usize,
     /// Between two sweeps.
     pub sweep_every: Duration,
+    /// Where audit checkpoints are appended; nowhere without it.
+    pub checkpoint_file: Option<PathBuf>,
+    /// Between two of them.
+    pub checkpoint_every: Duration,
     /// What the tenants chose.
     pub policies: Policies,
 }
@@ -72,6 +76,8 @@ struct Server {
     cache_megabytes: Option<u64>,
     workers: Option<u64>,
     sweep_every_seconds: Option<u64>,
+    checkpoint_file: Option<PathBuf>,
+    checkpoint_every_seconds: Option<u64>,
 }
 
 /// What a tenant may choose. Whatever it leaves out is as `[policy]` says, else the default.
@@ -154,6 +160,14 @@ impl Configuration {
             1,
             86_400,
         );
+        let checkpoint = within(
+            &mut wrong,
+            "server.checkpoint_every_seconds",
+            server.checkpoint_every_seconds,
+            3_600,
+            1,
+            86_400,
+        );
         let workers = within(&mut wrong, "server.workers", server.workers, 0, 0, 256);
         let listen = layers.listen.clone().or(server.listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
@@ -178,6 +192,8 @@ impl Configuration {
                 chosen => chosen,
             },
             sweep_every: Duration::from_secs(sweep),
+            checkpoint_file: server.checkpoint_file,
+            checkpoint_every: Duration::from_secs(checkpoint),
             policies: Policies { default: Arc::new(default), by_tenant },
         })
     }

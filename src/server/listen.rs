@@ -12,7 +12,7 @@ use tokio_stream::Stream;
 use tonic::transport::Server;
 
 use super::workers::{Hands, Phase, Worker, reached};
-use super::{Configuration, root_keys};
+use super::{Configuration, checkpoints, root_keys};
 use crate::clock::Clock;
 use crate::continuity::service::Settings;
 use crate::continuity::{Error, Service};
@@ -88,6 +88,7 @@ pub struct Running {
     workers: Vec<Worker>,
     accepting: JoinHandle<()>,
     swept: JoinHandle<()>,
+    checkpoints: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -107,6 +108,7 @@ impl Running {
             }
         };
         self.swept.abort();
+        self.checkpoints.iter().for_each(JoinHandle::abort);
         if tokio::time::timeout(DRAIN_WITHIN, self.service.store().close()).await.is_err() {
             tracing::warn!("the store did not close in time");
         }
@@ -144,6 +146,8 @@ impl Running {
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let listen = serve.configuration.listen.clone();
     let (workers, sweep_every) = (serve.configuration.workers, serve.configuration.sweep_every);
+    let checkpoint_every = serve.configuration.checkpoint_every;
+    let checkpoint_file = serve.configuration.checkpoint_file.clone();
     let service = serve.open_for(Durable::AfterCommit).await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
@@ -156,8 +160,10 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let accepting = tokio::spawn(accept(listener, workers.iter().map(Worker::hands).collect()));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
+    let keep = |file| tokio::spawn(checkpoints::keep(Arc::clone(&service), file, checkpoint_every));
+    let checkpoints = checkpoint_file.map(keep);
     tracing::info!(%address, "serving");
-    Ok(Running { address, service, phase, workers, accepting, swept })
+    Ok(Running { address, service, phase, workers, accepting, swept, checkpoints })
 }
 
 /// Takes connections and deals them out in turn.

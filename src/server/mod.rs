@@ -1,5 +1,6 @@
 //! One root joins the parts: settings, the service, the listeners, and how they end.
 
+pub mod checkpoints;
 mod configuration;
 mod listen;
 mod root_key;
