@@ -4,6 +4,7 @@ mod support;
 
 /// The cases by subject.
 mod api {
+    mod auditing;
     mod auth;
     mod bad_hints;
     mod bad_input;

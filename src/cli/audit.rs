@@ -128,5 +128,5 @@ async fn keys(service: &Service, tenant: Option<&str>) -> anyhow::Result<String>
     Ok(text)
 }
 
-pub use list::{ListArgs, listed};
+pub use list::{Filters, ListArgs, listed};
 pub use verify::verify;

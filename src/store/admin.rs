@@ -3,12 +3,15 @@
 //! They are chores of this process's writer; a server that has the same SQLite file open notices
 //! another process's writes by the file's data version.
 
+use std::sync::Arc;
+
 use sqlx::{AnyConnection, Row as _};
 
+use super::rows::{JournalRow, Outcome, Verb};
 use super::statement::{self, Arguments};
 use super::{Error, Store};
 use crate::clock::Time;
-use crate::ids::{KeyId, TenantId};
+use crate::ids::{KeyId, TenantId, Token};
 
 /// A tenant as stored.
 #[derive(Clone)]
@@ -120,11 +123,11 @@ impl Store {
         .await
     }
 
-    /// Adds an API key.
+    /// Adds an API key, and an entry to the tenant's chain with it.
     ///
     /// # Errors
     /// As the database's.
-    pub async fn add_api_key(&self, key: &ApiKeyRow) -> Result<(), Error> {
+    pub async fn add_api_key(self: &Arc<Self>, key: &ApiKeyRow) -> Result<(), Error> {
         let mut arguments = Arguments::of(key.tenant);
         arguments.push(&key.id);
         arguments.push(&key.hash);
@@ -136,7 +139,46 @@ impl Store {
         arguments.push(&key.revoked);
         let sql = "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, \
                    created, revoked) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        self.execute(sql, arguments).await.map(drop)
+        self.change_key(key.tenant, &key.id, Verb::CreateKey, (sql, arguments)).await.map(drop)
+    }
+
+    /// Changes keys by one statement; how many. What changed one is in the journal, in the same
+    /// transaction, under the key's own name: who runs commands has the database.
+    async fn change_key(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        id: &str,
+        verb: Verb,
+        (sql, arguments): (&'static str, Arguments),
+    ) -> Result<u64, Error> {
+        let store = Arc::clone(self);
+        let row = JournalRow {
+            interaction: Token(self.entropy.bytes()),
+            verb,
+            part: Vec::new(),
+            position: 0,
+            fingerprint: Vec::new(),
+            received: Time(0),
+            time: self.now(),
+            channel: String::new(),
+            customer: None,
+            caller: id.to_owned(),
+            outcome: Outcome::Done,
+            state: Vec::new(),
+            digest: Vec::new(),
+            strips: Vec::new(),
+        };
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                let query = statement::query(sql, arguments);
+                let changed = query.execute(&mut *connection).await?.rows_affected();
+                if changed > 0 {
+                    super::head::append(&store, connection, tenant, row).await?;
+                }
+                Ok(changed)
+            })
+        }))
+        .await
     }
 
     /// The API key of that tenant and public part.
@@ -167,12 +209,16 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn revoke_api_key(&self, tenant: TenantId, id: &str) -> Result<bool, Error> {
+    pub async fn revoke_api_key(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        id: &str,
+    ) -> Result<bool, Error> {
         let mut arguments = Arguments::of(tenant);
         arguments.push(&id.to_owned());
         arguments.push(&self.clock.now());
         let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
-        Ok(self.execute(sql, arguments).await? > 0)
+        Ok(self.change_key(tenant, id, Verb::RevokeKey, (sql, arguments)).await? > 0)
     }
 
     /// The check values of the root keys this store was used with: version and sealed constant.

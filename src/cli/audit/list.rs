@@ -21,16 +21,25 @@ use crate::store::rows::{Outcome, Verb};
 /// Entries that are printed at most.
 const MAX_LISTED: usize = 10_000;
 
-/// Which entries, and how they are printed.
-#[derive(Args, Clone)]
+/// Prints entries.
+#[derive(Args)]
 pub struct ListArgs {
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Which entries, and how they are printed.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filters {
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<String>,
     /// Only of this customer, and of everybody who is one person with them
     #[arg(long, value_name = "REF")]
     pub customer: Option<String>,
-    /// Only what this API key did (its id, as `keys list` shows it), or `sweep` or `command`
+    /// Only what this API key did (as `keys list` shows it), or `sweep`
     #[arg(long, value_name = "KEY")]
     pub caller: Option<String>,
     /// Only this action, such as start or get_customer; may be given several times
@@ -51,9 +60,6 @@ pub struct ListArgs {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// Where the rows are.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
 }
 
 /// Prints.
@@ -61,8 +67,8 @@ pub struct ListArgs {
 /// # Errors
 /// Filters that mean nothing, and the store's.
 pub(super) async fn run(arguments: ListArgs) -> anyhow::Result<ExitCode> {
-    let service = arguments.database.clone().with(None)?.open().await?;
-    let text = listed(&service, &arguments).await;
+    let service = arguments.database.with(None)?.open().await?;
+    let text = listed(&service, &arguments.filters).await;
     service.store().close().await;
     write!(std::io::stdout(), "{}", text?)?;
     Ok(ExitCode::SUCCESS)
@@ -72,10 +78,10 @@ pub(super) async fn run(arguments: ListArgs) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// Filters that mean nothing, and the store's.
-pub async fn listed(service: &Arc<Service>, arguments: &ListArgs) -> anyhow::Result<String> {
-    let (wanted, customer) = wanted(arguments)?;
+pub async fn listed(service: &Arc<Service>, filters: &Filters) -> anyhow::Result<String> {
+    let (wanted, customer) = wanted(filters)?;
     let mut all = Vec::new();
-    for row in tenants(service, arguments.tenant.as_deref()).await? {
+    for row in tenants(service, filters.tenant.as_deref()).await? {
         let opened = service.tenant(row.tenant).await?;
         let customers = match customer {
             Some(customer) => service.entries_of(row.tenant, customer).await?,
@@ -84,7 +90,7 @@ pub async fn listed(service: &Arc<Service>, arguments: &ListArgs) -> anyhow::Res
         let wanted = Wanted { customers, ..wanted.clone() };
         let name = called(&row);
         for entry in service.store().list_audit(row.tenant, &wanted).await? {
-            let customer = entry.customer.map(|customer| match arguments.refs {
+            let customer = entry.customer.map(|customer| match filters.refs {
                 true => customer.to_ref(),
                 false => format!("p_{}", HEXLOWER.encode(&opened.secrets.pseudonym(customer).0)),
             });
@@ -92,32 +98,32 @@ pub async fn listed(service: &Arc<Service>, arguments: &ListArgs) -> anyhow::Res
         }
     }
     all.sort_by_key(|(_, entry, _)| entry.received);
-    let surplus = all.len().saturating_sub(arguments.limit);
+    let surplus = all.len().saturating_sub(filters.limit);
     let mut text = String::new();
     for (tenant, entry, customer) in all.drain(surplus..) {
-        text.push_str(&line(&tenant, &entry, &customer, arguments.json));
+        text.push_str(&line(&tenant, &entry, &customer, filters.json));
         text.push('\n');
     }
     Ok(text)
 }
 
-fn wanted(arguments: &ListArgs) -> anyhow::Result<(Wanted, Option<CustomerId>)> {
-    if !(1..=MAX_LISTED).contains(&arguments.limit) {
+fn wanted(filters: &Filters) -> anyhow::Result<(Wanted, Option<CustomerId>)> {
+    if !(1..=MAX_LISTED).contains(&filters.limit) {
         bail!("--limit must be from 1 to {MAX_LISTED}");
     }
     let named = |name: &String| Verb::named(name).with_context(|| unknown_action(name));
-    let verbs = arguments.actions.iter().map(named).collect::<anyhow::Result<Vec<Verb>>>()?;
-    let customer = arguments.customer.as_deref().map(|named| {
+    let verbs = filters.actions.iter().map(named).collect::<anyhow::Result<Vec<Verb>>>()?;
+    let customer = filters.customer.as_deref().map(|named| {
         CustomerId::parse_ref(named).context("--customer must be a customer_ref, cus_…")
     });
     let wanted = Wanted {
         customers: Vec::new(),
         // `keys list` shows the tenant's number before it.
-        caller: arguments.caller.as_deref().map_or("", own_id).to_owned(),
+        caller: filters.caller.as_deref().map_or("", own_id).to_owned(),
         verbs,
-        since: time("since", arguments.since.as_deref())?,
-        until: time("until", arguments.until.as_deref())?,
-        limit: arguments.limit,
+        since: time("since", filters.since.as_deref())?,
+        until: time("until", filters.until.as_deref())?,
+        limit: filters.limit,
     };
     Ok((wanted, customer.transpose()?))
 }
