@@ -42,6 +42,8 @@ mod stale;
 mod tampering;
 #[path = "store/time.rs"]
 mod time;
+#[path = "store/verifying.rs"]
+mod verifying;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +105,7 @@ contract! {
     tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
         what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
     time: store_time_never_goes_back;
+    verifying: a_long_chain_verifies_within_a_minute;
     log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
         a_write_waits_for_the_disk;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,

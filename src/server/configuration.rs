@@ -160,14 +160,8 @@ impl Configuration {
             1,
             86_400,
         );
-        let checkpoint = within(
-            &mut wrong,
-            "server.checkpoint_every_seconds",
-            server.checkpoint_every_seconds,
-            3_600,
-            1,
-            86_400,
-        );
+        let (name, every) = ("server.checkpoint_every_seconds", server.checkpoint_every_seconds);
+        let checkpoint = within(&mut wrong, name, every, 3_600, 1, 86_400);
         let workers = within(&mut wrong, "server.workers", server.workers, 0, 0, 256);
         let listen = layers.listen.clone().or(server.listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());

@@ -93,7 +93,7 @@ impl Watch {
     }
 
     /// What is new, each as action, outcome and customer.
-    async fn new(&mut self, world: &World) -> Vec<(String, String, String)> {
+    async fn news(&mut self, world: &World) -> Vec<(String, String, String)> {
         self.marks += 1;
         let mark = start(&format!("mark {}", self.marks), "web_chat");
         self.marker.start(mark).await.expect("a start");
@@ -106,7 +106,7 @@ impl Watch {
     }
 
     async fn actions(&mut self, world: &World) -> Vec<String> {
-        self.new(world).await.into_iter().map(|(action, ..)| action).collect()
+        self.news(world).await.into_iter().map(|(action, ..)| action).collect()
     }
 }
 
@@ -127,7 +127,7 @@ async fn every_call_leaves_its_entries(engine: Engine) {
     let world = World::on(engine).await;
     let client = staff(&world).await;
     let mut watch = Watch::of(&world).await;
-    watch.new(&world).await;
+    watch.news(&world).await;
     let mut tried = BTreeSet::new();
     macro_rules! leaves {
         ($rpc:literal, $call:expr) => {{
@@ -149,7 +149,7 @@ async fn every_call_leaves_its_entries(engine: Engine) {
     let made = leaves!("UpsertCustomer", client.upsert(named("p1", "Ada")));
     let other = made.customer.expect("them").customer_ref;
     client.upsert(named("p2", "Ida")).await.expect("a conflict");
-    watch.new(&world).await;
+    watch.news(&world).await;
     let crm = || identifier("external", "crm_id", "C-1");
     leaves!("LinkIdentifier", client.link(link("l", &other, crm())));
     leaves!("UnlinkIdentifier", client.unlink(unlink("ul", &other, crm())));
@@ -167,7 +167,7 @@ async fn every_call_leaves_its_entries(engine: Engine) {
         leaves!("MergeCustomers", client.merge(merge("m", &one, &other)));
     leaves!("UnmergeCustomers", client.unmerge(unmerge("um", &merged.merge_id)));
     client.start(call("two", "+14155550188")).await.expect("a start");
-    watch.new(&world).await;
+    watch.news(&world).await;
     leaves!("ReassignInteraction", client.reassign(reassign("two", "r", None)));
     let rows = vec![ImportRow {
         row_number: 1,
@@ -188,7 +188,7 @@ async fn what_was_refused_or_not_there_is_told(engine: Engine) {
     let helpdesk = world.of_source(&["helpdesk"], "desk", &[]).await;
     let mut watch = Watch::of(&world).await;
     watch.own = key_of(&world, "desk").await;
-    watch.new(&world).await;
+    watch.news(&world).await;
     let whom = GetCustomerRequest { customer_ref: known.clone(), ..Default::default() };
     assert!(helpdesk.customer(whom).await.is_err());
     assert!(helpdesk.get(get("one")).await.is_err());
@@ -196,16 +196,16 @@ async fn what_was_refused_or_not_there_is_told(engine: Engine) {
     let said = |all: &[(&str, &str, &str)]| -> Vec<(String, String, String)> {
         all.iter().map(|(a, b, c)| ((*a).into(), (*b).into(), (*c).into())).collect()
     };
-    assert_eq!(watch.new(&world).await, said(&expected));
+    assert_eq!(watch.news(&world).await, said(&expected));
     watch.own = key_of(&world, "default").await;
     watch.seen = 0;
-    watch.new(&world).await;
+    watch.news(&world).await;
     assert!(client.get(get("never heard of")).await.is_err());
     // What cannot be meant at all was not looked up: nothing is left.
     assert!(client.get(get("")).await.is_err());
-    assert_eq!(watch.new(&world).await, said(&[("get_interaction", "not_found", "")]));
+    assert_eq!(watch.news(&world).await, said(&[("get_interaction", "not_found", "")]));
     client.person(&known).await;
-    assert_eq!(watch.new(&world).await, said(&[("get_customer", "shown", &known)]));
+    assert_eq!(watch.news(&world).await, said(&[("get_customer", "shown", &known)]));
     // Without `--refs` nobody is named, and the same person is the same pseudonym.
     let hidden =
         list(&world, &Filters { refs: false, customer: Some(known.clone()), ..all() }).await;
@@ -253,7 +253,7 @@ async fn what_is_sent_again_is_a_read(engine: Engine) {
     let first = client.start(call("one", NUMBER)).await.expect("a start");
     client.update(confirm("one", "u")).await.expect("an update");
     client.upsert(upsert("p", vec![mail(MAIL)])).await.expect("an upsert");
-    watch.new(&world).await;
+    watch.news(&world).await;
     let again = client.start(call("one", NUMBER)).await.expect("the same");
     assert_eq!(again.customer_ref, first.customer_ref);
     assert_eq!(watch.actions(&world).await, ["repeat"]);
@@ -362,7 +362,8 @@ async fn checkpoints_are_kept_on_a_schedule() {
         }
         client.end(end("one")).await.expect("an end");
     }
-    let (text, whole) = verify(&world.running.service, None, &[file.clone()]).await.expect("one");
+    let (text, whole) =
+        verify(&world.running.service, None, std::slice::from_ref(&file)).await.expect("one");
     assert!(whole, "{text}");
     world.close().await;
 }

@@ -1,3 +1,5 @@
+//! A chain that is whole, and everything that can be done to it.
+
 use proptest::prelude::*;
 
 use super::*;
