@@ -51,6 +51,11 @@ impl Waiting {
 }
 
 impl Store {
+    /// Reads that were answered and are not in the journal yet; at most 4,096.
+    pub fn traces_waiting(&self) -> usize {
+        self.traces.0.load(Ordering::Acquire)
+    }
+
     /// Hands over what the journal shall hold of a read, before its answer goes out.
     ///
     /// # Errors
