@@ -2,7 +2,9 @@
 //! the list learns who did what to whom.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 use threadline::cli::audit::{Filters, checkpoint, listed, verify};
 use threadline::cli::keys::NewKey;
 use threadline::clock::{Clock, DAY};
@@ -17,7 +19,7 @@ use super::remembering::MONDAY;
 use super::settling::{MAIL, NUMBER, staff};
 use super::ties::{identifier, link, unlink};
 use crate::support::requests::{call, confirm, end, get, merge, reassign, start, unmerge, update};
-use crate::support::{Client, Engine, Setup, TENANT, World, each_engine};
+use crate::support::{Client, Engine, ROOT_KEY, Setup, TENANT, World, each_engine};
 
 each_engine!(
     every_call_leaves_its_entries,
@@ -25,6 +27,7 @@ each_engine!(
     what_is_sent_again_is_a_read,
     a_chain_goes_through_its_checkpoints,
     keys_are_in_the_chain,
+    the_command_exits_as_it_found,
 );
 
 /// What each call leaves. A new RPC without a line here fails: decide what it reads and writes.
@@ -315,6 +318,45 @@ async fn keys_are_in_the_chain(engine: Engine) {
     let actions: Vec<(&str, &str)> = own.iter().map(|it| (&*it.action, &*it.outcome)).collect();
     assert_eq!(actions, [("create_key", "done"), ("start", "new"), ("revoke_key", "done")]);
     whole(&world).await;
+    world.close().await;
+}
+
+/// `threadline audit …` in a process of its own, while the server runs: its exit code, and what it says.
+async fn audit(world: &World, more: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
+    command.arg("audit").args(more).env("THREADLINE_ROOT_KEY", ROOT_KEY);
+    command.env("THREADLINE_DATABASE", &world.database).env_remove("THREADLINE_CONFIG");
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let output = output.expect("no panic").expect("it runs");
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+}
+
+async fn the_command_exits_as_it_found(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    client.start(call("one", NUMBER)).await.expect("a start");
+    let (code, said) = audit(&world, &["verify"]).await;
+    assert!(code == Some(0) && said.contains("acme: 2 entries in 2 links"), "{code:?} {said}");
+    let (code, lines) = audit(&world, &["checkpoint", "--tenant", TENANT]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kept.jsonl").display().to_string();
+    std::fs::write(&file, &lines).expect("a file");
+    let (again, said) = audit(&world, &["verify", "--checkpoint", &file]).await;
+    assert_eq!((code, again), (Some(0), Some(0)), "{said}");
+    assert!(said.contains("through 1 checkpoints"), "{said}");
+    let (code, said) = audit(&world, &["list", "--action", "start"]).await;
+    assert!(code == Some(0) && said.contains("start") && said.contains("p_"), "{said}");
+    assert!(!said.contains("cus_") && said.lines().count() == 1, "{said}");
+    let (code, key) = audit(&world, &["key"]).await;
+    assert!(code == Some(0) && key.trim_end().ends_with("=  acme"), "{key}");
+    for unknown in [&["verify", "--tenant", "nobody"][..], &["verify", "--checkpoint", "none"]] {
+        assert_eq!(audit(&world, unknown).await.0, Some(2), "{unknown:?}");
+    }
+    sqlx::any::install_default_drivers();
+    let mut past = AnyConnection::connect(&world.database).await.expect("the database");
+    past.execute("UPDATE journal SET caller = 'another' WHERE verb = 1").await.expect("an edit");
+    let (code, said) = audit(&world, &["verify"]).await;
+    assert!(code == Some(1) && said.contains("edited") && said.contains("NOT WHOLE"), "{said}");
     world.close().await;
 }
 

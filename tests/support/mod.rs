@@ -24,7 +24,7 @@ use threadline::store::Schedule;
 pub use client::{Client, Refusal};
 
 /// 32 bytes in base64: every test instance may share it.
-const ROOT_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+pub const ROOT_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 /// Starts in tests that are not about budgets have all the time they need.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The company that tests belong to when they do not say otherwise.

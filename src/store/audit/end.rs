@@ -1,10 +1,14 @@
 //! Where a tenant's chain ends now: what a checkpoint keeps.
 
+use std::fs::File;
+use std::io;
+
 use sqlx::{AnyConnection, Row as _};
 
 use super::chain::End;
 use crate::clock::Time;
 use crate::ids::TenantId;
+use crate::store::durability::log_of;
 use crate::store::statement::{self, Arguments};
 use crate::store::{Error, Store};
 
@@ -31,16 +35,26 @@ pub(super) async fn of(
 }
 
 impl Store {
-    /// Where the tenant's chain ends; on disk by the time this answers, so that whoever keeps it
-    /// keeps nothing that a power cut takes away.
+    /// Where the tenant's chain ends; on the disk by the time this answers, whoever wrote it, so that
+    /// who keeps it keeps nothing that a power cut takes away.
     ///
     /// # Errors
-    /// As the database's.
+    /// As the database's; [`Error::Unavailable`] when the disk refuses.
     pub async fn audit_end(&self, tenant: TenantId) -> Result<Option<Ended>, Error> {
         let mut connection = self.readers.acquire().await?;
         let ended = of(&mut connection, tenant).await?;
+        let file = self.engine.file(&mut connection).await?;
         drop(connection);
-        self.durability.reached().await?;
+        if let Some(file) = file {
+            let log = log_of(&file);
+            let synced = tokio::task::spawn_blocking(move || match File::open(&log) {
+                Ok(log) => log.sync_data(),
+                // Without a log all is in the file, synced before the log went.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            });
+            synced.await.map_err(|_| Error::Unavailable)?.map_err(|_| Error::Unavailable)?;
+        }
         Ok(ended)
     }
 }
