@@ -9,6 +9,7 @@ mod api {
     mod bad_hints;
     mod bad_input;
     mod bad_reads;
+    mod checkpoints;
     mod circumstances;
     mod conflicts;
     mod customers;
