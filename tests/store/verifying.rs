@@ -1,5 +1,5 @@
 //! How long a long chain takes to verify. The documents' figure is from
-//! `THREADLINE_AUDIT_ENTRIES=1000000 ./test.sh --release --test store -- --nocapture long_chain`.
+//! `THREADLINE_AUDIT_ENTRIES=1000000 ./test.sh --test store -- --nocapture long_chain`.
 
 use std::io::Write as _;
 use std::sync::Arc;
