@@ -5,10 +5,12 @@ mod support;
 /// The cases by subject.
 mod api {
     mod access;
+    mod auditing;
     mod auth;
     mod bad_hints;
     mod bad_input;
     mod bad_reads;
+    mod checkpoints;
     mod circumstances;
     mod conflicts;
     mod customers;

@@ -38,8 +38,12 @@ mod rows;
 mod serving;
 #[path = "store/stale.rs"]
 mod stale;
+#[path = "store/tampering.rs"]
+mod tampering;
 #[path = "store/time.rs"]
 mod time;
+#[path = "store/verifying.rs"]
+mod verifying;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +102,10 @@ contract! {
     faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
+    tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
+        what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
     time: store_time_never_goes_back;
+    verifying: a_long_chain_verifies_within_a_minute;
     log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
         a_write_waits_for_the_disk;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,

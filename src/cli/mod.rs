@@ -1,5 +1,6 @@
 //! The commands of the one binary.
 
+pub mod audit;
 pub mod bench;
 pub mod call;
 pub mod client;
@@ -37,6 +38,8 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Serves the API
     Serve(serve::ServeArgs),
+    /// Verifies, lists and signs the audit: who did what to whom
+    Audit(audit::AuditArgs),
     /// Makes, lists, rotates and revokes API keys
     Keys(keys::KeysArgs),
     /// Calls any RPC, JSON in and out
@@ -95,6 +98,7 @@ impl Command {
         match self.verb {
             Verb::Demo(arguments) => serve::demo(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
+            Verb::Audit(arguments) => audit::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Call(arguments) => call::run(arguments).await,
             Verb::Import(arguments) => import::run(arguments).await,
@@ -112,7 +116,7 @@ impl Command {
         match self.verb {
             Verb::Serve(_) | Verb::Sweep(_) => "info",
             // A root key that was made must be told, also by the first `keys create`.
-            Verb::Keys(_) => "warn",
+            Verb::Keys(_) | Verb::Audit(_) => "warn",
             // These speak to a person on standard output.
             Verb::Fit(_)
             | Verb::Demo(_)

@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::journaling::{self, Entry};
 use super::record::RequestRecord;
 use super::service::Service;
+use super::traces::About;
 use crate::clock::Time;
 use crate::identity::{
     Assurance, Attestation, Circumstances, Direction, Hint, Identifier, LineType, MAX_OWNERS,
@@ -124,7 +125,9 @@ impl Service {
         let customer = super::settling::customer_of(&record.customer);
         let customer = customer.ok_or(Error::CustomerNotFound)?;
         let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
-        Ok((person.set_name(), record))
+        let answered = Ok((person.set_name(), record));
+        let whom = |it: &(CustomerId, RequestRecord)| vec![it.0];
+        self.traced(caller, Verb::Repeat, &About::of(token), answered, whom)
     }
 }
 

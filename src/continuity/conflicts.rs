@@ -14,11 +14,13 @@ use super::naming::resolve;
 use super::record::ConflictRecord;
 use super::service::Service;
 use super::tenant::Tenant;
+use super::traces::About;
 use crate::cache::Remembered;
 use crate::context::{AttributeConflict, AttributeWrite, Context, profile_conflicts};
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
 use crate::store::history::{self, MOST_CONTACTS, Page};
+use crate::store::rows::Verb;
 
 /// Marked customers that are looked at for one page, for each conflict that it may hold.
 const LOOKED_AT: i64 = 4;
@@ -81,6 +83,17 @@ impl Service {
     /// # Errors
     /// [`Error::CustomerNotFound`], those of roles, and the store's.
     pub async fn list_conflicts(
+        self: &Arc<Self>,
+        caller: &Caller,
+        list: List,
+    ) -> Result<Conflicts, Error> {
+        let about = About::named(caller, &list.customer_ref, "", "");
+        let listed = self.open_conflicts(caller, list).await;
+        let whom = |page: &Conflicts| page.conflicts.iter().map(|it| it.customer).collect();
+        self.traced(caller, Verb::ListConflicts, &about, listed, whom)
+    }
+
+    async fn open_conflicts(
         self: &Arc<Self>,
         caller: &Caller,
         list: List,

@@ -78,6 +78,7 @@ pub(super) fn start_place(interaction: Token, state: &State, caller: &str) -> Jo
         outcome: Decided::Unsettled,
         state: Vec::new(),
         digest: Vec::new(),
+        strips: Vec::new(),
     }
 }
 

@@ -13,12 +13,14 @@ use super::record::HintRecord;
 use super::sealing::Slot;
 use super::service::Service;
 use super::sharing;
+use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Audience, Context, Disclosure, Viewpoint};
 use crate::identity::{Assurance, Identifier, Level, Recommendation, Sharing};
 use crate::ids::{CustomerId, TenantId};
 use crate::store::Reads;
+use crate::store::rows::Verb;
 
 /// An identifier that points to the customer.
 pub struct KnownIdentifier {
@@ -68,6 +70,17 @@ impl Service {
     /// # Errors
     /// As [`Service::list_interactions`].
     pub async fn get_customer(
+        self: &Arc<Self>,
+        caller: &Caller,
+        whom: (&str, &str, &str),
+    ) -> Result<Profile, Error> {
+        let about = About::named(caller, whom.0, whom.1, whom.2);
+        let known = self.profile(caller, whom).await;
+        self.traced(caller, Verb::GetCustomer, &about, known, |known| vec![known.customer])
+    }
+
+    /// The same, for a request that has a journal row of its own.
+    pub(super) async fn profile(
         self: &Arc<Self>,
         caller: &Caller,
         whom: (&str, &str, &str),

@@ -7,8 +7,10 @@ use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
 use super::caller::{Caller, Role};
 use super::desk::{Desk, Known};
 use super::service::Service;
-use crate::ids::Token;
+use super::traces::About;
+use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
+use crate::store::rows::Verb;
 
 impl Service {
     /// The interaction and, with it, the customer's context as it now stands.
@@ -23,11 +25,13 @@ impl Service {
         interaction_id: &str,
         history_limit: usize,
     ) -> Result<Answer, Error> {
-        caller.needs(&[Role::Telephony, Role::Bot, Role::Agent, Role::Admin, Role::Backfill])?;
-        let source = caller.addresses(source)?;
-        let interaction = caller.tenant.secrets.interaction(&source, interaction_id);
+        let about = About::interaction(caller, source, interaction_id);
         let wish = Wish { history_limit };
-        as_it_stands(self, caller, interaction, &wish, Vec::new()).await
+        let got = match may_get(caller, source) {
+            Ok(()) => as_it_stands(self, caller, about.interaction, &wish, Vec::new()).await,
+            Err(refused) => Err(refused),
+        };
+        self.traced(caller, Verb::GetInteraction, &about, got, whom)
     }
 
     /// What the journal knows of an interaction, read afresh.
@@ -46,6 +50,16 @@ impl Service {
             self.memory.keep_label(caller.tenant.id, *token, Arc::clone(text));
         }
     }
+}
+
+fn may_get(caller: &Caller, source: &str) -> Result<(), Error> {
+    caller.needs(&[Role::Telephony, Role::Bot, Role::Agent, Role::Admin, Role::Backfill])?;
+    caller.addresses(source).map(drop)
+}
+
+/// Whom an answer is about.
+pub(super) fn whom(answer: &Answer) -> Vec<CustomerId> {
+    answer.customer.into_iter().collect()
 }
 
 /// Tries until an interaction stays as it is while its customer is read.

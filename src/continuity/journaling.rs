@@ -58,6 +58,7 @@ pub(super) async fn write(
         outcome: outcome(state),
         state: slot.seal(desk.tenant_id(), &key, state, &desk.service.entropy),
         digest: Vec::new(),
+        strips: Vec::new(),
     };
     desk.effects.journal.push(row);
     Ok(())
@@ -87,6 +88,7 @@ pub(super) async fn write_request(
         outcome: if record.created { Outcome::New } else { Outcome::Known },
         state: slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy),
         digest: Vec::new(),
+        strips: Vec::new(),
     };
     desk.effects.journal.push(row);
     Ok(())

@@ -10,13 +10,14 @@ use super::load;
 use super::record::ContactRecord;
 use super::service::Service;
 use super::settling::customer_of;
+use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{Audience, Disclosure, PastInteraction};
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
 use crate::store::history::{self, Page};
-use crate::store::rows::InteractionRow;
+use crate::store::rows::{InteractionRow, Verb};
 
 /// Whose history, and which part.
 pub struct List {
@@ -146,6 +147,12 @@ impl Service {
         caller: &Caller,
         list: List,
     ) -> Result<Listing, Error> {
+        let about = About::named(caller, &list.customer_ref, &list.source, &list.interaction_id);
+        let listed = self.page(caller, list).await;
+        self.traced(caller, Verb::ListInteractions, &about, listed, |page| vec![page.customer])
+    }
+
+    async fn page(self: &Arc<Self>, caller: &Caller, list: List) -> Result<Listing, Error> {
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
         let whom = (&*list.customer_ref, &*list.source, &*list.interaction_id);

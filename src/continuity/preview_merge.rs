@@ -11,11 +11,13 @@ use super::get_customer::{KnownIdentifier, identifiers};
 use super::merge_customers::members_or_alone;
 use super::naming::resolve;
 use super::service::Service;
+use super::traces::About;
 use crate::cache::Remembered;
 use crate::context::{AttributeWrite, Context, Disclosure, current_profile, open_intents};
 use crate::identity::{HintKind, Identifier, MOST_MEMBERS, Policy};
 use crate::ids::CustomerId;
 use crate::store::Reads;
+use crate::store::rows::Verb;
 
 /// One of the two, with everybody who is one person with them.
 pub struct Side {
@@ -70,6 +72,18 @@ impl Service {
     /// [`Error::CustomerNotFound`], [`Error::SameCustomer`], [`Error::RoleRequired`], and the
     /// store's.
     pub async fn preview_merge(
+        self: &Arc<Self>,
+        caller: &Caller,
+        customer_ref: &str,
+        other_customer_ref: &str,
+    ) -> Result<Preview, Error> {
+        let about = About::customers(&[customer_ref, other_customer_ref]);
+        let previewed = self.both(caller, customer_ref, other_customer_ref).await;
+        let whom = |it: &Preview| it.sides.iter().map(|side| side.customer).collect();
+        self.traced(caller, Verb::PreviewMerge, &about, previewed, whom)
+    }
+
+    async fn both(
         self: &Arc<Self>,
         caller: &Caller,
         customer_ref: &str,

@@ -13,13 +13,14 @@ use super::attach::AttachOperation;
 use super::caller::{Caller, Role};
 use super::continuation::{continued, inherit};
 use super::desk::{Desk, Known};
-use super::get_interaction::as_it_stands;
+use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
 use super::naming::resolve;
 use super::recognise::{self, judge, look};
 use super::record::{About, HintRecord, State};
 use super::service::Service;
 use super::settling::{new_customer, settle};
+use super::traces;
 use crate::clock::Time;
 use crate::context::Audience;
 use crate::crypto::web_token::Refused;
@@ -123,8 +124,10 @@ async fn replay(
     operation: &Arc<StartOperation>,
     wish: &Wish,
 ) -> Result<Answer, Error> {
-    let known = service.known(caller, operation.interaction).await?;
+    let interaction = operation.interaction;
+    let known = service.known(caller, interaction).await?;
     let late = operation.start.late_token;
+    let mut repeated = true;
     let Some(known) = known else {
         let expired = Err(Error::WebTokenRefused(Refused::Expired));
         return if late { expired } else { Ok(removed(caller, operation)) };
@@ -137,10 +140,13 @@ async fn replay(
         (true, _, None) => {
             let attach = Arc::new(AttachOperation(Arc::clone(operation)));
             match service.store.run(attach).await {
-                Ok(Verdict::Committed(settled)) => service.remember_labels(caller, &settled),
+                Ok(Verdict::Committed(settled)) => {
+                    service.remember_labels(caller, &settled);
+                    repeated = false;
+                }
                 // Another start came late at the same moment: was it this one?
                 Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                    let known = service.known(caller, operation.interaction).await?;
+                    let known = service.known(caller, interaction).await?;
                     let print = known.as_ref().and_then(|known| guard(known, Verb::Attach));
                     if print != Some(operation.fingerprint.as_slice()) {
                         return Err(Error::StartConflict);
@@ -159,9 +165,12 @@ async fn replay(
         let answer = degraded(caller, &operation.start, Degraded::BudgetExhausted);
         return Ok(Answer { warnings, ..answer });
     }
-    match as_it_stands(service, caller, operation.interaction, wish, warnings).await {
+    match as_it_stands(service, caller, interaction, wish, warnings).await {
         // Its customer was removed meanwhile.
         Err(Error::InteractionNotFound) => Ok(removed(caller, operation)),
+        answer if repeated => {
+            service.traced(caller, Verb::Repeat, &traces::About::of(interaction), answer, whom)
+        }
         answer => answer,
     }
 }

@@ -171,6 +171,7 @@ impl SweepOperation {
             outcome: Outcome::Removed,
             state: Vec::new(),
             digest: Vec::new(),
+            strips: Vec::new(),
         });
         Ok(())
     }

@@ -9,10 +9,11 @@ use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::ending;
 use super::filing;
-use super::get_interaction::as_it_stands;
+use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
 use super::record::{IntentRecord, State, ValueRecord};
 use super::service::Service;
+use super::traces::About;
 use crate::clock::Time;
 use crate::context::Audience;
 use crate::crypto::web_token::Refused;
@@ -96,7 +97,8 @@ impl Service {
                 as_it_stands(self, caller, interaction, &wish, settled.warnings).await
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                as_it_stands(self, caller, interaction, &wish, Vec::new()).await
+                let answer = as_it_stands(self, caller, interaction, &wish, Vec::new()).await;
+                self.traced(caller, Verb::Repeat, &About::of(interaction), answer, whom)
             }
             Err(error) => Err(error),
         }

@@ -125,7 +125,7 @@ impl Service {
             }
         };
         let Changed { customer, created, warnings } = changed;
-        let profile = self.get_customer(caller, (&customer.to_ref(), "", "")).await?;
+        let profile = self.profile(caller, (&customer.to_ref(), "", "")).await?;
         Ok(Upserted { profile, created, warnings })
     }
 }

@@ -17,6 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::signer::Signer;
 use crate::ids::{CustomerId, Entropy, Token};
 
 /// A tenant's three keys, each with its prepared state. Wiped when dropped.
@@ -87,6 +88,15 @@ impl TenantSecrets {
     /// What stands for a customer where the customer must not be named.
     pub fn pseudonym(&self, customer: CustomerId) -> Token {
         Token(digest(&self.pseudonym, &[b"customer", &customer.0]))
+    }
+
+    /// What signs the tenant's audit checkpoints: a key derived from all three, so that whatever
+    /// becomes of the root key, it lives as long as they do.
+    pub fn signer(&self) -> Signer {
+        let mut mac = prepared(&self.bytes[..]);
+        mac.update(b"threadline audit checkpoints, Ed25519 1");
+        let seed = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
+        Signer::of(&seed)
     }
 
     fn token<const N: usize>(&self, parts: &[&str; N]) -> Token {
@@ -169,6 +179,9 @@ mod tests {
         assert_eq!(again.pseudonym(one), secrets.pseudonym(one));
         assert_eq!(again.label("a", "b"), secrets.label("a", "b"));
         assert_eq!(again.fingerprint(&[b"a"]), secrets.fingerprint(&[b"a"]));
+        assert_eq!(again.signer().public_key(), secrets.signer().public_key());
+        let another = TenantSecrets::generate(&Entropy::seeded(2));
+        assert_ne!(another.signer().public_key(), secrets.signer().public_key());
         assert_eq!(format!("{secrets:?}"), "TenantSecrets(…)");
     }
 

@@ -14,6 +14,7 @@ pub mod blind;
 pub mod envelope;
 pub mod keys;
 pub mod root;
+pub mod signer;
 pub mod web_token;
 
 pub use api_key::ApiKey;
@@ -21,3 +22,4 @@ pub use blind::TenantSecrets;
 pub use envelope::{OpenError, Place, key_id, open, seal};
 pub use keys::DataKey;
 pub use root::{RootKeyError, RootKeys, Wrapped};
+pub use signer::Signer;

@@ -59,6 +59,10 @@ pub struct Configuration {
     pub workers: usize,
     /// Between two sweeps.
     pub sweep_every: Duration,
+    /// Where audit checkpoints are appended; nowhere without it.
+    pub checkpoint_file: Option<PathBuf>,
+    /// Between two of them.
+    pub checkpoint_every: Duration,
     /// What the tenants chose.
     pub policies: Policies,
 }
@@ -88,6 +92,8 @@ struct Server {
     cache_megabytes: Option<u64>,
     workers: Option<u64>,
     sweep_every_seconds: Option<u64>,
+    checkpoint_file: Option<PathBuf>,
+    checkpoint_every_seconds: Option<u64>,
 }
 
 /// What a tenant may choose. Whatever it leaves out is as `[policy]` says, else the default.
@@ -183,6 +189,8 @@ fn server(
     let budget = chosen("start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
     let cache = chosen("cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
     let sweep = chosen("sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
+    let checkpoint =
+        chosen("checkpoint_every_seconds", server.checkpoint_every_seconds, 3_600, 1, 86_400);
     let workers = chosen("workers", server.workers, 0, 0, 256);
     let places = chosen("connections", server.connections, transport::CONNECTIONS, 1, 1_000_000);
     let tls = server.tls.map(|tls| transport::tls(tls, folder, wrong));
@@ -213,6 +221,8 @@ fn server(
             chosen => chosen,
         },
         sweep_every: Duration::from_secs(sweep),
+        checkpoint_file: server.checkpoint_file,
+        checkpoint_every: Duration::from_secs(checkpoint),
         policies,
     }
 }

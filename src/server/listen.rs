@@ -16,7 +16,7 @@ use super::machine;
 use super::tls::Certificates;
 use super::wire::{Accepted, Wire};
 use super::workers::{Hands, Phase, Worker, reached};
-use super::{Configuration, root_keys};
+use super::{Configuration, checkpoints, root_keys};
 use crate::clock::Clock;
 use crate::continuity::service::Settings;
 use crate::continuity::{Error, Service};
@@ -105,9 +105,24 @@ pub struct Running {
     phase: watch::Sender<Phase>,
     workers: Vec<Worker>,
     accepting: JoinHandle<()>,
+    beside: Beside,
+}
+
+/// What goes on beside serving, until it stops.
+struct Beside {
     swept: JoinHandle<()>,
     noted: JoinHandle<()>,
     certificates_kept: Option<JoinHandle<()>>,
+    checkpoints: Option<JoinHandle<()>>,
+}
+
+impl Beside {
+    fn stop(&self) {
+        let always = [&self.swept, &self.noted];
+        let chosen = [&self.certificates_kept, &self.checkpoints];
+        let all = always.into_iter().chain(chosen.into_iter().flatten());
+        all.for_each(JoinHandle::abort);
+    }
 }
 
 impl Running {
@@ -126,9 +141,7 @@ impl Running {
                 self.ended().await
             }
         };
-        self.swept.abort();
-        self.noted.abort();
-        self.certificates_kept.iter().for_each(JoinHandle::abort);
+        self.beside.stop();
         let closing = async {
             note_uses(&self.service).await;
             self.service.store().close().await;
@@ -182,6 +195,8 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     // Where it is plain at once, nothing is opened; a name is known when it is bound.
     listen.parse().map_or(Ok(()), checked)?;
     machine::allow_files(connections);
+    let checkpoint_every = serve.configuration.checkpoint_every;
+    let checkpoint_file = serve.configuration.checkpoint_file.clone();
     let service = serve.open_for(Durable::AfterCommit).await?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
@@ -201,12 +216,13 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let accepting = tokio::spawn(accept(listener, Arc::new(Semaphore::new(connections)), hands));
     let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
     let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
-    let keep_up =
-        |certificates: Arc<Certificates>| tokio::spawn(async move { certificates.keep_up().await });
     let with_tls = tls.is_some();
-    let certificates_kept = tls.map(keep_up);
+    let certificates_kept = tls.map(|certificates| tokio::spawn(certificates.keep_up()));
+    let keep = |file| tokio::spawn(checkpoints::keep(Arc::clone(&service), file, checkpoint_every));
+    let checkpoints = checkpoint_file.map(keep);
     tracing::info!(%address, tls = with_tls, "serving");
-    Ok(Running { address, service, phase, workers, accepting, swept, noted, certificates_kept })
+    let beside = Beside { swept, noted, certificates_kept, checkpoints };
+    Ok(Running { address, service, phase, workers, accepting, beside })
 }
 
 fn plaintext_refused(address: SocketAddr) -> String {

@@ -1,6 +1,7 @@
 //! One root joins the parts: settings, the service, the listeners, and how they end.
 
 mod attending;
+pub mod checkpoints;
 mod configuration;
 mod listen;
 mod machine;

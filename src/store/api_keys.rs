@@ -1,14 +1,19 @@
 //! API keys as rows: few, written by local commands, and by a server that notes when they were used.
 //!
-//! They are chores of this process's writer, as tenants are.
+//! They are chores of this process's writer, as tenants are. What made, replaced or revoked one is in
+//! the tenant's journal, in the same transaction, under the key's own name: who runs commands has the
+//! database.
+
+use std::sync::Arc;
 
 use sqlx::Row as _;
 
 use super::admin::GREETING;
+use super::rows::{JournalRow, Outcome, Verb};
 use super::statement::{self, Arguments};
 use super::{Error, Store};
 use crate::clock::Time;
-use crate::ids::TenantId;
+use crate::ids::{TenantId, Token};
 
 /// An API key as stored.
 #[derive(Clone)]
@@ -57,8 +62,56 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn add_api_key(&self, key: &ApiKeyRow) -> Result<(), Error> {
-        self.execute(ADD, values(key)).await.map(drop)
+    pub async fn add_api_key(self: &Arc<Self>, key: &ApiKeyRow) -> Result<(), Error> {
+        let change = (ADD, values(key));
+        self.change_key(key.tenant, &key.id, Verb::CreateKey, change, None).await.map(drop)
+    }
+
+    /// Changes a key by one statement, and then, if there was one to change, by another; whether
+    /// there was.
+    async fn change_key(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        id: &str,
+        verb: Verb,
+        (sql, arguments): (&'static str, Arguments),
+        then: Option<(&'static str, Arguments)>,
+    ) -> Result<bool, Error> {
+        let store = Arc::clone(self);
+        let row = self.entry(id, verb);
+        self.chore(Box::new(move |connection| {
+            Box::pin(async move {
+                let query = statement::query(sql, arguments);
+                let changed = query.execute(&mut *connection).await?.rows_affected() > 0;
+                if changed {
+                    if let Some((sql, arguments)) = then {
+                        statement::query(sql, arguments).execute(&mut *connection).await?;
+                    }
+                    super::head::append(&store, connection, tenant, row).await?;
+                }
+                Ok(changed)
+            })
+        }))
+        .await
+    }
+
+    fn entry(&self, id: &str, verb: Verb) -> JournalRow {
+        JournalRow {
+            interaction: Token(self.entropy.bytes()),
+            verb,
+            part: Vec::new(),
+            position: 0,
+            fingerprint: Vec::new(),
+            received: Time(0),
+            time: self.now(),
+            channel: String::new(),
+            customer: None,
+            caller: id.to_owned(),
+            outcome: Outcome::Done,
+            state: Vec::new(),
+            digest: Vec::new(),
+            strips: Vec::new(),
+        }
     }
 
     /// The API key of that tenant and public part.
@@ -87,11 +140,15 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn revoke_api_key(&self, tenant: TenantId, id: &str) -> Result<bool, Error> {
+    pub async fn revoke_api_key(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        id: &str,
+    ) -> Result<bool, Error> {
         let mut arguments = named(tenant, id);
         arguments.push(&self.now());
         let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
-        Ok(self.execute(sql, arguments).await? > 0)
+        self.change_key(tenant, id, Verb::RevokeKey, (sql, arguments), None).await
     }
 
     /// Replaces `old` by `new`: adds the new key, and the old one ends at `ends`. Whether it was
@@ -100,7 +157,7 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn replace_api_key(
-        &self,
+        self: &Arc<Self>,
         old: &ApiKeyRow,
         new: &ApiKeyRow,
         ends: Time,
@@ -109,20 +166,10 @@ impl Store {
         arguments.push(&ends);
         arguments.push(&new.id);
         arguments.push(&old.replaced_by);
-        let added = values(new);
-        self.chore(Box::new(move |connection| {
-            Box::pin(async move {
-                let sql = "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
-                           AND id = $2 AND revoked = 0 AND replaced_by = $5";
-                let ended = statement::query(sql, arguments).execute(&mut *connection).await?;
-                let replaced = ended.rows_affected() > 0;
-                if replaced {
-                    statement::query(ADD, added).execute(&mut *connection).await?;
-                }
-                Ok(replaced)
-            })
-        }))
-        .await
+        let sql = "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
+                   AND id = $2 AND revoked = 0 AND replaced_by = $5";
+        let (ending, adding) = ((sql, arguments), Some((ADD, values(new))));
+        self.change_key(old.tenant, &old.id, Verb::ReplaceKey, ending, adding).await
     }
 
     /// Notes when these few keys were used, all in one transaction; whoever notes keys that another

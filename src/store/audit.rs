@@ -1,37 +1,74 @@
 //! The tenant's hash chain: one link a batch, over the link before and the rows that came back.
+//!
+//! ```text
+//! row hash = SHA-256( verb | position | received | time | outcome, 8 bytes each, big-endian
+//!                   | interaction | part | fingerprint | channel | customer | caller
+//!                   | SHA-256(state) [ | strips ], each preceded by its length in 8 bytes )
+//! link     = SHA-256( link before | row hash | row hash | … ), the first after 32 zero bytes
+//! ```
+//! `strips` is there only where the row took other rows' content away.
+
+pub mod chain;
+pub mod end;
+pub mod list;
+pub(super) mod traces;
+mod walk;
 
 use sha2::{Digest as _, Sha256};
 
 use super::rows::JournalRow;
 
-/// The hash of one journal row. The sealed state enters by its own hash, so that a row stripped of
-/// it still verifies.
-pub(super) fn row_hash(row: &JournalRow) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let digest: Vec<u8> = if row.digest.is_empty() {
-        Sha256::digest(&row.state).to_vec()
-    } else {
-        row.digest.clone()
-    };
-    let customer = row.customer.map_or_else(Vec::new, |customer| customer.0.to_vec());
-    for number in [row.verb as i64, row.position, row.received.0, row.time.0, row.outcome as i64] {
-        hash.update(number.to_be_bytes());
-    }
-    let parts: [&[u8]; 7] = [
-        &row.interaction.0,
-        &row.part,
-        &row.fingerprint,
-        row.channel.as_bytes(),
-        &customer,
-        row.caller.as_bytes(),
-        &digest,
-    ];
-    for part in parts {
+/// What of a row enters its hash. Bytes as they are stored.
+pub(super) struct Hashed<'a> {
+    /// Verb, position, received, time, outcome.
+    pub numbers: [i64; 5],
+    /// Interaction, part, fingerprint, channel, customer, caller.
+    pub texts: [&'a [u8]; 6],
+    /// SHA-256 of the sealed state: so a row stripped of it still verifies.
+    pub digest: &'a [u8],
+    /// Positions of the rows whose content went with this one.
+    pub strips: &'a [u8],
+}
+
+impl Hashed<'_> {
+    /// The row's hash.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for number in self.numbers {
+            hash.update(number.to_be_bytes());
+        }
         // Each part is preceded by its length: no two rows give the same bytes.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        let mut part = |part: &[u8]| {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        };
+        self.texts.into_iter().for_each(&mut part);
+        part(self.digest);
+        if !self.strips.is_empty() {
+            part(self.strips);
+        }
+        hash.finalize().into()
     }
-    hash.finalize().into()
+}
+
+/// The hash of one journal row.
+fn row_hash(row: &JournalRow) -> [u8; 32] {
+    let digest: [u8; 32] = Sha256::digest(&row.state).into();
+    let customer = row.customer.map_or_else(Vec::new, |customer| customer.0.to_vec());
+    Hashed {
+        numbers: [row.verb as i64, row.position, row.received.0, row.time.0, row.outcome as i64],
+        texts: [
+            &row.interaction.0,
+            &row.part,
+            &row.fingerprint,
+            row.channel.as_bytes(),
+            &customer,
+            row.caller.as_bytes(),
+        ],
+        digest: if row.digest.is_empty() { &digest } else { &row.digest },
+        strips: &row.strips,
+    }
+    .hash()
 }
 
 /// The next link: SHA-256 of the link before and of every row's hash, in order of position.
@@ -66,6 +103,7 @@ mod tests {
             outcome: Outcome::New,
             state: vec![5; 40],
             digest: Vec::new(),
+            strips: Vec::new(),
         }
     }
 

@@ -4,14 +4,15 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::{AnyConnection, Executor as _, Row as _};
 
+use super::audit::traces::{self, Trace};
 use super::gate::{Committed, Key};
 use super::head::{self, Head, Link};
+use super::pending::Queued;
 use super::read::{self, bytes16};
 use super::rows::{JournalRow, MergeState};
 use super::schedule::Point;
 use super::statement::{self, Arguments};
 use super::together;
-use super::writer::Queued;
 use super::{Effects, Engine, Error, ReadSet, Store};
 use crate::clock::Time;
 use crate::ids::{Stamp, TenantId, Token};
@@ -32,7 +33,7 @@ pub(super) enum Outcome {
 pub(super) struct Written {
     /// Of each operation.
     pub outcomes: Vec<Outcome>,
-    /// Rows written, roughly.
+    /// Rows written, roughly; traces are not among them.
     pub rows: u64,
 }
 
@@ -44,18 +45,21 @@ pub(super) async fn commit(
     connection: &mut AnyConnection,
     foreign: &mut Option<i64>,
     batch: &mut [Box<dyn Queued>],
+    traces: &mut [Trace],
 ) -> Result<Written, Error> {
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
     let (mut links, mut rows) = (Vec::new(), 0);
-    for (number, tenant) in tenants(batch).into_iter().enumerate() {
+    for (number, tenant) in tenants(batch, traces).into_iter().enumerate() {
         let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
-        let positions = upper_bound(batch, &own);
+        let beside = traces.iter().filter(|trace| trace.tenant == tenant).count() as i64;
+        let positions = upper_bound(batch, &own) + beside;
         let head = match number {
             0 => Head::open(store, connection, foreign, tenant, positions).await?,
             _ => Head::advance(store, connection, tenant, positions).await?,
         };
         store.schedule.at(Point::Locked).await?;
-        links.extend(write_tenant(store, connection, &head, batch, &own, &mut outcomes).await?);
+        let own = Own { indexes: own, traces: &mut *traces };
+        links.extend(write_tenant(store, connection, &head, batch, own, &mut outcomes).await?);
     }
     if links.is_empty() {
         connection.execute("ROLLBACK").await?;
@@ -85,9 +89,18 @@ fn committed<'a>(
     written.collect()
 }
 
-fn tenants(batch: &[Box<dyn Queued>]) -> Vec<TenantId> {
+fn tenants(batch: &[Box<dyn Queued>], traces: &[Trace]) -> Vec<TenantId> {
     let mut seen = FxHashSet::default();
-    batch.iter().map(|operation| operation.tenant()).filter(|tenant| seen.insert(*tenant)).collect()
+    let all = batch.iter().map(|operation| operation.tenant());
+    all.chain(traces.iter().map(|it| it.tenant)).filter(|tenant| seen.insert(*tenant)).collect()
+}
+
+/// What of a batch is one tenant's.
+struct Own<'a> {
+    /// Its operations.
+    indexes: Vec<usize>,
+    /// Reads that wait to be written; other tenants' among them.
+    traces: &'a mut [Trace],
 }
 
 /// Writes one tenant's part of a batch; the next link of its audit chain, none when nothing was
@@ -97,26 +110,28 @@ async fn write_tenant(
     connection: &mut AnyConnection,
     head: &Head,
     batch: &mut [Box<dyn Queued>],
-    own: &[usize],
+    own: Own<'_>,
     outcomes: &mut [Option<Outcome>],
 ) -> Result<Option<Link>, Error> {
     let tenant = head.tenant;
-    let accepted = accept(store, connection, tenant, batch, own, outcomes).await?;
+    let accepted = accept(store, connection, tenant, batch, &own.indexes, outcomes).await?;
     let (mut next, stamp) = (head.first, store.entropy.stamp());
     for index in &accepted {
         if let Some((_, effects)) = batch[*index].proposed() {
             number(effects, &mut next, head.now, stamp);
+            name_stripped(connection, tenant, effects).await?;
         }
     }
-    let rows: Vec<&JournalRow> =
-        accepted.iter().flat_map(|index| journal_of(&*batch[*index])).collect();
+    traces::number(own.traces, tenant, &mut next, head.now);
+    let traces: Vec<&JournalRow> = traces::of(own.traces, tenant).collect();
+    let rows = accepted.iter().flat_map(|index| journal_of(&*batch[*index]));
+    let rows: Vec<&JournalRow> = rows.chain(traces.iter().copied()).collect();
     let written = insert_journal(connection, tenant, &rows).await?;
+    let is_written =
+        |row: &JournalRow| written.as_ref().is_none_or(|written| written.contains(&key_of(row)));
     let mut operations: Vec<&Effects> = Vec::with_capacity(accepted.len());
     for index in accepted {
         let Some((_, effects)) = batch[index].proposal() else { continue };
-        let is_written = |row: &JournalRow| {
-            written.as_ref().is_none_or(|written| written.contains(&key_of(row)))
-        };
         let came_back = effects.journal.first().is_some_and(is_written);
         outcomes[index] = Some(if came_back { Outcome::Committed } else { Outcome::Replay });
         if came_back {
@@ -128,8 +143,28 @@ async fn write_tenant(
         }
     }
     together::write(connection, tenant, &operations, stamp).await?;
-    let rows: Vec<&JournalRow> = operations.iter().flat_map(|effects| &effects.journal).collect();
+    let rows = operations.iter().flat_map(|effects| &effects.journal);
+    // One that does not come back was written before, by a commit that nobody heard of.
+    let traces = traces.into_iter().filter(|row| is_written(row));
+    let rows: Vec<&JournalRow> = rows.chain(traces).collect();
     Ok(if rows.is_empty() { None } else { Some(head.link(&rows)) })
+}
+
+/// The first row of an operation that takes content away names the rows that lose it.
+async fn name_stripped(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    effects: &mut Effects,
+) -> Result<(), Error> {
+    let Effects { strip, journal, .. } = effects;
+    let Some(guard) = journal.first_mut() else { return Ok(()) };
+    // A batch may be tried again.
+    guard.strips.clear();
+    for interaction in strip {
+        let named = super::sweep::with_content(connection, tenant, *interaction, guard.position);
+        guard.strips.extend(named.await?);
+    }
+    Ok(())
 }
 
 fn journal_of(operation: &dyn Queued) -> &[JournalRow] {

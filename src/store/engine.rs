@@ -215,7 +215,7 @@ pub(super) mod on_sqlite {
     macro_rules! link {
         () => {
             "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
-             UPDATE tenant_head SET audit_hash = ? WHERE tenant = ?"
+             UPDATE tenant_head SET audit_hash = ?, position = ? WHERE tenant = ?"
         };
     }
 
@@ -225,7 +225,8 @@ pub(super) mod on_sqlite {
     /// connection has written the file.
     pub(in super::super) const OPEN: &str =
         concat!("BEGIN IMMEDIATE; PRAGMA data_version; ", advance!());
-    /// Adds a link to a tenant's audit chain.
+    /// Adds a link to a tenant's audit chain, and gives positions back that nothing was written at:
+    /// the head names the last row.
     pub(in super::super) const LINK: &str = link!();
     /// Commits after the last link.
     pub(in super::super) const LINK_AND_COMMIT: &str = concat!(link!(), "; COMMIT");
@@ -264,7 +265,8 @@ pub(super) mod on_postgres {
         format!(
             "INSERT INTO audit_link (tenant, position, entries, hash) \
              VALUES ({tenant}, {position}, {entries}, '\\x{hash}'); \
-             UPDATE tenant_head SET audit_hash = '\\x{hash}' WHERE tenant = {tenant}; "
+             UPDATE tenant_head SET audit_hash = '\\x{hash}', position = {position} \
+             WHERE tenant = {tenant}; "
         )
     }
 }

@@ -138,6 +138,30 @@ pub(super) async fn link_and_commit(
     Ok(())
 }
 
+/// Appends one row to a tenant's journal, with a link of its own, inside a transaction that somebody
+/// else begins and ends.
+pub(super) async fn append(
+    store: &Store,
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    mut row: JournalRow,
+) -> Result<(), Error> {
+    let head = Head::advance(store, connection, tenant, 1).await?;
+    (row.position, row.received) = (head.first, head.now);
+    statement::insert(connection, tenant, &[&row]).await?;
+    let link = head.link(&[&row]);
+    match store.engine {
+        Engine::Sqlite => {
+            statement::query(on_sqlite::LINK, link.arguments()).execute(connection).await?;
+        }
+        Engine::Postgres => {
+            let text = on_postgres::link(tenant, (link.position, link.entries), &link.hash);
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What SQLite's texts that take positions are given.
 fn advance_by(store: &Store, tenant: TenantId, positions: i64) -> Arguments {
     let mut arguments = Arguments::default();
@@ -154,6 +178,7 @@ impl Link {
         arguments.push(&self.entries);
         arguments.push(&self.hash.to_vec());
         arguments.push(&self.hash.to_vec());
+        arguments.push(&self.position);
         arguments.push(&self.tenant.0);
         arguments
     }

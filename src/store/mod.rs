@@ -8,7 +8,7 @@
 
 pub mod admin;
 pub mod api_keys;
-mod audit;
+pub mod audit;
 mod batch;
 mod checkpoint;
 mod durability;
@@ -20,6 +20,7 @@ mod head;
 pub mod history;
 pub mod merges;
 pub mod operation;
+mod pending;
 mod people;
 mod pulse;
 pub mod read;
@@ -32,6 +33,7 @@ mod store;
 pub mod sweep;
 mod timekeeping;
 mod together;
+mod verbs;
 mod wake;
 pub mod writer;
 

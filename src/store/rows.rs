@@ -5,6 +5,8 @@ use crate::ids::{CustomerId, KeyId, Stamp, Token};
 
 use super::statement::{Arguments, Row};
 
+pub use super::verbs::{Outcome, Verb};
+
 macro_rules! row {
     ($(#[$doc:meta])* $name:ident, $table:literal, $conflict:literal, { $($(#[$field_doc:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -309,6 +311,8 @@ row!(
         state: Vec<u8>,
         /// SHA-256 of `state` once it is stripped.
         digest: Vec<u8>,
+        /// Set by the writer: positions of the rows whose content went with this one, 8 bytes each.
+        strips: Vec<u8>,
     }
 );
 
@@ -337,62 +341,4 @@ impl MergeState {
     pub fn from_code(code: i64) -> Option<Self> {
         [Self::InForce, Self::Undone, Self::Proposed].into_iter().find(|it| *it as i64 == code)
     }
-}
-
-/// What a journal row did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verb {
-    /// StartInteraction, or the place that an end without a start keeps for it.
-    Start = 1,
-    /// UpdateInteraction.
-    Update = 2,
-    /// EndInteraction.
-    End = 3,
-    /// A start that arrived after its end.
-    Attach = 4,
-    /// Closed because no end came in time.
-    Close = 5,
-    /// Removed by a sweep.
-    Purge = 6,
-    /// MergeCustomers.
-    Merge = 7,
-    /// UnmergeCustomers.
-    Unmerge = 8,
-    /// ReassignInteraction.
-    Reassign = 9,
-    /// UpsertCustomer, or a row of an import.
-    Upsert = 20,
-    /// LinkIdentifier.
-    Link = 21,
-    /// UnlinkIdentifier.
-    Unlink = 22,
-    /// ResolveConflict.
-    Resolve = 23,
-}
-
-impl Verb {
-    /// Reads a stored code.
-    pub fn from_code(code: i64) -> Option<Self> {
-        let contacts =
-            [Self::Start, Self::Update, Self::End, Self::Attach, Self::Close, Self::Purge];
-        let customers = [Self::Upsert, Self::Link, Self::Unlink, Self::Resolve];
-        let corrections = [Self::Merge, Self::Unmerge, Self::Reassign];
-        let all = contacts.into_iter().chain(customers).chain(corrections);
-        all.into_iter().find(|verb| *verb as i64 == code)
-    }
-}
-
-/// How a journal row was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Settled on a customer that was known.
-    Known = 1,
-    /// Settled on a new customer with identifiers.
-    New = 2,
-    /// Settled on a new customer without any identifier.
-    Unidentified = 3,
-    /// Not settled: the best candidate is to be confirmed.
-    Unsettled = 4,
-    /// Removed.
-    Removed = 5,
 }

@@ -9,14 +9,16 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::traces::Waiting;
 use super::durability::{Durability, Durable, Syncer};
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
+use super::pending::{Finished, Pending};
 use super::pulse::Pulse;
 use super::reads::Load;
 use super::schedule::Point;
 use super::timekeeping::Timekeeper;
-use super::writer::{self, Chore, Finished, Item, Pending, QUEUE};
+use super::writer::{self, Chore, Item, QUEUE};
 use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
@@ -54,6 +56,8 @@ pub struct Store {
     pub(super) pulse: Pulse,
     pub(super) durability: Arc<Durability>,
     pub(super) reads_counted: AtomicU64,
+    /// Reads whose journal rows wait.
+    pub(super) traces: Waiting,
     budget: Duration,
     /// What is known of store time.
     time: Timekeeper,
@@ -89,6 +93,7 @@ impl Store {
             pulse: Pulse::new(),
             durability: Arc::new(Durability::new()),
             reads_counted: AtomicU64::new(0),
+            traces: Waiting::default(),
             budget: settings.budget,
             time: Timekeeper::of(engine),
             queue: Mutex::new(Some(sender)),
@@ -223,7 +228,7 @@ impl Store {
         made.await.map_err(|_| Error::Unavailable)
     }
 
-    fn submit(&self, item: Item) -> Result<(), Error> {
+    pub(super) fn submit(&self, item: Item) -> Result<(), Error> {
         let queue = lock(&self.queue).clone().ok_or(Error::Unavailable)?;
         queue.try_send(item).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::QueueFull,

@@ -80,8 +80,28 @@ async fn remove_customer(
     Ok(())
 }
 
-/// Strips an interaction's journal rows before `position` to their hashes: the audit chain still
-/// verifies, the content is gone.
+/// The positions of an interaction's journal rows before `position` that have their content, 8 bytes
+/// each: the row that takes it away names them, so that nobody else can seem to have done so.
+pub(super) async fn with_content(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    interaction: Token,
+    position: i64,
+) -> Result<Vec<u8>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&interaction);
+    arguments.push(&position);
+    let sql = "SELECT position FROM journal WHERE tenant = $1 AND interaction = $2 \
+               AND position < $3 AND LENGTH(state) > 0";
+    let mut positions = Vec::new();
+    for row in statement::query(sql, arguments).fetch_all(&mut *connection).await? {
+        positions.extend(row.try_get::<i64, _>(0)?.to_be_bytes());
+    }
+    Ok(positions)
+}
+
+/// Strips an interaction's journal rows before `position` to their hashes, in the name of the row
+/// there: the audit chain still verifies, the content is gone.
 pub(super) async fn strip_journal(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -100,7 +120,8 @@ pub(super) async fn strip_journal(
         arguments.push(&row.try_get::<i64, _>(0)?);
         arguments.push(&Sha256::digest(&state).to_vec());
         arguments.push(&Vec::<u8>::new());
-        let sql = "UPDATE journal SET digest = $4, state = $5 \
+        arguments.push(&position);
+        let sql = "UPDATE journal SET digest = $4, state = $5, stripped_by = $6 \
                    WHERE tenant = $1 AND interaction = $2 AND position = $3";
         statement::query(sql, arguments).execute(&mut *connection).await?;
     }

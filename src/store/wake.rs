@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use tokio::sync::mpsc;
 
 use super::batch::Outcome;
-use super::writer::Queued;
+use super::pending::Queued;
 
 /// Operations and how they ended.
 pub(super) type Results = Vec<(Box<dyn Queued>, Outcome)>;

@@ -1,23 +1,24 @@
 //! The one writer: takes what is queued, commits it in one batch, wakes those who wait.
 //!
-//! A request never owns a transaction. It hands over an operation and awaits its own result; a
-//! ticket says, in one compare-and-swap, whether the writer took it or the request gave it up.
+//! A request never owns a transaction. It hands over an operation and awaits its own result
+//! (`pending.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::traces::Trace;
 use super::batch::{self, Outcome, Written};
 use super::checkpoint::{Checkpoints, ROWS_OF_A_CHORE};
 use super::durability::{Awaiting, Syncer};
 use super::operation::Boxed;
+use super::pending::Queued;
 use super::schedule::Point;
-use super::wake::{Results, Waker, wake_all};
-use super::{Effects, Engine, Error, Operation, Proposal, ReadSet, Reads, Store};
+use super::wake::{Results, wake_all};
+use super::{Engine, Error, Store};
 use crate::ids::TenantId;
 
 /// Operations of one batch at most.
@@ -26,33 +27,10 @@ const MOST_OPERATIONS: usize = 256;
 pub(super) const QUEUE: usize = 4_096;
 /// A batch that takes longer has lost its connection.
 const BATCH_WITHIN: Duration = Duration::from_secs(15);
+/// Traces that a batch failed to write are tried again after so long, if nothing comes before.
+const TRACES_AGAIN: Duration = Duration::from_secs(1);
 /// How often a batch is tried again when another transaction is in its way.
 const TRIES: usize = 5;
-
-/// How an operation ended, as its request sees it.
-pub(super) enum Finished<O: Operation> {
-    Committed(O::Answer),
-    Replay,
-    Stale,
-    Failed(Error),
-    Refused(O::Refusal),
-}
-
-/// An operation in the queue, whatever its type.
-pub(super) trait Queued: Send {
-    fn tenant(&self) -> TenantId;
-    fn take(&self) -> bool;
-    fn waker(&self) -> &Waker;
-    fn proposal(&self) -> Option<(&ReadSet, &Effects)>;
-    fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)>;
-    fn decides_inside(&self) -> bool;
-    fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool>;
-    fn finish(self: Box<Self>, outcome: Outcome);
-}
-
-const WAITING: u8 = 0;
-const TAKEN: u8 = 1;
-const ABANDONED: u8 = 2;
 
 /// What waits for the writer.
 pub(super) enum Item {
@@ -60,6 +38,8 @@ pub(super) enum Item {
     Operation(Box<dyn Queued>),
     /// Housekeeping that no decision rests on: keys, marks, rows that have expired.
     Chore(Chore),
+    /// Reads that took place, for the journal; nobody waits for them.
+    Traces(Vec<Trace>),
 }
 
 /// A small transaction of its own on the writer's connection: written elsewhere, it would look like
@@ -73,102 +53,6 @@ pub(super) struct Chore {
 pub(super) type Work =
     Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<(), Error>> + Send>;
 
-/// Whether an operation still waits, was taken, or was given up.
-pub(super) struct Ticket(AtomicU8);
-
-impl Ticket {
-    fn moves_to(&self, state: u8) -> bool {
-        self.0.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
-/// Gives the operation up when the request is dropped before the writer took it.
-pub(super) struct Waiting(Arc<Ticket>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.moves_to(ABANDONED);
-    }
-}
-
-pub(super) struct Pending<O: Operation> {
-    operation: Arc<O>,
-    proposal: Option<Proposal<O::Answer>>,
-    refusal: Option<O::Refusal>,
-    inside: bool,
-    reply: oneshot::Sender<Finished<O>>,
-    ticket: Arc<Ticket>,
-    waker: Waker,
-}
-
-impl<O: Operation> Pending<O> {
-    /// An operation to queue, where its result arrives, and the guard that gives it up.
-    /// Without a proposal it is decided inside the transaction.
-    pub(super) fn new(
-        operation: Arc<O>,
-        proposal: Option<Proposal<O::Answer>>,
-    ) -> (Box<Self>, oneshot::Receiver<Finished<O>>, Waiting) {
-        let (reply, result) = oneshot::channel();
-        let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
-        let inside = proposal.is_none();
-        let waiting = Waiting(Arc::clone(&ticket));
-        let waker = Waker::of_this_thread();
-        let pending = Self { operation, proposal, refusal: None, inside, reply, ticket, waker };
-        (Box::new(pending), result, waiting)
-    }
-}
-
-impl<O: Operation> Queued for Pending<O> {
-    fn tenant(&self) -> TenantId {
-        self.operation.tenant()
-    }
-
-    fn take(&self) -> bool {
-        self.ticket.moves_to(TAKEN)
-    }
-
-    fn waker(&self) -> &Waker {
-        &self.waker
-    }
-
-    fn proposal(&self) -> Option<(&ReadSet, &Effects)> {
-        self.proposal.as_ref().map(|proposal| (&proposal.read, &proposal.effects))
-    }
-
-    fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)> {
-        self.proposal.as_mut().map(|proposal| (&proposal.read, &mut proposal.effects))
-    }
-
-    fn decides_inside(&self) -> bool {
-        self.inside
-    }
-
-    fn decide_inside<'a>(&'a mut self, connection: &'a mut AnyConnection) -> Boxed<'a, bool> {
-        Box::pin(async move {
-            // An earlier attempt at this batch may have left either behind.
-            (self.proposal, self.refusal) = (None, None);
-            let operation = Arc::clone(&self.operation);
-            match operation.decide(&mut Reads::Inside(connection)).await {
-                Ok(proposal) => self.proposal = Some(proposal),
-                Err(refusal) => self.refusal = Some(refusal),
-            }
-            self.proposal.is_some()
-        })
-    }
-
-    fn finish(self: Box<Self>, outcome: Outcome) {
-        let finished = match (outcome, self.refusal, self.proposal) {
-            (Outcome::Failed(error), ..) => Finished::Failed(error),
-            (_, Some(refusal), _) => Finished::Refused(refusal),
-            (Outcome::Committed, None, Some(proposal)) => Finished::Committed(proposal.answer),
-            (Outcome::Replay, ..) => Finished::Replay,
-            (Outcome::Stale | Outcome::Committed, ..) => Finished::Stale,
-        };
-        // The request may be gone; what it asked for is durable all the same.
-        let _ = self.reply.send(finished);
-    }
-}
-
 /// Runs until every sender is gone and the queue is empty. With a `syncer` commits become durable
 /// after they were made, else in being made.
 pub(super) async fn run(
@@ -177,12 +61,13 @@ pub(super) async fn run(
     syncer: Option<Syncer>,
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
-    let mut writer = Writer { store, connection: None, foreign: None, syncer, checkpoints };
+    let (connection, foreign, traces) = (None, None, Vec::new());
+    let mut writer = Writer { store, connection, foreign, syncer, checkpoints, traces };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
         let _ = writer.store.schedule.at(Point::Idle).await;
-        if queue.recv_many(&mut drained, MOST_OPERATIONS).await == 0 {
+        if !receive(&mut queue, &mut drained, writer.traces.is_empty()).await {
             break;
         }
         // Where every core is busy, those who are about to queue go first: fewer, larger batches.
@@ -200,16 +85,33 @@ pub(super) async fn run(
                 Item::Operation(operation) if operation.take() => taken.push(operation),
                 Item::Operation(_) => {}
                 Item::Chore(chore) => chores.push(chore),
+                Item::Traces(traces) => writer.traces.extend(traces),
             }
         }
         for batch in writer.split(taken) {
             writer.commit(batch).await;
         }
+        writer.commit_traces().await;
         for chore in chores {
             writer.chore(chore).await;
         }
     }
+    writer.commit_traces().await;
     writer.close().await;
+}
+
+/// Waits for something to do; whether there may be more. What a failed batch has kept is tried again
+/// also when nothing comes.
+async fn receive(
+    queue: &mut mpsc::Receiver<Item>,
+    drained: &mut Vec<Item>,
+    nothing_kept: bool,
+) -> bool {
+    let receiving = queue.recv_many(drained, MOST_OPERATIONS);
+    if nothing_kept {
+        return receiving.await > 0;
+    }
+    !matches!(tokio::time::timeout(TRACES_AGAIN, receiving).await, Ok(0))
 }
 
 type Operations = Vec<Box<dyn Queued>>;
@@ -220,6 +122,8 @@ struct Writer {
     foreign: Option<i64>,
     syncer: Option<Syncer>,
     checkpoints: Option<Checkpoints>,
+    /// Reads that are to be written with the next batch of their tenant.
+    traces: Vec<Trace>,
 }
 
 impl Writer {
@@ -245,11 +149,18 @@ impl Writer {
     async fn commit(&mut self, batch: Operations) {
         let mut rest = VecDeque::from([batch]);
         while let Some(mut batch) = rest.pop_front() {
+            let mut traces = self.traces_beside(&batch);
             self.store.pulse.begin();
-            let result = self.try_commit(&mut batch).await;
+            let result = self.try_commit(&mut batch, &mut traces).await;
             self.store.pulse.end();
+            let beside = if result.is_ok() { traces.len() as u64 } else { 0 };
+            self.store.traces.written(beside as usize);
+            if beside == 0 {
+                self.traces.extend(traces);
+            }
             let (results, rows, wrote) = match result {
                 Ok(Written { outcomes, rows }) => {
+                    let rows = rows + beside;
                     // What is refused inside tells of what others have written.
                     let wrote = rows > 0 || batch.iter().any(|it| it.decides_inside());
                     (batch.into_iter().zip(outcomes).collect(), rows, wrote)
@@ -275,13 +186,35 @@ impl Writer {
                     };
                     let (stale, ended): (Results, Results) = results.into_iter().partition(again);
                     wake_all(stale.into_iter());
-                    if !ended.is_empty() {
+                    if !ended.is_empty() || rows > 0 {
                         syncer.wake_once_durable(wrote, Awaiting::Batch(ended));
                     }
                 }
                 None => wake_all(results.into_iter()),
             }
             self.wrote(rows).await;
+        }
+    }
+
+    /// Reads of the batch's tenants, which go into the same transaction; without a batch, those of
+    /// the tenant that waits longest. A tenant whose rows are damaged keeps nobody else from it.
+    fn traces_beside(&mut self, batch: &Operations) -> Vec<Trace> {
+        let first = self.traces.first().map(|trace| trace.tenant).filter(|_| batch.is_empty());
+        let of_batch = |tenant| batch.iter().any(|operation| operation.tenant() == tenant);
+        let (own, others) = std::mem::take(&mut self.traces)
+            .into_iter()
+            .partition(|trace| Some(trace.tenant) == first || of_batch(trace.tenant));
+        self.traces = others;
+        own
+    }
+
+    /// Writes what no batch has taken along, each tenant's once; what cannot be written waits.
+    async fn commit_traces(&mut self) {
+        let mut tenants: Vec<TenantId> = self.traces.iter().map(|trace| trace.tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        for _ in tenants {
+            self.commit(Operations::new()).await;
         }
     }
 
@@ -299,11 +232,15 @@ impl Writer {
         }
     }
 
-    async fn try_commit(&mut self, batch: &mut Operations) -> Result<Written, Error> {
+    async fn try_commit(
+        &mut self,
+        batch: &mut Operations,
+        traces: &mut [Trace],
+    ) -> Result<Written, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch)).await;
+            let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch, traces)).await;
             match attempt.unwrap_or(Err(Error::Unavailable)) {
                 Ok(written) => return Ok(written),
                 Err(error @ (Error::Refused { .. } | Error::Damaged { .. })) => {
@@ -324,11 +261,15 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, batch: &mut Operations) -> Result<Written, Error> {
+    async fn attempt(
+        &mut self,
+        batch: &mut Operations,
+        traces: &mut [Trace],
+    ) -> Result<Written, Error> {
         self.store.schedule.at(Point::Taken).await?;
         self.connect().await?;
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
-        batch::commit(&self.store, connection, &mut self.foreign, batch).await
+        batch::commit(&self.store, connection, &mut self.foreign, batch, traces).await
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
@@ -370,6 +311,9 @@ impl Writer {
     }
 
     async fn close(self) {
+        if !self.traces.is_empty() {
+            tracing::error!(reads = self.traces.len(), "reads could not be written to the journal");
+        }
         if let Some(syncer) = self.syncer {
             syncer.finish();
         }

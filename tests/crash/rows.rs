@@ -53,7 +53,7 @@ async fn verify(connection: &mut AnyConnection) {
         ),
         (
             "an end that began nowhere",
-            "SELECT COUNT(*) FROM journal j WHERE j.verb <> 1 AND NOT EXISTS \
+            "SELECT COUNT(*) FROM journal j WHERE j.verb <> 1 AND j.verb < 40 AND NOT EXISTS \
              (SELECT 1 FROM journal s WHERE s.tenant = j.tenant \
              AND s.interaction = j.interaction AND s.verb = 1)",
         ),
@@ -79,7 +79,8 @@ impl Counts {
         let sql = "SELECT COUNT(*) FROM customer";
         let customers =
             sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("customers");
-        let sql = "SELECT verb, COUNT(*) FROM journal GROUP BY verb";
+        // What begins with 40 are reads, and keys.
+        let sql = "SELECT verb, COUNT(*) FROM journal WHERE verb < 40 GROUP BY verb";
         let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a journal");
         let of = |verb: Verb| -> i64 {
             let row = rows.iter().find(|row| row.get::<i64, _>(0) == verb as i64);

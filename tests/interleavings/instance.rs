@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use threadline::cli::client::{Connection, Interactions, connect};
+use threadline::continuity::Service;
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use threadline::grpc::proto::{
     EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, GetCustomerResponse,
@@ -21,6 +22,8 @@ use crate::keys::settings;
 use crate::serving::{phone, start};
 use crate::wheel::Wheel;
 
+/// How long is waited for the entry of a read, in case the writer is held.
+const TRACED_WITHIN: Duration = Duration::from_millis(500);
 /// No sweep but the one that a test asks for.
 const NEVER: Duration = Duration::from_secs(86_400);
 
@@ -59,6 +62,7 @@ impl Instance {
 pub(crate) struct Calls {
     pub(crate) interactions: Interactions,
     pub(crate) customers: CustomerServiceClient<Connection>,
+    service: Arc<Service>,
 }
 
 /// An answer on its way.
@@ -69,7 +73,8 @@ impl Calls {
         let url = format!("http://{}", running.address);
         let connection = connect(&url, Some(key)).await.expect("it answers");
         let customers = CustomerServiceClient::new(connection.clone());
-        Self { interactions: Interactions::new(connection), customers }
+        let service = Arc::clone(&running.service);
+        Self { interactions: Interactions::new(connection), customers, service }
     }
 
     /// A start whose answer is awaited later.
@@ -101,14 +106,29 @@ impl Calls {
     pub(crate) async fn get(&self, id: &str) -> Result<GetInteractionResponse, Status> {
         let request =
             GetInteractionRequest { interaction_id: id.into(), ..GetInteractionRequest::default() };
-        Ok(self.interactions.clone().get_interaction(request).await?.into_inner())
+        let answer = self.interactions.clone().get_interaction(request).await;
+        self.traced().await;
+        Ok(answer?.into_inner())
+    }
+
+    /// A read leaves its entry behind its answer: what is held, cut or silenced next shall not be
+    /// that, unless the writer is held already.
+    async fn traced(&self) {
+        let written = async {
+            while self.service.store().traces_waiting() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        drop(tokio::time::timeout(TRACED_WITHIN, written).await);
     }
 
     /// What is known of that customer.
     pub(crate) async fn person(&self, customer: &str) -> GetCustomerResponse {
         let request =
             GetCustomerRequest { customer_ref: customer.into(), ..GetCustomerRequest::default() };
-        self.customers.clone().get_customer(request).await.expect("a customer").into_inner()
+        let answer = self.customers.clone().get_customer(request).await;
+        self.traced().await;
+        answer.expect("a customer").into_inner()
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn journal(interaction: Token, verb: Verb, part: &[u8]) -> JournalRow
         outcome: Outcome::Known,
         state: vec![4; 40],
         digest: Vec::new(),
+        strips: Vec::new(),
     }
 }
 

@@ -1,0 +1,6 @@
+-- What the audit chain needs of a journal row whose content was taken away: who took it, and what is
+-- left of it.
+
+ALTER TABLE journal ADD COLUMN strips BYTEA NOT NULL DEFAULT ''; -- readable: positions of the rows whose content went with this one, 8 bytes each
+ALTER TABLE journal ADD COLUMN stripped_by BIGINT NOT NULL DEFAULT 0; -- readable: the position of the row that took its content away, 0 while it has it
+ALTER TABLE journal ADD COLUMN hash BYTEA NOT NULL DEFAULT ''; -- readable: its hash in the audit chain, once nothing else is left of it
