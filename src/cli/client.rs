@@ -28,7 +28,7 @@ const MAX_API_KEY_BYTES: usize = 1_024;
 /// Which server, and as whom.
 #[derive(clap::Args, Clone)]
 pub struct ServerArgs {
-    /// The server, such as https://threadline.example:50051 (`http://` may be left out).
+    /// The server, such as http://127.0.0.1:50051 or `https://threadline.example:50051` (`http://` may be left out).
     #[arg(
         long,
         env = "THREADLINE_SERVER",
