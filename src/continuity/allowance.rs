@@ -78,6 +78,11 @@ impl Quota {
         }
     }
 
+    /// Gives back a call that was taken just now.
+    fn give_back(&self) {
+        self.full.fetch_sub(self.share, Ordering::Relaxed);
+    }
+
     fn left(&self, full: u64, now: u64) -> Option<Duration> {
         let left = full.saturating_sub(self.ahead).saturating_sub(now);
         (left > 0).then(|| Duration::from_nanos(left))
@@ -91,8 +96,11 @@ impl Quota {
 pub fn take_both(one: &Quota, other: &Quota, now: u64) -> Result<(), Duration> {
     match one.wait(now).max(other.wait(now)) {
         Some(wait) => Err(wait),
-        // Between the look and the taking others may have called: then one of the two is lost.
-        None => one.take(now).and_then(|()| other.take(now)),
+        None => {
+            one.take(now)?;
+            // Between the look and the taking others may have called.
+            other.take(now).inspect_err(|_| one.give_back())
+        }
     }
 }
 

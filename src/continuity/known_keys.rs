@@ -22,7 +22,7 @@ use crate::crypto::ApiKey;
 use crate::crypto::api_key::ID_LENGTH;
 use crate::identity::Assurance;
 use crate::ids::TenantId;
-use crate::store::api_keys::ApiKeyRow;
+use crate::store::{self, api_keys::ApiKeyRow};
 
 /// How long a key is trusted without looking again.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -34,6 +34,9 @@ const TRUSTED_IN_NEED: Duration = Duration::from_secs(300);
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 /// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
 const MOST_KEYS: usize = 10_000;
+
+/// What a look that hangs comes to.
+const UNANSWERED: Error = Error::Store(store::Error::Unavailable);
 
 /// What finds a key: its tenant's number and its public part.
 type Name = (i64, [u8; ID_LENGTH]);
@@ -151,7 +154,9 @@ impl Service {
         let (service, known) = (Arc::clone(self), Arc::clone(known));
         let (tenant, id, name) = (key.tenant, key.id.clone(), name(key));
         tokio::spawn(async move {
-            match service.load_key(tenant, &id, name).await {
+            // However it ends, somebody looks again: what hangs has not answered.
+            let looking = service.load_key(tenant, &id, name);
+            match tokio::time::timeout(TRUSTED_FOR, looking).await.unwrap_or(Err(UNANSWERED)) {
                 Ok(seen) => {
                     known.next.send_replace(Next::Seen(seen));
                 }

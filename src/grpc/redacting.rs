@@ -89,7 +89,8 @@ impl Redactor<'_> {
 
     /// Values by name: the names as well. Of two names that become one, one value stays.
     fn values<V: Value>(&mut self, field: &str, values: &mut BTreeMap<String, V>) {
-        let telling = |name: &String| !self.redaction.apply(name).1.is_nothing();
+        let telling =
+            |name: &String| name.len() <= LONGEST && !self.redaction.apply(name).1.is_nothing();
         if values.keys().any(telling) {
             for (mut name, value) in std::mem::take(values) {
                 self.text(field, &mut name);
@@ -112,8 +113,7 @@ impl Redactor<'_> {
     fn intents(&mut self, intents: &mut [proto::Intent]) {
         for (index, one) in intents.iter_mut().enumerate() {
             self.text(&format!("intents[{index}].intent"), &mut one.intent);
-            let field = format!("intents[{index}].reference");
-            self.named(&field, &one.intent, &mut one.reference);
+            self.text(&format!("intents[{index}].reference"), &mut one.reference);
         }
     }
 
@@ -177,10 +177,15 @@ impl Texts for proto::UpsertCustomerRequest {
         }
         // Paths name what was redacted: `profile.NAME`.
         for (index, path) in self.update_mask.iter_mut().flat_map(|it| &mut it.paths).enumerate() {
-            let (place, name) = path.split_once('.').unwrap_or(("", path));
-            let (dot, mut name) = (if place.is_empty() { "" } else { "." }, name.to_owned());
-            redactor.text(&format!("update_mask.paths[{index}]"), &mut name);
-            *path = format!("{place}{dot}{name}");
+            let field = format!("update_mask.paths[{index}]");
+            match path.split_once('.') {
+                Some((place, name)) => {
+                    let mut name = name.to_owned();
+                    redactor.text(&field, &mut name);
+                    *path = format!("{place}.{name}");
+                }
+                None => redactor.text(&field, path),
+            }
         }
     }
 }

@@ -64,7 +64,8 @@ impl Store {
     /// As the database's.
     pub async fn add_api_key(self: &Arc<Self>, key: &ApiKeyRow) -> Result<(), Error> {
         let change = (ADD, values(key));
-        self.change_key(key.tenant, &key.id, Verb::CreateKey, change, None).await.map(drop)
+        let row = self.entry(&key.id, Verb::CreateKey);
+        self.change_key(key.tenant, change, None, vec![row]).await.map(drop)
     }
 
     /// Changes a key by one statement, and then, if there was one to change, by another; whether
@@ -72,13 +73,11 @@ impl Store {
     async fn change_key(
         self: &Arc<Self>,
         tenant: TenantId,
-        id: &str,
-        verb: Verb,
         (sql, arguments): (&'static str, Arguments),
         then: Option<(&'static str, Arguments)>,
+        entries: Vec<JournalRow>,
     ) -> Result<bool, Error> {
         let store = Arc::clone(self);
-        let row = self.entry(id, verb);
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
                 let query = statement::query(sql, arguments);
@@ -87,7 +86,9 @@ impl Store {
                     if let Some((sql, arguments)) = then {
                         statement::query(sql, arguments).execute(&mut *connection).await?;
                     }
-                    super::head::append(&store, connection, tenant, row).await?;
+                    for row in entries {
+                        super::head::append(&store, connection, tenant, row).await?;
+                    }
                 }
                 Ok(changed)
             })
@@ -148,7 +149,8 @@ impl Store {
         let mut arguments = named(tenant, id);
         arguments.push(&self.now());
         let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
-        self.change_key(tenant, id, Verb::RevokeKey, (sql, arguments), None).await
+        let row = self.entry(id, Verb::RevokeKey);
+        self.change_key(tenant, (sql, arguments), None, vec![row]).await
     }
 
     /// Replaces `old` by `new`: adds the new key, and the old one ends at `ends`. Whether it was
@@ -169,7 +171,9 @@ impl Store {
         let sql = "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
                    AND id = $2 AND revoked = 0 AND replaced_by = $5";
         let (ending, adding) = ((sql, arguments), Some((ADD, values(new))));
-        self.change_key(old.tenant, &old.id, Verb::ReplaceKey, ending, adding).await
+        let entries =
+            vec![self.entry(&old.id, Verb::ReplaceKey), self.entry(&new.id, Verb::CreateKey)];
+        self.change_key(old.tenant, ending, adding, entries).await
     }
 
     /// Notes when these few keys were used, all in one transaction; whoever notes keys that another

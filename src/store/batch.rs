@@ -48,7 +48,7 @@ pub(super) async fn commit(
     traces: &mut [Trace],
 ) -> Result<Written, Error> {
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
-    let (mut links, mut rows) = (Vec::new(), 0);
+    let (mut links, mut unused, mut rows) = (Vec::new(), Vec::new(), 0);
     for (number, tenant) in tenants(batch, traces).into_iter().enumerate() {
         let own: Vec<usize> = (0..batch.len()).filter(|i| batch[*i].tenant() == tenant).collect();
         let beside = traces.iter().filter(|trace| trace.tenant == tenant).count() as i64;
@@ -59,12 +59,19 @@ pub(super) async fn commit(
         };
         store.schedule.at(Point::Locked).await?;
         let own = Own { indexes: own, traces: &mut *traces };
-        links.extend(write_tenant(store, connection, &head, batch, own, &mut outcomes).await?);
+        match write_tenant(store, connection, &head, batch, own, &mut outcomes).await? {
+            Some(link) => links.push(link),
+            None => unused.push(head),
+        }
     }
     if links.is_empty() {
         connection.execute("ROLLBACK").await?;
     } else {
         store.schedule.at(Point::Written).await?;
+        for head in unused {
+            // Of this tenant nothing was written: its head is where its chain ends, as before.
+            head.give_back(connection).await?;
+        }
         head::link_and_commit(store.engine, connection, &links).await?;
         store.schedule.at(Point::Committed).await?;
         let committed = committed(batch, &outcomes);

@@ -94,6 +94,15 @@ impl Head {
         Ok(Self { tenant, first, now, audit_hash: row.try_get(1)? })
     }
 
+    /// Gives back the positions that were taken: none was used.
+    pub async fn give_back(self, connection: &mut AnyConnection) -> Result<(), Error> {
+        let mut arguments = Arguments::of(self.tenant);
+        arguments.push(&(self.first - 1));
+        let sql = "UPDATE tenant_head SET position = $2 WHERE tenant = $1";
+        statement::query(sql, arguments).execute(connection).await?;
+        Ok(())
+    }
+
     /// The next link of the chain, over what was written.
     pub fn link(&self, rows: &[&JournalRow]) -> Link {
         Link {

@@ -29,6 +29,8 @@ pub enum Verb {
     Unlink = 22,
     /// ResolveConflict.
     Resolve = 23,
+    /// EraseCustomer: alone leaves rows of which only their hash stays (ADR 0039).
+    Erase = 24,
     /// GetInteraction.
     GetInteraction = 40,
     /// ListInteractions.
@@ -51,7 +53,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, with the names that `audit list` shows.
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::Start, "start"),
         (Self::Update, "update"),
         (Self::End, "end"),
@@ -65,6 +67,7 @@ impl Verb {
         (Self::Link, "link"),
         (Self::Unlink, "unlink"),
         (Self::Resolve, "resolve"),
+        (Self::Erase, "erase"),
         (Self::GetInteraction, "get_interaction"),
         (Self::ListInteractions, "list_interactions"),
         (Self::GetCustomer, "get_customer"),

@@ -198,6 +198,16 @@ pub(crate) async fn tenants_wait_together(database: Arc<Database>) {
         assert_eq!(found.len(), 2);
         crate::audit::verify(&mut connection, tenant.0).await;
     }
+    // One of them has nothing new to write: its chain ends where it did.
+    let again = |tenant, number| Arc::new(Write::of(tenant, effects(vec![start(token(number))])));
+    let operations = [again(other, 1), again(bench.tenant, 4)];
+    let results = in_one_batch(&database, &bench, &operations).await;
+    let [Ok(Verdict::Replay), Ok(Verdict::Committed(_))] = &results[..] else {
+        panic!("a replay beside something new")
+    };
+    for tenant in [bench.tenant, other] {
+        crate::audit::verify(&mut connection, tenant.0).await;
+    }
     bench.store.close().await;
 }
 

@@ -295,17 +295,24 @@ impl Tampering {
                 self.run(&sql).await;
                 sql
             }
-            _ => {
+            32 => {
                 let sql = "UPDATE journal SET stripped_by = stripped_by - 1 WHERE stripped_by > 0";
                 self.run(sql).await;
                 sql.into()
+            }
+            33 => self.add(i64::MIN).await,
+            // What lost its content as it should keeps who did what to whom.
+            _ => {
+                let sql = "SELECT position, stripped_by FROM journal WHERE stripped_by > 0";
+                let row = self.connection.fetch_one(sql).await.expect("a stripped row");
+                self.forget(row.get(0), row.get(1)).await
             }
         }
     }
 }
 
 /// Kinds of manipulation.
-const KINDS: usize = 33;
+const KINDS: usize = 35;
 
 pub(crate) async fn a_hundred_manipulations_are_found(database: Arc<Database>) {
     let bench = bench_with_chain(&database).await;
@@ -360,7 +367,9 @@ pub(crate) async fn what_was_forgotten_leaves_a_whole_chain(database: Arc<Databa
     let (theirs, by) = (&all[2..9], *all.last().expect("rows"));
     let names: Vec<u8> = theirs.iter().flat_map(|position| position.to_be_bytes()).collect();
     let names = tampering.literal(&names);
-    tampering.run(&format!("UPDATE journal SET strips = {names} WHERE position = {by}")).await;
+    // Only an erasure leaves rows of which nothing but the hash stays.
+    let taking = format!("UPDATE journal SET strips = {names}, verb = 24 WHERE position = {by}");
+    tampering.run(&taking).await;
     link_anew(&mut tampering.connection, bench.tenant.0).await;
     for position in theirs {
         tampering.forget(*position, by).await;
@@ -387,11 +396,11 @@ pub(crate) async fn traces_wait_for_nobody_and_are_never_lost(database: Arc<Data
     let written: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count");
     assert_eq!(written, 300);
     let many = |from: u64, count: u64| (from..from + count).map(trace).collect::<Vec<_>>();
-    let refused = bench.store.trace(bench.tenant, many(10_000, 4_097));
+    let refused = bench.store.trace(bench.tenant, many(10_000, 1_025));
     assert!(matches!(refused, Err(threadline::store::Error::QueueFull)), "more than may wait");
-    bench.store.trace(bench.tenant, many(20_000, 4_096)).expect("as many as may wait");
+    bench.store.trace(bench.tenant, many(20_000, 1_024)).expect("as many as may wait");
     bench.store.close().await;
     let written: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count");
-    assert_eq!(written, 300 + 4_096, "closing writes what waits");
+    assert_eq!(written, 300 + 1_024, "closing writes what waits");
     crate::audit::verify(&mut connection, bench.tenant.0).await;
 }

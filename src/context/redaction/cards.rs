@@ -50,7 +50,13 @@ fn iban(text: &str, digits: &Digits, first: usize) -> Option<usize> {
     let country = &text.as_bytes()[..row.groups[first].start];
     let [.., one, two] = country else { return None };
     let letters = one.is_ascii_uppercase() && two.is_ascii_uppercase();
-    if !letters || row.groups[first].length != 2 {
+    let whole = digits.number(first, first);
+    if letters && whole.len() > SHORTEST - 2 {
+        // Without spaces, as it is sent from system to system.
+        let (check, account) = whole.split_at(2);
+        return is_checked([*one, *two], check, account).then_some(first);
+    }
+    if !letters || whole.len() != 2 {
         return None;
     }
     let gap = row.gap(first + 1)?;
@@ -59,12 +65,16 @@ fn iban(text: &str, digits: &Digits, first: usize) -> Option<usize> {
         before && row.groups[*last].length <= 4 && row.goes_on(*last, Some(gap))
     };
     let last = (first + 1..row.groups.len()).take_while(goes_on).last()?;
-    let account = digits.number(first + 1, last).iter().map(|digit| u32::from(*digit));
-    let country = [one, two].map(|letter| u32::from(letter - b'A') + 10);
-    let check = digits.number(first, first).iter().map(|digit| u32::from(*digit));
+    is_checked([*one, *two], whole, digits.number(first + 1, last)).then_some(last)
+}
+
+/// Whether an IBAN's check digits are those of its country and account (ISO 13616, modulus 97).
+fn is_checked(country: [u8; 2], check: &[u8], account: &[u8]) -> bool {
+    let number = |digits: &[u8]| digits.iter().map(|digit| u32::from(*digit)).collect::<Vec<_>>();
+    let country = country.map(|letter| u32::from(letter - b'A') + 10);
     let add = |rest: u32, next: u32| (rest * if next > 9 { 100 } else { 10 } + next) % 97;
-    let rest = account.chain(country).chain(check).fold(0, add);
-    (rest == 1).then_some(last)
+    let rest = number(account).into_iter().chain(country).chain(number(check)).fold(0, add);
+    rest == 1
 }
 
 /// Where a number ends.
@@ -79,6 +89,9 @@ struct Ends {
 fn ends(text: &str, digits: &Digits, first: usize) -> Option<Ends> {
     let row = Row { text, groups: &digits.groups };
     let phone = text[..row.groups[first].start].ends_with(['+', '＋']);
+    // What stands behind a decimal point is no number of its own.
+    let fraction = first > 0
+        && [".", ","].contains(&&text[row.groups[first - 1].end..row.groups[first].start]);
     let mut ends: Option<Ends> = None;
     let mut length = 0;
     for last in first..row.groups.len() {
@@ -87,7 +100,8 @@ fn ends(text: &str, digits: &Digits, first: usize) -> Option<Ends> {
         if length > LONGEST || group.part != Part::Nothing || !row.follows(first, last) {
             break;
         }
-        let possible = length >= SHORTEST && !(phone && length <= E164);
+        let alone = last == first;
+        let possible = length >= SHORTEST && !(phone && length <= E164) && !(fraction && alone);
         if !possible || !row.is_written_as_card(first, last) || !is_card(digits.number(first, last))
         {
             continue;
@@ -171,7 +185,9 @@ impl Row<'_> {
         let (end, rest) = (number[number.len() - 1].length, &number[..number.len() - 1]);
         let equal = size <= WIDEST && rest.iter().all(|it| it.length == size) && end <= size;
         let in_a_row = [before, after].iter().flatten().any(|it| self.groups[*it].length == size);
-        if equal && (size >= PLAIN || !in_a_row) {
+        // Wider groups than fours are as often two numbers: a list, a column.
+        let plain = |index: usize| size <= PLAIN || self.groups[index].gap == Gap::Blank;
+        if equal && (size >= PLAIN || !in_a_row) && (first + 1..=last).all(plain) {
             return true;
         }
         // Grouped as nobody groups cards: only alone in its row, on one line, between the same spaces

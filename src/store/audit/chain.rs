@@ -64,6 +64,11 @@ impl Entry {
         names(&self.strips, position)
     }
 
+    /// Whether nothing but its hash is left.
+    pub fn is_forgotten(&self) -> bool {
+        self.hash.len() == HASH
+    }
+
     /// Whether its columns fit together: whole, or stripped of its state, or of everything.
     fn is_of_one_form(&self) -> bool {
         let [verb, _, received, time, outcome] = self.numbers;

@@ -34,6 +34,24 @@ pub(super) async fn of(
     }))
 }
 
+/// The end of the last link: what a checkpoint may say, whatever the head is at.
+async fn last_link(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+) -> Result<Option<Ended>, Error> {
+    let Some(head) = of(connection, tenant).await? else { return Ok(None) };
+    let sql = "SELECT position, hash FROM audit_link WHERE tenant = $1 \
+               ORDER BY position DESC LIMIT 1";
+    let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(connection).await?;
+    Ok(match row {
+        Some(row) => {
+            let end = End { position: row.try_get(0)?, hash: row.try_get(1)? };
+            Some(Ended { end, time: head.time })
+        }
+        None => Some(head),
+    })
+}
+
 impl Store {
     /// Where the tenant's chain ends; on the disk by the time this answers, whoever wrote it, so that
     /// who keeps it keeps nothing that a power cut takes away.
@@ -42,7 +60,7 @@ impl Store {
     /// As the database's; [`Error::Unavailable`] when the disk refuses.
     pub async fn audit_end(&self, tenant: TenantId) -> Result<Option<Ended>, Error> {
         let mut connection = self.readers.acquire().await?;
-        let ended = of(&mut connection, tenant).await?;
+        let ended = last_link(&mut connection, tenant).await?;
         let file = self.engine.file(&mut connection).await?;
         drop(connection);
         if let Some(file) = file {

@@ -72,6 +72,10 @@ impl Store {
             for row in &rows {
                 listed.push(entry(row)?);
             }
+            // Before the first position there is none.
+            if after == last {
+                break;
+            }
             before = after;
         }
         listed.reverse();

@@ -13,7 +13,7 @@ use crate::store::writer::Item;
 use crate::store::{Error, Store};
 
 /// Traces that may wait; more reads are refused.
-pub(in super::super) const MOST_TRACES: usize = 4_096;
+pub(in super::super) const MOST_TRACES: usize = 1_024;
 
 /// A read that has taken place.
 pub(in super::super) struct Trace {

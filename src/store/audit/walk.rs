@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Executor as _, Row as _};
 
 use super::chain::{Chain, End, Entry, Link, Verified, names};
 use crate::ids::TenantId;
+use crate::store::rows::Verb;
 use crate::store::statement::{self, Arguments};
 use crate::store::{Error, Store};
 
@@ -66,15 +67,15 @@ async fn walk(
     Ok(chain.end(head.map(|head| head.end).as_ref()))
 }
 
-/// Links not yet looked at, and where the last page ended.
+/// Links not yet looked at, and where the next page begins.
 struct Links {
     page: VecDeque<Link>,
-    after: Option<i64>,
+    from: Option<i64>,
 }
 
 impl Default for Links {
     fn default() -> Self {
-        Self { page: VecDeque::new(), after: Some(i64::MIN) }
+        Self { page: VecDeque::new(), from: Some(i64::MIN) }
     }
 }
 
@@ -84,16 +85,16 @@ impl Links {
         connection: &mut AnyConnection,
         tenant: TenantId,
     ) -> Result<Option<Link>, Error> {
-        if let (true, Some(after)) = (self.page.is_empty(), self.after) {
+        if let (true, Some(from)) = (self.page.is_empty(), self.from) {
             let sql = "SELECT position, entries, hash FROM audit_link \
-                       WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3";
-            for row in page(connection, tenant, sql, after).await? {
+                       WHERE tenant = $1 AND position >= $2 ORDER BY position LIMIT $3";
+            for row in page(connection, tenant, sql, from).await? {
                 let (position, entries) = (row.try_get(0)?, row.try_get(1)?);
                 // What is no hash fits nothing.
                 let hash = row.try_get(2).unwrap_or_default();
                 self.page.push_back(Link { position, entries, hash });
             }
-            self.after = self.page.back().map(|link| link.position);
+            self.from = self.page.back().and_then(|link| link.position.checked_add(1));
         }
         Ok(self.page.pop_front())
     }
@@ -106,15 +107,15 @@ struct Read {
     witnessed: bool,
 }
 
-/// Rows not yet looked at, and where the last page ended.
+/// Rows not yet looked at, and where the next page begins.
 struct Rows {
     page: VecDeque<Read>,
-    after: Option<i64>,
+    from: Option<i64>,
 }
 
 impl Default for Rows {
     fn default() -> Self {
-        Self { page: VecDeque::new(), after: Some(i64::MIN) }
+        Self { page: VecDeque::new(), from: Some(i64::MIN) }
     }
 }
 
@@ -126,16 +127,16 @@ impl Rows {
         tenant: TenantId,
         until: i64,
     ) -> Result<Option<Read>, Error> {
-        if let (true, Some(after)) = (self.page.is_empty(), self.after) {
+        if let (true, Some(from)) = (self.page.is_empty(), self.from) {
             let sql = "SELECT position, verb, received, time, outcome, interaction, part, \
                        fingerprint, channel, customer, caller, state, digest, strips, stripped_by, \
-                       hash FROM journal WHERE tenant = $1 AND position > $2 \
+                       hash FROM journal WHERE tenant = $1 AND position >= $2 \
                        ORDER BY position LIMIT $3";
-            for row in page(connection, tenant, sql, after).await? {
+            for row in page(connection, tenant, sql, from).await? {
                 let (position, entry) = (row.try_get(0)?, entry(&row).ok());
                 self.page.push_back(Read { position, entry, witnessed: false });
             }
-            self.after = self.page.back().map(|read| read.position);
+            self.from = self.page.back().and_then(|read| read.position.checked_add(1));
             self.ask_witnesses(connection, tenant).await?;
         }
         match self.page.front() {
@@ -157,14 +158,19 @@ impl Rows {
         if wanted.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT position, strips FROM journal WHERE tenant = $1 AND position";
-        let mut strips: HashMap<i64, Vec<u8>> = HashMap::new();
+        let sql = "SELECT position, strips, verb FROM journal WHERE tenant = $1 AND position";
+        let mut strips: HashMap<i64, (Vec<u8>, i64)> = HashMap::new();
         for row in statement::select_in(connection, tenant, sql, &wanted, "").await? {
-            strips.insert(row.try_get(0)?, row.try_get(1).unwrap_or_default());
+            let list = row.try_get(1).unwrap_or_default();
+            strips.insert(row.try_get(0)?, (list, row.try_get(2).unwrap_or_default()));
         }
         for read in &mut self.page {
             let by = named(read);
-            let said = strips.get(&by).is_some_and(|list| names(list, read.position));
+            let forgotten = read.entry.as_ref().is_some_and(Entry::is_forgotten);
+            // What was stripped keeps who did what to whom: only an erasure takes that as well.
+            let said = strips.get(&by).is_some_and(|(list, verb)| {
+                names(list, read.position) && (!forgotten || *verb == Verb::Erase as i64)
+            });
             read.witnessed = by > read.position && said;
         }
         Ok(())
@@ -175,10 +181,10 @@ async fn page(
     connection: &mut AnyConnection,
     tenant: TenantId,
     sql: &'static str,
-    after: i64,
+    from: i64,
 ) -> Result<Vec<AnyRow>, Error> {
     let mut arguments = Arguments::of(tenant);
-    arguments.push(&after);
+    arguments.push(&from);
     arguments.push(&PAGE);
     Ok(statement::query(sql, arguments).fetch_all(connection).await?)
 }
