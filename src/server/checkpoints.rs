@@ -47,8 +47,14 @@ pub async fn grown(
 ) -> Result<Vec<Checkpoint>, Error> {
     let mut checkpoints = Vec::new();
     for tenant in service.store().tenants().await? {
-        let checkpoint = service.checkpoint(tenant.tenant).await?;
-        checkpoints.extend(checkpoint.filter(|it| seen.get(&it.tenant) != Some(&it.position)));
+        let (number, made) = (tenant.tenant.0, service.checkpoint(tenant.tenant).await);
+        match made {
+            Ok(made) => {
+                checkpoints.extend(made.filter(|it| seen.get(&it.tenant) != Some(&it.position)));
+            }
+            // One that cannot be opened keeps no other from being signed.
+            Err(error) => tracing::error!(tenant = number, %error, "no checkpoint of a tenant"),
+        }
     }
     Ok(checkpoints)
 }

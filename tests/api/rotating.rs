@@ -62,7 +62,7 @@ async fn a_rotated_key_overlaps_with_the_new_one(engine: Engine) {
     }
     after.end(end("open")).await.expect("an end");
     tokio::time::sleep(Duration::from_millis(1_050)).await;
-    forward(&world, &clock, DAY + HOUR).await;
+    forward(&clock, DAY + HOUR);
     not_let_in(&before, "EXPIRED_API_KEY").await;
     let_in(&after).await;
     world.close().await;

@@ -218,6 +218,12 @@ impl Tampering {
         sql
     }
 
+    async fn on_stripped(&mut self, change: &str) -> String {
+        let sql = format!("UPDATE journal SET {change} WHERE stripped_by > 0");
+        self.run(&sql).await;
+        sql
+    }
+
     /// One manipulation of the given kind, at a random place; what it was.
     async fn manipulate(&mut self, kind: usize) -> String {
         let odd = self.literal(&self.chance.bytes::<16>());
@@ -285,21 +291,9 @@ impl Tampering {
                 "another hash in the head".into()
             }
             // A row that lost its content as it should is still covered.
-            30 => {
-                let sql = "UPDATE journal SET caller = 'another' WHERE stripped_by > 0";
-                self.run(sql).await;
-                sql.into()
-            }
-            31 => {
-                let sql = format!("UPDATE journal SET digest = {hash} WHERE stripped_by > 0");
-                self.run(&sql).await;
-                sql
-            }
-            32 => {
-                let sql = "UPDATE journal SET stripped_by = stripped_by - 1 WHERE stripped_by > 0";
-                self.run(sql).await;
-                sql.into()
-            }
+            30 => self.on_stripped("caller = 'another'").await,
+            31 => self.on_stripped(&format!("digest = {hash}")).await,
+            32 => self.on_stripped("stripped_by = stripped_by - 1").await,
             33 => self.add(i64::MIN).await,
             // What lost its content as it should keeps who did what to whom.
             _ => {
