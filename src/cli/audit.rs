@@ -28,8 +28,8 @@ pub struct AuditArgs {
 
 #[derive(Subcommand)]
 enum AuditVerb {
-    /// Walks the chain of every entry; exits with 0 when it is whole, 1 when it is not, 2 when that
-    /// could not be found out
+    /// Walks the chain of every entry; exits with 0 when it is whole, 1 when it is not or one tenant's
+    /// cannot be read, 2 when nothing could be verified
     Verify(verify::VerifyArgs),
     /// Prints entries, the newest last
     List(ListArgs),

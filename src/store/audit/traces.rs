@@ -51,7 +51,7 @@ impl Waiting {
 }
 
 impl Store {
-    /// Reads that were answered and are not in the journal yet; at most 4,096.
+    /// Reads that were answered and are not in the journal yet; at most 1,024.
     pub fn traces_waiting(&self) -> usize {
         self.traces.0.load(Ordering::Acquire)
     }
