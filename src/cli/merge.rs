@@ -26,8 +26,8 @@ pub struct MergeArgs {
     /// On what evidence, such as a ticket's number
     #[arg(long, value_name = "WHAT", requires = "reason", conflicts_with = "undo")]
     evidence: Option<String>,
-    /// Takes this merge back instead, exactly
-    #[arg(long, value_name = "MERGE_ID", conflicts_with = "customers")]
+    /// Takes this merge back instead, exactly. (One in 64 begins with a dash.)
+    #[arg(long, value_name = "MERGE_ID", conflicts_with = "customers", allow_hyphen_values = true)]
     undo: Option<String>,
     #[command(flatten)]
     server: ServerArgs,

@@ -42,6 +42,9 @@ async fn it_shows_joins_and_parts() {
     assert!(parted && text.contains(&format!("  {one}\n  {other}\n")), "{text}");
     assert_eq!(client.person(&other).await.customer_ref, other);
 
+    // Ids are of 64 characters, and a dash is one of them: it is asked for like any other.
+    let (parted, text) = said(&server, &key, &["--undo", "-AAAAAAAAAAAAAAAAAAAAA"]).await;
+    assert!(!parted && text.contains("NOT_FOUND"), "{text}");
     for refused in
         [vec![one.as_str(), one.as_str()], vec![one.as_str()], vec!["--undo", "nobody's"]]
     {
