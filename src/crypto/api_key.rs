@@ -60,7 +60,10 @@ impl ApiKey {
     pub fn text(&self) -> String {
         let kind = if self.test { "test" } else { "live" };
         let secret = Zeroizing::new(base32().encode(self.secret.as_slice()));
-        let mut text = format!("tl_{kind}_{}_{}_{}", self.tenant.0, self.id, *secret);
+        // Room for all of it at once: growing would leave copies behind.
+        let mut text = String::with_capacity(MAXIMUM_TEXT);
+        text.push_str(&format!("tl_{kind}_{}_{}_", self.tenant.0, self.id));
+        text.push_str(&secret);
         if self.checked {
             text.extend(checksum(&text).map(char::from));
         }

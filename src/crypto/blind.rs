@@ -15,6 +15,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::signer::Signer;
@@ -70,6 +71,12 @@ impl TenantSecrets {
         self.token(&["request", verb, source, request_id])
     }
 
+    /// What is left of a thing that was erased, by its own token or ref: whoever has that can ask
+    /// for it, and it is in no other row.
+    pub fn tombstone(&self, kind: &str, named: &[u8]) -> Token {
+        Token(digest(&self.index, &[b"tombstone", kind.as_bytes(), named]))
+    }
+
     /// The token of a label, of whatever class: agent, queue, intent, …
     pub fn label(&self, class: &str, text: &str) -> Token {
         self.token(&["label", class, text])
@@ -88,6 +95,42 @@ impl TenantSecrets {
     /// What stands for a customer where the customer must not be named.
     pub fn pseudonym(&self, customer: CustomerId) -> Token {
         Token(digest(&self.pseudonym, &[b"customer", &customer.0]))
+    }
+
+    /// A place in the journal as it is handed out: it says nothing, opens only for the same
+    /// `scope`, and nobody else can make one. The mask is made from the seal, so that no random
+    /// number is used up by tokens that are made for every event of every watcher.
+    pub fn seal_position(&self, scope: &[&[u8]], position: i64) -> [u8; 24] {
+        let plain = position.to_be_bytes();
+        let seal = self.position_seal(scope, &plain);
+        let mut token = [0; 24];
+        token[..16].copy_from_slice(&seal);
+        for (place, (own, mask)) in token[16..].iter_mut().zip(plain.iter().zip(self.mask(&seal))) {
+            *place = own ^ mask;
+        }
+        token
+    }
+
+    /// The place that [`seal_position`](Self::seal_position) sealed for this `scope`; `None` for
+    /// anything else.
+    pub fn open_position(&self, scope: &[&[u8]], token: &[u8]) -> Option<i64> {
+        let token: &[u8; 24] = token.try_into().ok()?;
+        let (seal, masked) = token.split_at(16);
+        let mut plain = [0; 8];
+        for (place, (masked, mask)) in plain.iter_mut().zip(masked.iter().zip(self.mask(seal))) {
+            *place = masked ^ mask;
+        }
+        let same = bool::from(self.position_seal(scope, &plain).ct_eq(seal));
+        same.then(|| i64::from_be_bytes(plain))
+    }
+
+    fn position_seal(&self, scope: &[&[u8]], plain: &[u8; 8]) -> [u8; 16] {
+        let parts = [&[b"position".as_slice(), plain], scope].concat();
+        digest(&self.fingerprint, &parts)
+    }
+
+    fn mask(&self, seal: &[u8]) -> [u8; 16] {
+        digest(&self.pseudonym, &[b"position mask", seal])
     }
 
     /// What signs the tenant's audit checkpoints: a key derived from all three, so that whatever
@@ -151,6 +194,39 @@ mod tests {
         assert_eq!(secrets.label("agent", "ada").0, mac.finalize().into_bytes()[..16]);
     }
 
+    proptest! {
+        #[test]
+        fn a_place_opens_for_its_own_scope_only(position: i64, scope: Vec<u8>, other: Vec<u8>) {
+            let secrets = secrets();
+            let token = secrets.seal_position(&[b"a", &scope], position);
+            prop_assert_eq!(secrets.open_position(&[b"a", &scope], &token), Some(position));
+            prop_assert_eq!(secrets.open_position(&[b"b", &scope], &token), None);
+            prop_assert_eq!(secrets.open_position(&[&scope], &token), None);
+            if other != scope {
+                prop_assert_eq!(secrets.open_position(&[b"a", &other], &token), None);
+            }
+            let others = TenantSecrets::generate(&Entropy::seeded(2));
+            prop_assert_eq!(others.open_position(&[b"a", &scope], &token), None);
+        }
+
+        #[test]
+        fn a_changed_token_of_a_place_does_not_open(position: i64, bit in 0..192_usize) {
+            let secrets = secrets();
+            let mut token = secrets.seal_position(&[b"a"], position);
+            token[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(secrets.open_position(&[b"a"], &token), None);
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_place_does_not_show_it() {
+        let secrets = secrets();
+        let (one, next) = (secrets.seal_position(&[], 1), secrets.seal_position(&[], 2));
+        let alike = one.iter().zip(next).filter(|(a, b)| **a == *b).count();
+        assert!(alike < 8, "neighbours have nothing in common: {alike} bytes");
+        assert_eq!(secrets.open_position(&[], &one[1..]), None);
+    }
+
     #[test]
     fn what_a_token_is_for_changes_it() {
         let secrets = secrets();
@@ -162,12 +238,13 @@ mod tests {
             secrets.request("a", "b", ""),
             secrets.label("a", "b"),
             secrets.text("a", "b"),
+            secrets.tombstone("a", b"b"),
             secrets.label("b", "a"),
             secrets.label("", "ab"),
             TenantSecrets::generate(&Entropy::seeded(2)).label("a", "b"),
             Token(secrets.fingerprint(&[b"label", b"a", b"b"])),
         ]);
-        assert_eq!(tokens.len(), 11);
+        assert_eq!(tokens.len(), 12);
     }
 
     #[test]

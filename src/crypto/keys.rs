@@ -31,6 +31,11 @@ impl DataKey {
         Self::from_parts(id, bytes)
     }
 
+    /// A new random key under a name that another one had: it opens nothing of that one's.
+    pub fn stand_in(id: KeyId, entropy: &Entropy) -> Self {
+        Self { id, ..Self::generate(entropy) }
+    }
+
     /// The name that sealed values carry.
     pub fn id(&self) -> KeyId {
         self.id

@@ -11,15 +11,19 @@
 
 pub mod api_key;
 pub mod blind;
+pub mod delivery;
 pub mod envelope;
 pub mod keys;
 pub mod root;
 pub mod signer;
 pub mod web_token;
+pub mod webhook;
 
 pub use api_key::ApiKey;
 pub use blind::TenantSecrets;
+pub use delivery::{Algorithm, DeliverySecrets};
 pub use envelope::{OpenError, Place, key_id, open, seal};
 pub use keys::DataKey;
-pub use root::{RootKeyError, RootKeys, Wrapped};
+pub use root::{RootKeyError, RootKeySource, RootKeys, SourceError, Wrapped};
 pub use signer::Signer;
+pub use webhook::WebhookSecret;

@@ -2,7 +2,8 @@
 //!
 //! It wraps data keys and nothing else, so rotating it re-wraps keys and
 //! leaves every sealed value as it is. Several versions may be known at once:
-//! the first is the current one, the others still unwrap.
+//! each unwraps what it wrapped; which of them wraps is the store's to say
+//! (`continuity::keyring`), not the list's.
 //!
 //! ```text
 //! wrapped    = format 1 | nonce (12) | ciphertext (32) | tag (16)
@@ -12,9 +13,6 @@
 //! per customer, so rotate before four billion customers.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::Path;
 
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
@@ -48,10 +46,22 @@ pub enum RootKeyError {
     /// A version that is no number from 1, or stands twice in the list.
     #[error("the versions of the root key must be different numbers from 1: v2:…,v1:…")]
     Version,
-    /// The key file cannot be read or written.
-    #[error("the root key file: {0}")]
-    File(#[from] io::Error),
 }
+
+/// Where root keys come from: the environment, a file, a command that prints them. It is asked at
+/// start, and again when the store names a version that was not there before.
+pub trait RootKeySource: Send + Sync {
+    /// All versions as they are now. May wait for a disk or another program.
+    ///
+    /// # Errors
+    /// What a person can act on; never any of the key.
+    fn read(&self) -> Result<RootKeys, SourceError>;
+}
+
+/// Why a source gave no root keys: a sentence that names the source and shows nothing of the key.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub String);
 
 /// Something that only the root key opens, with the version that closed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +72,13 @@ pub struct Wrapped {
     pub bytes: Vec<u8>,
 }
 
-/// The versions of the root key, current first. Wiped when dropped.
+/// The versions of the root key, in the order of their list. Wiped when dropped.
+#[derive(Clone)]
 pub struct RootKeys {
     versions: Vec<Version>,
 }
 
+#[derive(Clone)]
 struct Version {
     number: i64,
     bytes: Zeroizing<[u8; 32]>,
@@ -79,6 +91,12 @@ impl Version {
         Self { number, bytes, cipher }
     }
 
+    fn generate(number: i64, entropy: &Entropy) -> Self {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        entropy.fill(bytes.as_mut_slice());
+        Self::new(number, bytes)
+    }
+
     fn parse(entry: &str) -> Result<Self, RootKeyError> {
         let (number, key) = match entry.trim().split_once(':') {
             None => (1, entry.trim()),
@@ -87,19 +105,20 @@ impl Version {
                 (number.filter(|number| *number >= 1).ok_or(RootKeyError::Version)?, key)
             }
         };
-        let bytes = Zeroizing::new(STANDARD.decode(key).map_err(|_| RootKeyError::Malformed)?);
+        // Room for more than a key, so that a longer one is told from one that fits.
+        let mut bytes = Zeroizing::new([0u8; 48]);
+        let length = STANDARD.decode_slice(key, bytes.as_mut_slice());
         let mut fixed = Zeroizing::new([0u8; 32]);
-        if bytes.len() != fixed.len() {
+        if length.map_err(|_| RootKeyError::Malformed)? != fixed.len() {
             return Err(RootKeyError::Malformed);
         }
-        fixed.copy_from_slice(&bytes);
+        fixed.copy_from_slice(&bytes[..32]);
         Ok(Self::new(number, fixed))
     }
 }
 
 impl RootKeys {
-    /// Reads `BASE64`, which is version 1, or a list `v2:BASE64,v1:BASE64`
-    /// whose first is the current one.
+    /// Reads `BASE64`, which is version 1, or a list `v2:BASE64,v1:BASE64`.
     ///
     /// # Errors
     /// [`RootKeyError`] when the text is empty, too long or malformed, or a version repeats.
@@ -122,64 +141,91 @@ impl RootKeys {
         Ok(Self { versions })
     }
 
-    /// Reads a key file: the text that [`from_base64`](Self::from_base64) takes.
-    ///
-    /// # Errors
-    /// [`RootKeyError`] when the file cannot be read, or its text not used.
-    pub fn from_file(path: &Path) -> Result<Self, RootKeyError> {
-        let mut text = Zeroizing::new(String::with_capacity(MAXIMUM_TEXT + 1));
-        File::open(path)?.take(MAXIMUM_TEXT as u64 + 1).read_to_string(&mut text)?;
-        Self::from_base64(&text)
-    }
-
     /// A new random root key, version 1.
     pub fn generate(entropy: &Entropy) -> Self {
-        let mut bytes = Zeroizing::new([0u8; 32]);
-        entropy.fill(bytes.as_mut_slice());
-        Self { versions: vec![Version::new(1, bytes)] }
+        Self { versions: vec![Version::generate(1, entropy)] }
     }
 
-    /// Makes a new root key and a file of it that only its owner can read
-    /// (mode 0600), on disk before this returns.
+    /// The same and one more: a new random key of this number, at the end.
     ///
     /// # Errors
-    /// [`RootKeyError::File`] when the file exists already or cannot be written.
-    pub fn create_file(path: &Path, entropy: &Entropy) -> Result<Self, RootKeyError> {
-        let keys = Self::generate(entropy);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        let text = Zeroizing::new(keys.to_text());
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        // The directory entry must outlive a power cut as well: everything sealed hangs on it.
-        #[cfg(unix)]
-        if let Some(folder) = path.parent() {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)?.sync_all()?;
+    /// [`RootKeyError`] when the number is there already or there are too many.
+    pub fn with_new(&self, number: i64, entropy: &Entropy) -> Result<Self, RootKeyError> {
+        if self.has(number) {
+            return Err(RootKeyError::Version);
         }
-        Ok(keys)
+        if self.versions.len() >= MAXIMUM_VERSIONS {
+            return Err(RootKeyError::TooLong);
+        }
+        let mut more = self.clone();
+        more.versions.push(Version::generate(number, entropy));
+        Ok(more)
     }
 
-    /// The text of a key file. It is the secret itself.
-    pub fn to_text(&self) -> String {
-        let entry = |version: &Version| {
-            format!("v{}:{}", version.number, STANDARD.encode(version.bytes.as_slice()))
-        };
-        self.versions.iter().map(entry).collect::<Vec<_>>().join(",")
+    /// The same without some; `None` when nothing would be left.
+    pub fn without(&self, gone: impl Fn(i64) -> bool) -> Option<Self> {
+        let left = self.versions.iter().filter(|version| !gone(version.number)).cloned();
+        let versions: Vec<Version> = left.collect();
+        (!versions.is_empty()).then_some(Self { versions })
     }
 
-    /// The version that wraps.
-    pub fn current_version(&self) -> i64 {
-        self.current().number
+    /// These and whatever else `others` have.
+    pub fn and(mut self, others: &Self) -> Self {
+        let more: Vec<Version> =
+            others.versions.iter().filter(|version| !self.has(version.number)).cloned().collect();
+        self.versions.extend(more);
+        self
     }
 
-    /// Wraps a data key of `tenant` under the current version.
-    pub fn wrap(&self, tenant: TenantId, key: &DataKey, entropy: &Entropy) -> Wrapped {
-        self.close(b"data key", tenant, key.id(), key.bytes(), entropy)
+    /// The same, the newest first.
+    pub fn newest_first(&self) -> Self {
+        let mut versions = self.versions.clone();
+        versions.sort_by_key(|version| std::cmp::Reverse(version.number));
+        Self { versions }
+    }
+
+    /// The numbers, in the order of the list.
+    pub fn versions(&self) -> Vec<i64> {
+        self.versions.iter().map(|version| version.number).collect()
+    }
+
+    /// Whether this version is there.
+    pub fn has(&self, number: i64) -> bool {
+        self.version(number).is_some()
+    }
+
+    /// The text of a key file. It is the secret itself, and wiped when dropped.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        // Room for all of it at once: growing would leave copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(MAXIMUM_TEXT));
+        for version in &self.versions {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(&format!("v{}:", version.number));
+            STANDARD.encode_string(version.bytes.as_slice(), &mut text);
+        }
+        text
+    }
+
+    /// The first of the list: what a new store begins with.
+    pub fn first(&self) -> i64 {
+        // Every constructor puts at least one version in.
+        self.versions.first().expect("a root key has a version").number
+    }
+
+    /// Wraps a data key of `tenant` under this version.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the version is not there.
+    pub fn wrap(
+        &self,
+        version: i64,
+        tenant: TenantId,
+        key: &DataKey,
+        entropy: &Entropy,
+    ) -> Result<Wrapped, OpenError> {
+        self.close(version, (b"data key", tenant, key.id()), key.bytes(), entropy)
     }
 
     /// Unwraps the data key `id` of `tenant`.
@@ -202,11 +248,14 @@ impl RootKeys {
         Ok(DataKey::from_parts(id, bytes))
     }
 
-    /// The key-check value: a constant that only this root key opens. It is
-    /// stored when the database is made and opened before the service is
-    /// ready, so that a wrong root key refuses to start.
-    pub fn check_value(&self, entropy: &Entropy) -> Wrapped {
-        self.close(b"check value", TenantId(0), KeyId(0), CHECK_TEXT, entropy)
+    /// The key-check value of a version: a constant that only this root key opens. It is stored when
+    /// the version is first used and opened before the service is ready, so that a wrong root key
+    /// refuses to start.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the version is not there.
+    pub fn check_value(&self, version: i64, entropy: &Entropy) -> Result<Wrapped, OpenError> {
+        self.close(version, (b"check value", TenantId(0), KeyId(0)), CHECK_TEXT, entropy)
     }
 
     /// Opens the key-check value.
@@ -218,23 +267,21 @@ impl RootKeys {
         if plain.as_slice() == CHECK_TEXT { Ok(()) } else { Err(OpenError) }
     }
 
-    fn current(&self) -> &Version {
-        // Every constructor puts at least one version in.
-        self.versions.first().expect("a root key has a version")
+    fn version(&self, number: i64) -> Option<&Version> {
+        self.versions.iter().find(|version| version.number == number)
     }
 
     fn close(
         &self,
-        purpose: &[u8],
-        tenant: TenantId,
-        id: KeyId,
+        version: i64,
+        (purpose, tenant, id): (&[u8], TenantId, KeyId),
         plain: &[u8],
         entropy: &Entropy,
-    ) -> Wrapped {
-        let Version { number, cipher, .. } = self.current();
+    ) -> Result<Wrapped, OpenError> {
+        let cipher = &self.version(version).ok_or(OpenError)?.cipher;
         let mut bytes = vec![FORMAT];
-        encrypt_onto(&mut bytes, cipher, &bound(purpose, *number, tenant, id), plain, entropy);
-        Wrapped { version: *number, bytes }
+        encrypt_onto(&mut bytes, cipher, &bound(purpose, version, tenant, id), plain, entropy);
+        Ok(Wrapped { version, bytes })
     }
 
     fn reopen(
@@ -244,8 +291,7 @@ impl RootKeys {
         id: KeyId,
         wrapped: &Wrapped,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let version = self.versions.iter().find(|known| known.number == wrapped.version);
-        let version = version.ok_or(OpenError)?;
+        let version = self.version(wrapped.version).ok_or(OpenError)?;
         let body = wrapped.bytes.strip_prefix(&[FORMAT]).ok_or(OpenError)?;
         decrypt(&version.cipher, &bound(purpose, version.number, tenant, id), body)
     }
@@ -253,8 +299,7 @@ impl RootKeys {
 
 impl fmt::Debug for RootKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers: Vec<_> = self.versions.iter().map(|version| version.number).collect();
-        write!(f, "RootKeys(versions {numbers:?}, …)")
+        write!(f, "RootKeys(versions {:?}, …)", self.versions())
     }
 }
 

@@ -1,11 +1,12 @@
-//! Tenants and the root key's check value: few rows, written by local commands.
+//! Tenants: few rows, written by local commands.
 //!
 //! They are chores of this process's writer; a server that has the same SQLite file open notices
 //! another process's writes by the file's data version.
 
 use sqlx::{AnyConnection, Row as _};
 
-use super::statement::{self, Arguments};
+use super::root_keys::RootKeyState;
+use super::statement::{self, Across, Arguments, Scoped, scoped};
 use super::{Error, Store};
 use crate::clock::Time;
 use crate::ids::{KeyId, TenantId};
@@ -28,9 +29,8 @@ pub struct TenantRow {
 /// A wrapped key of a new tenant: name, root version, bytes.
 pub type NewKey = (KeyId, i64, Vec<u8>);
 
-const TENANT: &str = "SELECT tenant, name, test, data_key, secrets FROM tenant ";
 /// Shows whether a reader is broken, before a request meets it.
-pub(super) const GREETING: &str = "SELECT 1";
+pub(super) const GREETING: Scoped = scoped!("SELECT 1");
 
 impl Store {
     /// All tenants, by number.
@@ -39,8 +39,7 @@ impl Store {
     /// As the database's.
     pub async fn tenants(&self) -> Result<Vec<TenantRow>, Error> {
         let mut connection = self.readers.acquire().await?;
-        let query =
-            statement::query_text(format!("{TENANT} ORDER BY tenant"), Arguments::default());
+        let query = statement::across(Across::Tenants);
         query.fetch_all(&mut *connection).await?.iter().map(tenant_row).collect()
     }
 
@@ -50,8 +49,9 @@ impl Store {
     /// As the database's.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRow>, Error> {
         let mut connection = self.reader(GREETING).await?;
-        let text = format!("{TENANT} WHERE tenant = $1");
-        let query = statement::query_text(text, Arguments::of(tenant));
+        let sql =
+            scoped!("SELECT tenant, name, test, data_key, secrets FROM tenant WHERE tenant = $1");
+        let query = statement::query(sql, Arguments::of(tenant));
         query.fetch_optional(&mut *connection).await?.as_ref().map(tenant_row).transpose()
     }
 
@@ -69,9 +69,9 @@ impl Store {
         let (name, now) = (name.to_owned(), self.clock.now());
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
-                let sql = "SELECT CAST(COALESCE(MAX(tenant), 0) AS BIGINT) FROM tenant";
-                let last: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
-                let tenant = TenantId(last + 1);
+                let last =
+                    statement::across(Across::LastTenant).fetch_one(&mut *connection).await?;
+                let tenant = TenantId(last.try_get::<i64, _>(0)? + 1);
                 let (key, secrets) = seal(tenant);
                 let row = TenantRow { tenant, name, test, data_key: key.0, secrets };
                 insert_tenant(connection, &row, &key, now).await?;
@@ -82,42 +82,13 @@ impl Store {
     }
 
     /// Executes one statement as a chore; how many rows it touched.
-    pub(super) async fn execute(
-        &self,
-        sql: &'static str,
-        arguments: Arguments,
-    ) -> Result<u64, Error> {
+    pub(super) async fn execute(&self, sql: Scoped, arguments: Arguments) -> Result<u64, Error> {
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
                 Ok(statement::query(sql, arguments).execute(connection).await?.rows_affected())
             })
         }))
         .await
-    }
-
-    /// The check values of the root keys this store was used with: version and sealed constant.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn root_key_checks(&self) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-        let mut connection = self.readers.acquire().await?;
-        let sql = "SELECT version, check_value FROM root_key WHERE tenant = $1";
-        let query = statement::query(sql, Arguments::of(TenantId(0)));
-        let rows = query.fetch_all(&mut *connection).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-    }
-
-    /// Keeps the check value of a root key that is used for the first time.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn add_root_key_check(&self, version: i64, check: Vec<u8>) -> Result<(), Error> {
-        let mut arguments = Arguments::of(TenantId(0));
-        arguments.push(&version);
-        arguments.push(&check);
-        let sql = "INSERT INTO root_key (tenant, version, check_value) VALUES ($1, $2, $3) \
-                   ON CONFLICT DO NOTHING";
-        self.execute(sql, arguments).await.map(drop)
     }
 }
 
@@ -127,29 +98,50 @@ async fn insert_tenant(
     (data_key, version, wrapped): &NewKey,
     now: Time,
 ) -> Result<(), Error> {
+    hold_version(connection, *version).await?;
     let mut arguments = Arguments::of(row.tenant);
     arguments.push(&row.name);
     arguments.push(&row.test);
     arguments.push(&now);
     arguments.push(&row.data_key);
     arguments.push(&row.secrets);
-    let sql = "INSERT INTO tenant (tenant, name, test, created, data_key, secrets) \
-               VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = scoped!(
+        "INSERT INTO tenant (tenant, name, test, created, data_key, secrets) \
+               VALUES ($1, $2, $3, $4, $5, $6)"
+    );
     statement::query(sql, arguments).execute(&mut *connection).await?;
     let mut arguments = Arguments::of(row.tenant);
     arguments.push(data_key);
     arguments.push(version);
     arguments.push(wrapped);
-    let sql =
-        "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)";
+    let sql = scoped!(
+        "INSERT INTO data_key (tenant, data_key, root_version, wrapped) VALUES ($1, $2, $3, $4)"
+    );
     statement::query(sql, arguments).execute(&mut *connection).await?;
     let mut arguments = Arguments::of(row.tenant);
     arguments.push(&vec![0u8; 32]);
     arguments.push(&now);
-    let sql =
-        "INSERT INTO tenant_head (tenant, position, audit_hash, store_time) VALUES ($1, 0, $2, $3)";
+    arguments.push(version);
+    let sql = scoped!(
+        "INSERT INTO tenant_head (tenant, position, audit_hash, store_time, root_version) \
+         VALUES ($1, 0, $2, $3, $4)"
+    );
     statement::query(sql, arguments).execute(&mut *connection).await?;
     Ok(())
+}
+
+/// Holds the row of the version that wraps a new tenant's key until the tenant is there: whoever
+/// retires the version meanwhile waits, and then sees the tenant.
+async fn hold_version(connection: &mut AnyConnection, version: i64) -> Result<(), Error> {
+    let mut arguments = Arguments::of(TenantId(0));
+    arguments.push(&version);
+    let sql = scoped!(
+        "UPDATE root_key SET state = state WHERE tenant = $1 AND version = $2 \
+               RETURNING state"
+    );
+    let held = statement::query(sql, arguments).fetch_optional(connection).await?;
+    let state: Option<i64> = held.map(|row| row.try_get(0)).transpose()?;
+    if state == Some(RootKeyState::Retired as i64) { Err(Error::RootKeyTooOld) } else { Ok(()) }
 }
 
 fn tenant_row(row: &sqlx::any::AnyRow) -> Result<TenantRow, Error> {

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use super::admin::GREETING;
 use super::rows::{JournalRow, Outcome, Verb};
-use super::statement::{self, Arguments};
+use super::statement::{self, Arguments, Scoped, scoped};
 use super::{Error, Store};
 use crate::clock::Time;
 use crate::ids::{TenantId, Token};
@@ -51,11 +51,21 @@ pub struct ApiKeyRow {
 /// A key that was used: whose, its public part, and when (store time).
 pub type Use = (TenantId, String, Time);
 
-const API_KEY: &str = "SELECT tenant, id, hash, roles, source, may_address, max_assurance, created, \
-                       revoked, expires, used, replaced_by, rate, burst FROM api_key ";
-const ADD: &str = "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, \
-                   created, revoked, expires, used, replaced_by, rate, burst) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+/// Keys with all their columns, under a condition that begins with the tenant.
+macro_rules! keys {
+    ($condition:literal) => {
+        scoped!(concat!(
+            "SELECT tenant, id, hash, roles, source, may_address, max_assurance, created, revoked, \
+             expires, used, replaced_by, rate, burst FROM api_key WHERE ",
+            $condition
+        ))
+    };
+}
+const ADD: Scoped = scoped!(
+    "INSERT INTO api_key (tenant, id, hash, roles, source, may_address, max_assurance, created, \
+     revoked, expires, used, replaced_by, rate, burst) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+);
 
 impl Store {
     /// Adds an API key.
@@ -73,8 +83,8 @@ impl Store {
     async fn change_key(
         self: &Arc<Self>,
         tenant: TenantId,
-        (sql, arguments): (&'static str, Arguments),
-        then: Option<(&'static str, Arguments)>,
+        (sql, arguments): (Scoped, Arguments),
+        then: Option<(Scoped, Arguments)>,
         entries: Vec<JournalRow>,
     ) -> Result<bool, Error> {
         let store = Arc::clone(self);
@@ -96,7 +106,9 @@ impl Store {
         .await
     }
 
-    fn entry(&self, id: &str, verb: Verb) -> JournalRow {
+    /// What the journal holds of something that a local command did, under the name of what it was
+    /// done to.
+    pub(super) fn entry(&self, id: &str, verb: Verb) -> JournalRow {
         JournalRow {
             interaction: Token(self.entropy.bytes()),
             verb,
@@ -121,8 +133,7 @@ impl Store {
     /// As the database's.
     pub async fn api_key(&self, tenant: TenantId, id: &str) -> Result<Option<ApiKeyRow>, Error> {
         let mut connection = self.reader(GREETING).await?;
-        let text = format!("{API_KEY} WHERE tenant = $1 AND id = $2");
-        let query = statement::query_text(text, named(tenant, id));
+        let query = statement::query(keys!("tenant = $1 AND id = $2"), named(tenant, id));
         query.fetch_optional(&mut *connection).await?.as_ref().map(api_key_row).transpose()
     }
 
@@ -132,8 +143,8 @@ impl Store {
     /// As the database's.
     pub async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKeyRow>, Error> {
         let mut connection = self.readers.acquire().await?;
-        let text = format!("{API_KEY} WHERE tenant = $1 ORDER BY created, id");
-        let query = statement::query_text(text, Arguments::of(tenant));
+        let sql = keys!("tenant = $1 ORDER BY created, id");
+        let query = statement::query(sql, Arguments::of(tenant));
         query.fetch_all(&mut *connection).await?.iter().map(api_key_row).collect()
     }
 
@@ -148,7 +159,9 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut arguments = named(tenant, id);
         arguments.push(&self.now());
-        let sql = "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0";
+        let sql = scoped!(
+            "UPDATE api_key SET revoked = $3 WHERE tenant = $1 AND id = $2 AND revoked = 0"
+        );
         let row = self.entry(id, Verb::RevokeKey);
         self.change_key(tenant, (sql, arguments), None, vec![row]).await
     }
@@ -168,8 +181,10 @@ impl Store {
         arguments.push(&ends);
         arguments.push(&new.id);
         arguments.push(&old.replaced_by);
-        let sql = "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
-                   AND id = $2 AND revoked = 0 AND replaced_by = $5";
+        let sql = scoped!(
+            "UPDATE api_key SET expires = $3, replaced_by = $4 WHERE tenant = $1 \
+                   AND id = $2 AND revoked = 0 AND replaced_by = $5"
+        );
         let (ending, adding) = ((sql, arguments), Some((ADD, values(new))));
         let entries =
             vec![self.entry(&old.id, Verb::ReplaceKey), self.entry(&new.id, Verb::CreateKey)];
@@ -184,8 +199,9 @@ impl Store {
     pub async fn note_uses(&self, uses: Vec<Use>) -> Result<(), Error> {
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
-                let sql =
-                    "UPDATE api_key SET used = $3 WHERE tenant = $1 AND id = $2 AND used < $3";
+                let sql = scoped!(
+                    "UPDATE api_key SET used = $3 WHERE tenant = $1 AND id = $2 AND used < $3"
+                );
                 for (tenant, id, used) in uses {
                     let mut arguments = named(tenant, &id);
                     arguments.push(&used);

@@ -11,8 +11,9 @@
 pub mod chain;
 pub mod end;
 pub mod list;
-pub(super) mod traces;
-mod walk;
+mod notes;
+pub mod traces;
+pub(super) mod walk;
 
 use sha2::{Digest as _, Sha256};
 

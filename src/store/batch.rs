@@ -2,16 +2,17 @@
 //! write the effects of what came back, link the audit chain, commit, change the cache.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use sqlx::{AnyConnection, Row as _};
 
 use super::audit::traces::{self, Trace};
+use super::erasing;
 use super::gate::{Committed, Key};
 use super::head::{self, Head, Link};
 use super::pending::Queued;
 use super::read::{self, bytes16};
 use super::rows::{JournalRow, MergeState};
 use super::schedule::Point;
-use super::statement::{self, Arguments};
+use super::statement::{self, Arguments, scoped};
 use super::together;
 use super::{Effects, Engine, Error, ReadSet, Store};
 use crate::clock::Time;
@@ -36,6 +37,9 @@ pub(super) struct Written {
     /// Rows written, roughly; traces are not among them.
     pub rows: u64,
 }
+
+/// Journal rows of one operation at most.
+pub const MOST_JOURNAL_ROWS: i64 = 32;
 
 type Guard = (Token, i64, Vec<u8>);
 
@@ -65,7 +69,7 @@ pub(super) async fn commit(
         }
     }
     if links.is_empty() {
-        connection.execute("ROLLBACK").await?;
+        statement::command(connection, scoped!("ROLLBACK")).await?;
     } else {
         store.schedule.at(Point::Written).await?;
         for head in unused {
@@ -121,7 +125,7 @@ async fn write_tenant(
     outcomes: &mut [Option<Outcome>],
 ) -> Result<Option<Link>, Error> {
     let tenant = head.tenant;
-    let accepted = accept(store, connection, tenant, batch, &own.indexes, outcomes).await?;
+    let accepted = accept(store, connection, head, batch, &own.indexes, outcomes).await?;
     let (mut next, stamp) = (head.first, store.entropy.stamp());
     for index in &accepted {
         if let Some((_, effects)) = batch[*index].proposed() {
@@ -129,6 +133,9 @@ async fn write_tenant(
             name_stripped(connection, tenant, effects).await?;
         }
     }
+    let erased = accepted.iter().filter_map(|index| batch[*index].proposal());
+    let erased = erased.flat_map(|(_, effects)| traces::tombstones_of(effects)).collect();
+    traces::forget_erased(connection, own.traces, tenant, erased).await?;
     traces::number(own.traces, tenant, &mut next, head.now);
     let traces: Vec<&JournalRow> = traces::of(own.traces, tenant).collect();
     let rows = accepted.iter().flat_map(|index| journal_of(&*batch[*index]));
@@ -146,11 +153,14 @@ async fn write_tenant(
             for interaction in &effects.strip {
                 super::sweep::strip_journal(connection, tenant, *interaction, first).await?;
             }
+            if let Some(erasure) = &effects.erasure {
+                erasing::carry_out(connection, tenant, erasure, first, &store.entropy).await?;
+            }
             operations.push(effects);
         }
     }
     together::write(connection, tenant, &operations, stamp).await?;
-    let rows = operations.iter().flat_map(|effects| &effects.journal);
+    let rows = operations.iter().flat_map(|effects| effects.journal_rows());
     // One that does not come back was written before, by a commit that nobody heard of.
     let traces = traces.into_iter().filter(|row| is_written(row));
     let rows: Vec<&JournalRow> = rows.chain(traces).collect();
@@ -163,13 +173,16 @@ async fn name_stripped(
     tenant: TenantId,
     effects: &mut Effects,
 ) -> Result<(), Error> {
-    let Effects { strip, journal, .. } = effects;
+    let Effects { strip, journal, erasure, .. } = effects;
     let Some(guard) = journal.first_mut() else { return Ok(()) };
     // A batch may be tried again.
     guard.strips.clear();
     for interaction in strip {
         let named = super::sweep::with_content(connection, tenant, *interaction, guard.position);
         guard.strips.extend(named.await?);
+    }
+    if let Some(erasure) = erasure {
+        guard.strips.extend(erasing::named(connection, tenant, erasure).await?);
     }
     Ok(())
 }
@@ -182,9 +195,10 @@ fn journal_of(operation: &dyn Queued) -> &[JournalRow] {
 fn upper_bound(batch: &mut [Box<dyn Queued>], own: &[usize]) -> i64 {
     own.iter()
         .map(|index| match batch[*index].proposed() {
-            Some((_, effects)) => effects.journal.len() as i64,
-            // Decided inside: a start and an end at most.
-            None => 2,
+            Some((_, effects)) => effects.journal_rows().count() as i64,
+            // Decided inside: how many it will write, nobody knows yet. Of an erasure more, but it is
+            // the last of its batch, and the link says where the journal ends.
+            None => MOST_JOURNAL_ROWS,
         })
         .sum()
 }
@@ -193,11 +207,12 @@ fn upper_bound(batch: &mut [Box<dyn Queued>], own: &[usize]) -> i64 {
 async fn accept(
     store: &Store,
     connection: &mut AnyConnection,
-    tenant: TenantId,
+    head: &Head,
     batch: &mut [Box<dyn Queued>],
     own: &[usize],
     outcomes: &mut [Option<Outcome>],
 ) -> Result<Vec<usize>, Error> {
+    let tenant = head.tenant;
     let current = Current::read(store, connection, tenant, batch, own).await?;
     let mut touched: FxHashSet<Key> = FxHashSet::default();
     let mut guards: FxHashMap<Guard, Vec<u8>> = FxHashMap::default();
@@ -220,11 +235,19 @@ async fn accept(
             let writes_touched = effects.changes(tenant).any(|key| touched.contains(&key));
             // A key of this batch with other content: decided again, it meets the first one.
             let collides = effects.journal.iter().any(|row| known(row).is_some());
-            let stale = reads_touched || writes_touched || collides;
+            let outrun = match &effects.erasure {
+                Some(erasure) => erasing::is_outrun(connection, tenant, erasure).await?,
+                None => false,
+            };
+            let stale = reads_touched || writes_touched || collides || outrun;
             if stale || !current.holds(store, tenant, read) {
                 outcomes[*index] = Some(Outcome::Stale);
                 continue;
             }
+        }
+        if let Some(outcome) = wrapped_too_old(&**operation, head) {
+            outcomes[*index] = Some(outcome);
+            continue;
         }
         if let Some((_, effects)) = operation.proposed() {
             touched.extend(effects.changes(tenant));
@@ -234,6 +257,18 @@ async fn accept(
         accepted.push(*index);
     }
     Ok(accepted)
+}
+
+/// What becomes of an operation with a key that a version of the root key wraps which wraps nothing any
+/// more: decided again it takes a newer one, if this instance has heard of it.
+fn wrapped_too_old(operation: &dyn Queued, head: &Head) -> Option<Outcome> {
+    let (_, effects) = operation.proposal()?;
+    let too_old = effects.data_keys.iter().any(|key| key.root_version < head.root_version);
+    match too_old {
+        false => None,
+        true if operation.decides_inside() => Some(Outcome::Failed(Error::RootKeyTooOld)),
+        true => Some(Outcome::Stale),
+    }
 }
 
 /// The stamps that hold now. SQLite has nobody else to ask: the gate knows.
@@ -300,6 +335,9 @@ fn number(effects: &mut Effects, next: &mut i64, now: Time, stamp: Stamp) {
         last = *next;
         *next += 1;
     }
+    if let Some(erasure) = &mut effects.erasure {
+        erasure.number(last, next, now);
+    }
     effects.blocks.iter_mut().for_each(|block| block.position = last);
     effects.interactions.iter_mut().for_each(|row| row.received = now);
     for row in &mut effects.customers {
@@ -324,7 +362,8 @@ async fn insert_journal(
     // These positions are of this batch: the tenant's head is held.
     let mut arguments = Arguments::of(tenant);
     arguments.push(&first);
-    let sql = "SELECT interaction, verb, part FROM journal WHERE tenant = $1 AND position >= $2";
+    let sql =
+        scoped!("SELECT interaction, verb, part FROM journal WHERE tenant = $1 AND position >= $2");
     let mut written = FxHashSet::default();
     for row in statement::query(sql, arguments).fetch_all(&mut *connection).await? {
         written.insert((Token(bytes16(&row, 0, "journal")?), row.try_get(1)?, row.try_get(2)?));

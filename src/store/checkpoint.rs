@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use sqlx::{AnyConnection, Row as _};
 use tokio::task::JoinHandle;
 
 use super::Store;
+use super::statement::{self, Scoped, scoped};
 
 /// Rows after which the log is moved: some 40 to 60 MB of pages. A longer log is slower to read, and
 /// to recover after a crash.
@@ -26,9 +27,16 @@ pub(super) const ROWS_OF_A_CHORE: u64 = 250;
 /// Pages of a log that is moved even if those who read from it must be waited for: 160 MB.
 const MOST_PAGES: i64 = 40_000;
 /// It waits for nobody: what a reader still needs stays in the log until the next time.
-const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+const CHECKPOINT: Scoped = scoped!("PRAGMA wal_checkpoint(PASSIVE)");
 /// It waits until nobody reads from the log any more, so that the log begins anew.
-const CHECKPOINT_AND_RESTART: &str = "PRAGMA wal_checkpoint(RESTART)";
+const CHECKPOINT_AND_RESTART: Scoped = scoped!("PRAGMA wal_checkpoint(RESTART)");
+
+/// It leaves nothing in the log: what was overwritten in the file must not stay there.
+const CHECKPOINT_AND_EMPTY: Scoped = scoped!("PRAGMA wal_checkpoint(TRUNCATE)");
+/// How long whoever reads from the log is waited for before it is emptied later.
+const EMPTIED_WITHIN: Scoped = scoped!("PRAGMA busy_timeout = 200");
+/// How long another writer is waited for, as ever.
+const AS_EVER: Scoped = scoped!("PRAGMA busy_timeout = 5000");
 
 /// When the log is moved, and how far that has come.
 pub(super) struct Checkpoints {
@@ -111,14 +119,27 @@ async fn move_rest(store: &Store, connection: &mut AnyConnection) -> bool {
     pages < 0 || pages != moved
 }
 
+/// Moves all of the log into the file and leaves an empty one; whether that was possible now.
+pub(super) async fn empty(store: &Store, connection: &mut AnyConnection) -> bool {
+    if store.durability.is_given_up() {
+        // What the file may have lost is still in the log, and must stay there.
+        return true;
+    }
+    if statement::command(connection, EMPTIED_WITHIN).await.is_err() {
+        return false;
+    }
+    let emptied = checkpoint(store, connection, CHECKPOINT_AND_EMPTY).await;
+    statement::command(connection, AS_EVER).await.is_ok() && emptied == Some((0, 0))
+}
+
 /// Moves what can be moved: how many pages the log has, and how many of them are in the file. A
 /// failure is nobody's loss, unless it was the disk's: what is not moved stays in the log.
 async fn checkpoint(
     store: &Store,
     connection: &mut AnyConnection,
-    how: &'static str,
+    how: Scoped,
 ) -> Option<(i64, i64)> {
-    match connection.fetch_one(how).await {
+    match statement::ask(connection, how).await {
         Ok(row) => Some((number(&row, 1)?, number(&row, 2)?)),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IOERR_FSYNC) => {
             store.durability.give_up("the disk refused the database file");

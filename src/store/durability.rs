@@ -13,14 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::Error;
 use super::batch::Outcome;
+use super::counts::Counts;
 use super::pulse::Pulse;
 use super::wake::{Results, wake_all};
+use crate::meters::took;
 
 /// When commits become durable, on SQLite; on PostgreSQL they always are when they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,15 +164,19 @@ impl Syncer {
     ///
     /// # Errors
     /// When the disk refuses, or there can be no thread.
-    pub fn start(durability: &Arc<Durability>, database: PathBuf) -> io::Result<Self> {
+    pub fn start(
+        durability: &Arc<Durability>,
+        counts: &Arc<Counts>,
+        database: PathBuf,
+    ) -> io::Result<Self> {
         let mut log = Log { path: log_of(&database), open: None };
         match log.sync() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             synced => synced?,
         }
         let (work, taken) = mpsc::channel();
-        let own = Arc::clone(durability);
-        let asks = move || run(&own, &mut log, &taken);
+        let (own, counts) = (Arc::clone(durability), Arc::clone(counts));
+        let asks = move || run(&own, &counts, &mut log, &taken);
         let thread = Some(std::thread::Builder::new().name("syncer".into()).spawn(asks)?);
         *durability.lock() = Asks::Thread(work.clone());
         Ok(Self { database, durability: Arc::clone(durability), work, thread })
@@ -210,13 +216,15 @@ pub(super) fn log_of(database: &Path) -> PathBuf {
     log.into()
 }
 
-fn run(durability: &Durability, log: &mut Log, work: &mpsc::Receiver<Work>) {
+fn run(durability: &Durability, counts: &Counts, log: &mut Log, work: &mpsc::Receiver<Work>) {
     let guard = GivesUp(durability);
     while let Ok(first) = work.recv() {
         let taken: Vec<Work> = std::iter::once(first).chain(work.try_iter()).collect();
         if taken.iter().any(|work| work.wrote) {
             durability.pulse.begin();
+            let begun = Instant::now();
             let synced = log.sync();
+            took(&counts.sync_seconds, begun.elapsed());
             durability.pulse.end();
             if synced.is_err() {
                 durability.give_up("the disk refused the log");
@@ -269,7 +277,8 @@ mod tests {
             std::fs::write(log_of(&database), content).unwrap();
         }
         let durability = Arc::new(Durability::new());
-        let syncer = Syncer::start(&durability, database).unwrap();
+        let counts = Arc::new(Counts::new(&crate::meters::Meters::default()));
+        let syncer = Syncer::start(&durability, &counts, database).unwrap();
         (durability, syncer)
     }
 

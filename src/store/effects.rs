@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::erasing::Erasure;
 use super::gate::Key;
 use super::rows::{
     BlockRow, CustomerRow, DataKeyRow, DisputeRow, FactRow, InteractionRow, JournalRow, LabelRow,
@@ -46,6 +47,8 @@ pub struct Effects {
     pub ties: Vec<TieRow>,
     /// Customers of whom different things were said.
     pub disputes: Vec<DisputeRow>,
+    /// A person who is erased.
+    pub erasure: Option<Box<Erasure>>,
     /// The stamp of heads and customers that change. Set by the writer.
     pub stamp: Stamp,
 }
@@ -56,9 +59,19 @@ impl Effects {
         let heads = self.heads.iter().map(move |token| Key::Head(tenant, *token));
         let customers = self.customers.iter().map(move |row| Key::Customer(tenant, row.customer));
         let removed = self.removed().map(move |customer| Key::Customer(tenant, customer));
-        let rows = self.journal.iter();
-        let interactions = rows.map(move |row| Key::Interaction(tenant, row.interaction));
+        let interactions =
+            self.journal_rows().map(move |row| Key::Interaction(tenant, row.interaction));
         heads.chain(customers).chain(removed).chain(interactions)
+    }
+
+    /// The rows of the journal that it writes, in their order.
+    pub(super) fn journal_rows(&self) -> impl Iterator<Item = &JournalRow> {
+        self.journal.iter().chain(self.places())
+    }
+
+    /// The places in the journal that an erasure keeps.
+    pub fn places(&self) -> impl Iterator<Item = &JournalRow> {
+        self.erasure.iter().flat_map(|erasure| &erasure.places)
     }
 
     /// How many rows it writes or takes away, roughly.
@@ -68,7 +81,18 @@ impl Effects {
         let content = self.interactions.len() + self.facts.len() + self.blocks.len();
         let beside = self.ties.len() + self.disputes.len() + self.merges.len();
         let rows = self.journal.len() + people + content + self.links.len() + self.labels.len();
-        (rows + beside + away) as u64
+        let erased = self.erasure.as_ref().map_or(0, |it| it.rows());
+        (rows + beside + away + erased) as u64
+    }
+
+    /// Whether something of a customer's context is taken away that no row stands in for.
+    pub fn takes_from(&self, customer: CustomerId) -> bool {
+        self.removals.iter().any(|removal| match removal {
+            Removal::Content { customer: of, .. }
+            | Removal::Passing { customer: of, .. }
+            | Removal::Fact { customer: of, .. } => *of == customer,
+            _ => false,
+        })
     }
 
     /// Customers that are no more.
@@ -98,6 +122,24 @@ pub enum Removal {
         customer: CustomerId,
         /// Which interaction's.
         interaction: Token,
+    },
+    /// The facts and variables that one interaction gave a customer; what lasts stays.
+    Passing {
+        /// Whose.
+        customer: CustomerId,
+        /// Which interaction's.
+        interaction: Token,
+    },
+    /// What one interaction said of one matter.
+    Fact {
+        /// Whose.
+        customer: CustomerId,
+        /// Which interaction's.
+        interaction: Token,
+        /// The intent's label.
+        intent: Token,
+        /// Which one; empty when no reference was given.
+        reference: Option<Token>,
     },
     /// One link.
     Link {

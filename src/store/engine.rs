@@ -1,15 +1,19 @@
 //! Where SQLite and PostgreSQL differ. Everything else in the store is one SQL text for both.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Executor as _, Row as _};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _, Row as _};
 
 use super::Error;
+use super::statement::{self, Across, Scoped, scoped};
 use crate::clock::Time;
-use crate::ids::TenantId;
 
 /// Which database holds the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +50,30 @@ impl Engine {
         }
     }
 
+    /// Whether a URL can be used, without asking anybody.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for one that cannot; it is not repeated: it may hold a password.
+    pub fn check(url: &str) -> Result<(), Error> {
+        Self::of(url)?.options(url).map(drop)
+    }
+
+    /// The file of an embedded store; none of a server's, or of one in memory.
+    pub fn file_of(url: &str) -> Option<PathBuf> {
+        let (path, asked) = url.split_once('?').unwrap_or((url, ""));
+        let in_memory = path.contains(":memory:") || asked.contains("mode=memory");
+        let is_file = matches!(Self::of(url), Ok(Self::Sqlite)) && !in_memory;
+        let file = is_file.then(|| SqliteConnectOptions::from_str(path).ok()).flatten()?;
+        Some(file.get_filename().to_owned())
+    }
+
+    /// Whether there is a database, as far as that can be seen without asking anybody: an embedded
+    /// store's file with something in it.
+    pub fn is_there(url: &str) -> bool {
+        let holds = |file: PathBuf| file.metadata().is_ok_and(|found| found.len() > 0);
+        Self::file_of(url).is_none_or(holds)
+    }
+
     /// Which one a connection leads to.
     pub(super) fn behind(connection: &AnyConnection) -> Self {
         match connection.backend_name() {
@@ -71,6 +99,18 @@ impl Engine {
             .map_err(|_| Error::Configuration("the database URL cannot be read".into()))
     }
 
+    /// The same, for who connects now: a file of SQLite's that is still missing is made for its owner
+    /// alone. Its logs take their mode from it.
+    fn connecting(self, url: &str) -> Result<AnyConnectOptions, Error> {
+        let options = self.options(url)?;
+        let (_, asked) = url.split_once('?').unwrap_or((url, "mode=rwc"));
+        if let Some(file) = Self::file_of(url).filter(|_| asked.contains("mode=rwc")) {
+            // One that is there keeps its mode; what cannot be made, SQLite says.
+            drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(file));
+        }
+        Ok(options)
+    }
+
     /// A pool of connections that only read.
     pub(super) async fn readers(self, url: &str) -> Result<AnyPool, Error> {
         let size = match self {
@@ -90,9 +130,9 @@ impl Engine {
             .test_before_acquire(false)
             .acquire_timeout(CONNECT_WITHIN)
             .after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(session).await.map(drop) })
+                Box::pin(async move { statement::command(connection, session).await })
             })
-            .connect_with(self.options(url)?)
+            .connect_with(self.connecting(url)?)
             .await
             .map_err(Error::from)
     }
@@ -104,12 +144,12 @@ impl Engine {
         url: &str,
         synced_apart: bool,
     ) -> Result<AnyConnection, Error> {
-        let options = self.options(url)?;
+        let options = self.connecting(url)?;
         let mut connection = within(AnyConnection::connect_with(&options)).await?;
-        within(connection.execute(self.writer_session())).await?;
+        within(statement::command(&mut connection, self.writer_session())).await?;
         if synced_apart && self == Self::Sqlite {
-            let apart = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
-            within(connection.execute(apart)).await?;
+            let apart = scoped!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;");
+            within(statement::command(&mut connection, apart)).await?;
         }
         Ok(connection)
     }
@@ -122,64 +162,86 @@ impl Engine {
         if self == Self::Postgres {
             return Ok(None);
         }
-        let row = connection.fetch_one("PRAGMA database_list").await?;
+        let row = statement::ask(connection, scoped!("PRAGMA database_list")).await?;
         let path: String = row.try_get(2)?;
         Ok((!path.is_empty()).then(|| path.into()))
     }
 
-    fn reader_session(self) -> &'static str {
+    fn reader_session(self) -> Scoped {
         match self {
             Self::Sqlite => {
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;"
+                scoped!(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;"
+                )
             }
             Self::Postgres => {
-                "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off"
+                scoped!(
+                    "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off"
+                )
             }
         }
     }
 
-    fn writer_session(self) -> &'static str {
+    fn writer_session(self) -> Scoped {
         match self {
             // Fewer, larger checkpoints halve the slowest commits; a server leaves them to others
             // (`checkpoint.rs`). What a statement may have to
             // take back is kept in memory: else every page it changes is copied to a file first.
-            // 64 MiB of pages, since the journal's index is written all over.
+            // 64 MiB of pages, since the journal's index is written all over. What is taken away is
+            // overwritten: of who was erased no byte may stay in the file.
             Self::Sqlite => {
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
+                scoped!(
+                    "PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
+                )
             }
             // Key look-ups must not turn into scans of a whole tenant while statistics are young, or
             // know nothing of a new tenant: planned for that one, the journal's other index looks
             // as good, and a batch took ten times as long.
             Self::Postgres => {
-                "SET lock_timeout = '2s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan"
+                scoped!(
+                    "SET lock_timeout = '2s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan"
+                )
             }
         }
     }
 
     /// Begins a transaction that writes.
-    pub(super) fn begin_write(self) -> &'static str {
+    pub(super) fn begin_write(self) -> Scoped {
         match self {
             // A plain BEGIN that turns into a write fails under load in spite of any time-out.
-            Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Self::Sqlite => scoped!("BEGIN IMMEDIATE"),
+            Self::Postgres => scoped!("BEGIN ISOLATION LEVEL READ COMMITTED"),
         }
     }
 
     /// Begins a transaction whose reads all see one moment.
-    pub(super) fn begin_read(self) -> &'static str {
+    pub(super) fn begin_read(self) -> Scoped {
         match self {
-            Self::Sqlite => "BEGIN",
-            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Sqlite => scoped!("BEGIN"),
+            Self::Postgres => scoped!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         }
+    }
+
+    /// Lets the statements of one transaction take as long as a whole table needs.
+    pub(super) fn unhurried_transaction(self) -> Option<Scoped> {
+        (self == Self::Postgres).then_some(scoped!(
+            "SET LOCAL statement_timeout = 0; \
+             SET LOCAL idle_in_transaction_session_timeout = '10min'"
+        ))
+    }
+
+    /// Lets a session that loads whole tables take its time, and plan for that.
+    pub(super) fn unhurried_session(self) -> Option<Scoped> {
+        (self == Self::Postgres).then_some(scoped!(
+            "SET statement_timeout = 0; SET work_mem = '256MB'; SET enable_seqscan = on; \
+             SET enable_bitmapscan = on; SET plan_cache_mode = auto"
+        ))
     }
 
     /// Brings the schema up to date. Two processes may try at once: the loser of the race finds the
     /// work done on its next try.
     pub(super) async fn migrate(self, pool: &AnyPool) -> Result<(), Error> {
-        let migrator = match self {
-            Self::Sqlite => sqlx::migrate!("migrations/sqlite"),
-            Self::Postgres => sqlx::migrate!("migrations/postgres"),
-        };
+        let migrator = self.migrator();
         let mut tries = 0;
         while let Err(error) = migrator.run(pool).await {
             tries += 1;
@@ -192,83 +254,104 @@ impl Engine {
         Ok(())
     }
 
+    /// Brings the schema to that migration, where it is not there yet.
+    pub(super) async fn migrate_to(
+        self,
+        connection: &mut AnyConnection,
+        migration: i64,
+    ) -> Result<(), Error> {
+        let migrated = self.migrator().run_to(migration, connection).await;
+        migrated.map_err(|_| Error::Configuration("the schema cannot be made".into()))
+    }
+
+    /// The newest migration that this program knows.
+    pub(super) fn newest_migration(self) -> i64 {
+        self.migrator().iter().map(|migration| migration.version).max().unwrap_or(0)
+    }
+
+    fn migrator(self) -> Migrator {
+        match self {
+            Self::Sqlite => sqlx::migrate!("migrations/sqlite"),
+            Self::Postgres => sqlx::migrate!("migrations/postgres"),
+        }
+    }
+
     /// What time it is for the store: the database's clock on PostgreSQL, the newest persisted mark
     /// on SQLite.
     pub(super) async fn store_time(self, connection: &mut AnyConnection) -> Result<Time, Error> {
-        let sql = match self {
-            Self::Sqlite => "SELECT CAST(COALESCE(MAX(store_time), 0) AS BIGINT) FROM tenant_head",
-            Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        let row = match self {
+            Self::Sqlite => statement::across(Across::StoreTime).fetch_one(connection).await?,
+            Self::Postgres => {
+                let now =
+                    scoped!("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)");
+                statement::ask(connection, now).await?
+            }
         };
-        Ok(Time(sqlx::query_scalar(sql).fetch_one(connection).await?))
+        Ok(Time(row.try_get(0)?))
     }
+}
+
+/// Adds a link to a tenant's audit chain, and gives positions back that nothing was written at: the
+/// head names the last row.
+macro_rules! link {
+    () => {
+        "INSERT INTO audit_link (tenant, position, entries, hash) VALUES ($1, $2, $3, $4); \
+         UPDATE tenant_head SET audit_hash = $4, position = $2 WHERE tenant = $1"
+    };
 }
 
 /// The texts around a batch on SQLite. They have parameters, so that they stay prepared, and may be
 /// several statements: each text costs two changes of thread.
 pub(super) mod on_sqlite {
+    use crate::store::statement::{Keyed, Scoped, keyed, scoped};
+
     macro_rules! advance {
         () => {
-            "UPDATE tenant_head SET position = position + ?, store_time = MAX(store_time, ?) \
-             WHERE tenant = ? RETURNING position, audit_hash, store_time"
-        };
-    }
-    macro_rules! link {
-        () => {
-            "INSERT INTO audit_link (tenant, position, entries, hash) VALUES (?, ?, ?, ?); \
-             UPDATE tenant_head SET audit_hash = ?, position = ? WHERE tenant = ?"
+            "UPDATE tenant_head SET position = position + $2, store_time = MAX(store_time, $3) \
+             WHERE tenant = $1 RETURNING position, audit_hash, store_time, root_version"
         };
     }
 
     /// Takes positions for a tenant and moves the store's clock on to the machine's time.
-    pub(in super::super) const ADVANCE: &str = advance!();
+    pub(in super::super) const ADVANCE: Scoped = scoped!(advance!());
     /// Begins the transaction first, and answers first with a number that moves when another
     /// connection has written the file.
-    pub(in super::super) const OPEN: &str =
-        concat!("BEGIN IMMEDIATE; PRAGMA data_version; ", advance!());
-    /// Adds a link to a tenant's audit chain, and gives positions back that nothing was written at:
-    /// the head names the last row.
-    pub(in super::super) const LINK: &str = link!();
+    pub(in super::super) const OPEN: Scoped =
+        scoped!(concat!("BEGIN IMMEDIATE; PRAGMA data_version; ", advance!()));
+    /// Finds what of the journal is not forgotten: nobody else writes meanwhile.
+    pub(in super::super) const STAYING: Keyed =
+        keyed!("SELECT position FROM journal WHERE tenant = $1 AND verb > 0 AND position");
+    /// Adds a link.
+    pub(in super::super) const LINK: Scoped = scoped!(link!());
     /// Commits after the last link.
-    pub(in super::super) const LINK_AND_COMMIT: &str = concat!(link!(), "; COMMIT");
+    pub(in super::super) const LINK_AND_COMMIT: Scoped = scoped!(concat!(link!(), "; COMMIT"));
 }
 
 /// The texts around a batch on PostgreSQL, which takes several statements in one round trip only
-/// without parameters: of numbers and hashes of our own, never of anything that came from outside.
+/// without parameters: their values are spelled out.
 pub(super) mod on_postgres {
-    use super::TenantId;
+    use crate::store::statement::{Keyed, Scoped, keyed, scoped};
 
     /// Takes positions for a tenant, moves the store's clock on to the database's, so that
     /// instances agree, and locks the tenant's batches until commit.
-    pub(in super::super) fn advance(tenant: TenantId, positions: i64) -> String {
-        format!(
-            "UPDATE tenant_head SET position = position + {positions}, \
-             store_time = GREATEST(store_time, \
-             CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
-             WHERE tenant = {} RETURNING position, audit_hash, store_time",
-            tenant.0
-        )
-    }
-
-    /// Begins the transaction first.
-    pub(in super::super) fn open(tenant: TenantId, positions: i64) -> String {
-        let begin = super::Engine::Postgres.begin_write();
-        format!("{begin}; {}", advance(tenant, positions))
-    }
-
-    /// Adds a link to a tenant's audit chain, and ends so that another text may follow.
-    pub(in super::super) fn link(
-        tenant: TenantId,
-        (position, entries): (i64, i64),
-        hash: &[u8],
-    ) -> String {
-        let (tenant, hash) = (tenant.0, data_encoding::HEXLOWER.encode(hash));
-        format!(
-            "INSERT INTO audit_link (tenant, position, entries, hash) \
-             VALUES ({tenant}, {position}, {entries}, '\\x{hash}'); \
-             UPDATE tenant_head SET audit_hash = '\\x{hash}', position = {position} \
-             WHERE tenant = {tenant}; "
-        )
-    }
+    pub(in super::super) const ADVANCE: Scoped = scoped!(
+        "UPDATE tenant_head SET position = position + $2, store_time = GREATEST(store_time, \
+         CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
+         WHERE tenant = $1 RETURNING position, audit_hash, store_time, root_version"
+    );
+    /// Strips an interaction's rows, with its hash function: a round trip for each row would make a
+    /// long one's batch long.
+    pub(in super::super) const STRIP: Scoped = scoped!(
+        "UPDATE journal SET digest = sha256(state), state = $4, stripped_by = $3 \
+         WHERE tenant = $1 AND interaction = $2 AND position < $3 AND LENGTH(state) > 0"
+    );
+    /// Finds what of the journal is not forgotten, and lets nobody forget it before commit.
+    pub(in super::super) const STAYING: Keyed = keyed!(
+        "SELECT position FROM journal WHERE tenant = $1 AND verb > 0 AND position",
+        "ORDER BY position FOR KEY SHARE"
+    );
+    /// Adds a link.
+    pub(in super::super) const LINK: Scoped = scoped!(link!());
 }
 
 async fn within<T>(connecting: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {

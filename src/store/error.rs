@@ -17,6 +17,10 @@ pub enum Error {
     /// A batch has been committing for too long; nothing new is taken until it ends.
     #[error("the store has stalled")]
     Stalled,
+    /// A new key is wrapped by a version of the root key that may not wrap it any more: this instance
+    /// has not heard of a rotation yet. A retry may succeed.
+    #[error("the version of the root key that wraps is too old")]
+    RootKeyTooOld,
     /// The database refused a statement: a defect of ours. `code` is SQLSTATE or SQLite's number.
     #[error("the store refused a statement (code {code})")]
     Refused {
@@ -42,6 +46,7 @@ impl Error {
             Self::Busy => Self::Busy,
             Self::QueueFull => Self::QueueFull,
             Self::Stalled => Self::Stalled,
+            Self::RootKeyTooOld => Self::RootKeyTooOld,
             Self::Refused { code } => Self::Refused { code: code.clone() },
             Self::Damaged { table } => Self::Damaged { table },
             Self::Configuration(text) => Self::Configuration(text.clone()),
@@ -50,7 +55,10 @@ impl Error {
 
     /// Whether the same statement may well succeed when it is run again.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable | Self::Busy | Self::Stalled | Self::QueueFull)
+        matches!(
+            self,
+            Self::Unavailable | Self::Busy | Self::Stalled | Self::QueueFull | Self::RootKeyTooOld
+        )
     }
 }
 

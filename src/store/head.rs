@@ -1,14 +1,15 @@
 //! A tenant's head: the row that serialises its batches, hands out journal positions, keeps the
 //! store's time and the end of the audit chain.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AnyConnection, Row as _};
 
 use super::engine::{on_postgres, on_sqlite};
 use super::rows::JournalRow;
-use super::statement::{self, Arguments};
+use super::statement::{self, Arguments, Literal, Spelled, scoped};
 use super::{Engine, Error, Store, audit};
 use crate::clock::Time;
 use crate::ids::TenantId;
@@ -25,6 +26,8 @@ pub(super) struct Head {
     pub first: i64,
     /// Store time.
     pub now: Time,
+    /// The oldest version of the root key that may wrap a new key of this tenant.
+    pub root_version: i64,
     audit_hash: Vec<u8>,
 }
 
@@ -43,8 +46,10 @@ impl Head {
                 statement::query(on_sqlite::OPEN, arguments).fetch_all(&mut *connection).await?
             }
             Engine::Postgres => {
-                let text = on_postgres::open(tenant, positions);
-                let opening = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+                let opening = Spelled::default()
+                    .command(store.engine.begin_write())
+                    .statement(on_postgres::ADVANCE, tenant, &[Literal::Number(positions)])
+                    .fetch_all(&mut *connection);
                 let opened = tokio::time::timeout(OPENED_WITHIN, opening).await;
                 opened.map_err(|_| Error::Unavailable)??
             }
@@ -74,8 +79,10 @@ impl Head {
                 advance.fetch_optional(&mut *connection).await?
             }
             Engine::Postgres => {
-                let text = on_postgres::advance(tenant, positions);
-                connection.fetch_optional(sqlx::raw_sql(AssertSqlSafe(text))).await?
+                let advance = on_postgres::ADVANCE;
+                let text = Spelled::default();
+                let text = text.statement(advance, tenant, &[Literal::Number(positions)]);
+                text.fetch_optional(connection).await?
             }
         };
         Self::read(store, tenant, positions, row)
@@ -91,14 +98,16 @@ impl Head {
         let now = Time(row.try_get(2)?);
         store.saw_store_time(now);
         let first = row.try_get::<i64, _>(0)? - positions + 1;
-        Ok(Self { tenant, first, now, audit_hash: row.try_get(1)? })
+        let root_version = row.try_get(3)?;
+        store.oldest_root_version.fetch_max(root_version, Ordering::Relaxed);
+        Ok(Self { tenant, first, now, root_version, audit_hash: row.try_get(1)? })
     }
 
     /// Gives back the positions that were taken: none was used.
     pub async fn give_back(self, connection: &mut AnyConnection) -> Result<(), Error> {
         let mut arguments = Arguments::of(self.tenant);
         arguments.push(&(self.first - 1));
-        let sql = "UPDATE tenant_head SET position = $2 WHERE tenant = $1";
+        let sql = scoped!("UPDATE tenant_head SET position = $2 WHERE tenant = $1");
         statement::query(sql, arguments).execute(connection).await?;
         Ok(())
     }
@@ -137,11 +146,8 @@ pub(super) async fn link_and_commit(
             }
         }
         Engine::Postgres => {
-            let text =
-                |it: &Link| on_postgres::link(it.tenant, (it.position, it.entries), &it.hash);
-            let mut text: String = links.iter().map(text).collect();
-            text.push_str("COMMIT");
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+            let linked = links.iter().fold(Spelled::default(), |text, link| link.spelled(text));
+            linked.command(scoped!("COMMIT")).execute(connection).await?;
         }
     }
     Ok(())
@@ -164,8 +170,7 @@ pub(super) async fn append(
             statement::query(on_sqlite::LINK, link.arguments()).execute(connection).await?;
         }
         Engine::Postgres => {
-            let text = on_postgres::link(tenant, (link.position, link.entries), &link.hash);
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+            link.spelled(Spelled::default()).execute(connection).await?;
         }
     }
     Ok(())
@@ -173,10 +178,9 @@ pub(super) async fn append(
 
 /// What SQLite's texts that take positions are given.
 fn advance_by(store: &Store, tenant: TenantId, positions: i64) -> Arguments {
-    let mut arguments = Arguments::default();
+    let mut arguments = Arguments::of(tenant);
     arguments.push(&positions);
     arguments.push(&store.clock.now());
-    arguments.push(&tenant.0);
     arguments
 }
 
@@ -186,9 +190,13 @@ impl Link {
         arguments.push(&self.position);
         arguments.push(&self.entries);
         arguments.push(&self.hash.to_vec());
-        arguments.push(&self.hash.to_vec());
-        arguments.push(&self.position);
-        arguments.push(&self.tenant.0);
         arguments
+    }
+
+    /// The same, spelled out.
+    fn spelled(&self, text: Spelled) -> Spelled {
+        let hash = Literal::Hash(&self.hash);
+        let others = [Literal::Number(self.position), Literal::Number(self.entries), hash];
+        text.statement(on_postgres::LINK, self.tenant, &others)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::Error;
 use super::read::{bytes16, interaction_row, optional16};
 use super::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
-use super::statement::{self, Arguments};
+use super::statement::{self, Arguments, scoped};
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 
@@ -13,11 +13,24 @@ use crate::ids::{CustomerId, TenantId, Token};
 pub const MOST_CONTACTS: i64 = 50;
 /// Intent facts of a context at most, the newest.
 pub const MOST_FACTS: i64 = 1_000;
-/// Blocks of a context at most, the newest of each kind.
+/// Blocks of a context at most, the newest of each kind but consents.
 pub const MOST_BLOCKS: i64 = 500;
+/// Blocks of consents of a context at most, the newest. Where there are as many, some may be left
+/// out, and none of them counts as granted.
+pub const MOST_CONSENTS: i64 = 2_000;
 
-const COLUMNS: &str = "SELECT customer, ended, interaction, state, started, received, channel, \
-    direction, confirmed, counted, contact, agent, queue, brand, disposition, content FROM interaction ";
+/// Contacts with all their columns, under a condition that begins with the tenant.
+macro_rules! contacts {
+    ($condition:literal) => {
+        scoped!(concat!(
+            "SELECT customer, ended, interaction, state, started, received, channel, direction, \
+             confirmed, counted, contact, agent, queue, brand, disposition, content, revision \
+             FROM interaction WHERE ",
+            $condition
+        ))
+    };
+}
+pub(super) use contacts;
 
 /// The sealed rows of one customer's context.
 #[derive(Default)]
@@ -28,6 +41,8 @@ pub struct History {
     pub facts: Vec<FactRow>,
     /// Blocks, newest first.
     pub blocks: Vec<BlockRow>,
+    /// Contacts on file that go on, newest first.
+    pub running: Vec<InteractionRow>,
 }
 
 /// What one customer's context is made of; variables that had expired at `now` are left out.
@@ -45,6 +60,7 @@ pub async fn history(
         interactions: page_of(connection, tenant, customer, &page).await?,
         facts: facts(connection, tenant, customer, None).await?,
         blocks: blocks(connection, tenant, customer, now).await?,
+        running: running(connection, tenant, customer).await?,
     })
 }
 
@@ -76,12 +92,29 @@ pub async fn page_of(
     arguments.push(&page.limit);
     arguments.push(&page.channel.clone().unwrap_or_default());
     // State 0 is active: not yet history.
-    let sql = format!(
-        "{COLUMNS} WHERE tenant = $1 AND customer = $2 AND state > 0 \
+    let sql = contacts!(
+        "tenant = $1 AND customer = $2 AND state > 0 \
          AND (ended < $3 OR (ended = $3 AND interaction < $4)) AND ($6 = '' OR channel = $6) \
          ORDER BY ended DESC, interaction DESC LIMIT $5"
     );
-    let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
+    rows.iter().map(interaction_row).collect()
+}
+
+/// Contacts on file that go on, newest first, as many as a context has at most.
+async fn running(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+) -> Result<Vec<InteractionRow>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&MOST_CONTACTS);
+    let sql = contacts!(
+        "tenant = $1 AND customer = $2 AND state = 0 \
+         ORDER BY ended DESC, interaction DESC LIMIT $3"
+    );
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     rows.iter().map(interaction_row).collect()
 }
 
@@ -96,8 +129,8 @@ pub async fn whole_file(
 ) -> Result<Vec<InteractionRow>, Error> {
     let mut arguments = Arguments::of(tenant);
     arguments.push(&customer);
-    let sql = format!("{COLUMNS} WHERE tenant = $1 AND customer = $2 ORDER BY ended, interaction");
-    let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+    let sql = contacts!("tenant = $1 AND customer = $2 ORDER BY ended, interaction");
+    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     rows.iter().map(interaction_row).collect()
 }
 
@@ -111,32 +144,35 @@ pub async fn facts(
     customer: CustomerId,
     interaction: Option<Token>,
 ) -> Result<Vec<FactRow>, Error> {
-    const TABLE: &str = "intent_fact";
     let mut arguments = Arguments::of(tenant);
     arguments.push(&customer);
     arguments.push(&MOST_FACTS);
     arguments.push(&interaction);
-    let sql = "SELECT customer, interaction, intent, reference, status, counts, time, contact, \
+    let sql = scoped!(
+        "SELECT customer, interaction, intent, reference, status, counts, time, contact, \
                channel, sensitivity, content FROM intent_fact \
                WHERE tenant = $1 AND customer = $2 AND (LENGTH($4) = 0 OR interaction = $4) \
-               ORDER BY time DESC, interaction DESC LIMIT $3";
+               ORDER BY time DESC, interaction DESC LIMIT $3"
+    );
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
-    let read = |row: &sqlx::any::AnyRow| -> Result<FactRow, Error> {
-        Ok(FactRow {
-            customer: CustomerId(bytes16(row, 0, TABLE)?),
-            interaction: Token(bytes16(row, 1, TABLE)?),
-            intent: Token(bytes16(row, 2, TABLE)?),
-            reference: optional16(row, 3, TABLE)?.map(Token),
-            status: row.try_get(4)?,
-            counts: row.try_get::<i64, _>(5)? != 0,
-            time: Time(row.try_get(6)?),
-            contact: Token(bytes16(row, 7, TABLE)?),
-            channel: row.try_get(8)?,
-            sensitivity: row.try_get(9)?,
-            content: row.try_get(10)?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(fact_row).collect()
+}
+
+pub(super) fn fact_row(row: &sqlx::any::AnyRow) -> Result<FactRow, Error> {
+    const TABLE: &str = "intent_fact";
+    Ok(FactRow {
+        customer: CustomerId(bytes16(row, 0, TABLE)?),
+        interaction: Token(bytes16(row, 1, TABLE)?),
+        intent: Token(bytes16(row, 2, TABLE)?),
+        reference: optional16(row, 3, TABLE)?.map(Token),
+        status: row.try_get(4)?,
+        counts: row.try_get::<i64, _>(5)? != 0,
+        time: Time(row.try_get(6)?),
+        contact: Token(bytes16(row, 7, TABLE)?),
+        channel: row.try_get(8)?,
+        sensitivity: row.try_get(9)?,
+        content: row.try_get(10)?,
+    })
 }
 
 async fn blocks(
@@ -148,15 +184,18 @@ async fn blocks(
     let mut blocks = Vec::new();
     // `expire + 0` keeps the planner from walking all of the tenant's blocks by their expiry.
     // One kind after the other: many variables must not push out a lasting attribute.
-    for kind in [BlockKind::Profile, BlockKind::Variables] {
+    for kind in BlockKind::ALL {
+        let most = if kind == BlockKind::Consents { MOST_CONSENTS } else { MOST_BLOCKS };
         let mut arguments = Arguments::of(tenant);
         arguments.push(&customer);
         arguments.push(&now);
-        arguments.push(&MOST_BLOCKS);
+        arguments.push(&most);
         arguments.push(&kind);
-        let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
+        let sql = scoped!(
+            "SELECT customer, kind, interaction, part, position, expire, content FROM block \
                    WHERE tenant = $1 AND customer = $2 AND kind = $5 AND expire + 0 > $3 \
-                   ORDER BY position DESC LIMIT $4";
+                   ORDER BY position DESC LIMIT $4"
+        );
         let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
         for row in &rows {
             blocks.push(block_row(row)?);
@@ -178,8 +217,10 @@ pub async fn blocks_of(
     let mut arguments = Arguments::of(tenant);
     arguments.push(&customer);
     arguments.push(&interaction);
-    let sql = "SELECT customer, kind, interaction, part, position, expire, content FROM block \
-               WHERE tenant = $1 AND customer = $2 AND (LENGTH($3) = 0 OR interaction = $3)";
+    let sql = scoped!(
+        "SELECT customer, kind, interaction, part, position, expire, content FROM block \
+               WHERE tenant = $1 AND customer = $2 AND (LENGTH($3) = 0 OR interaction = $3)"
+    );
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     rows.iter().map(block_row).collect()
 }
@@ -197,19 +238,17 @@ pub async fn disputed(
     let mut arguments = Arguments::of(tenant);
     arguments.push(&after);
     arguments.push(&limit);
-    let sql = "SELECT customer FROM dispute WHERE tenant = $1 AND customer > $2 \
-               ORDER BY customer LIMIT $3";
+    let sql = scoped!(
+        "SELECT customer FROM dispute WHERE tenant = $1 AND customer > $2 \
+               ORDER BY customer LIMIT $3"
+    );
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     rows.iter().map(|row| Ok(CustomerId(bytes16(row, 0, "dispute")?))).collect()
 }
 
-fn block_row(row: &sqlx::any::AnyRow) -> Result<BlockRow, Error> {
+pub(super) fn block_row(row: &sqlx::any::AnyRow) -> Result<BlockRow, Error> {
     const TABLE: &str = "block";
-    let kind = match row.try_get::<i64, _>(1)? {
-        1 => BlockKind::Variables,
-        2 => BlockKind::Profile,
-        _ => return Err(Error::Damaged { table: TABLE }),
-    };
+    let kind = BlockKind::from_code(row.try_get(1)?).ok_or(Error::Damaged { table: TABLE })?;
     Ok(BlockRow {
         customer: CustomerId(bytes16(row, 0, TABLE)?),
         kind,

@@ -8,12 +8,19 @@ use sqlx::{AnyConnection, Row as _};
 use super::Error;
 use super::read::{bytes16, time};
 use super::rows::{MergeRow, MergeState};
-use super::statement;
+use super::statement::{self, Keyed, keyed};
 use crate::ids::{CustomerId, TenantId, Token};
 
 const TABLE: &str = "customer_merge";
-const COLUMNS: &str = "SELECT merge_id, one, other, state, made, undone, content \
-    FROM customer_merge WHERE tenant = $1 AND merge_id";
+const BY_ID: Keyed = keyed!(
+    "SELECT merge_id, one, other, state, made, undone, content, revision \
+     FROM customer_merge WHERE tenant = $1 AND merge_id"
+);
+/// By the indexes alone: asked for more, SQLite would walk all of the tenant's merges.
+const IDS: [Keyed; 2] = [
+    keyed!("SELECT merge_id FROM customer_merge WHERE tenant = $1 AND one"),
+    keyed!("SELECT merge_id FROM customer_merge WHERE tenant = $1 AND other"),
+];
 
 /// Every merge that one of these customers ever took part in, by its id.
 ///
@@ -25,15 +32,13 @@ pub async fn merges(
     customers: &[CustomerId],
 ) -> Result<Vec<MergeRow>, Error> {
     let mut ids: BTreeSet<Token> = BTreeSet::new();
-    // By the indexes alone: asked for more, SQLite would walk all of the tenant's merges.
-    for side in ["one", "other"] {
-        let sql = format!("SELECT merge_id FROM customer_merge WHERE tenant = $1 AND {side}");
-        for row in statement::select_in(connection, tenant, &sql, customers, "").await? {
+    for sql in IDS {
+        for row in statement::select_in(connection, tenant, sql, customers).await? {
             ids.insert(Token(bytes16(&row, 0, TABLE)?));
         }
     }
     let ids: Vec<Token> = ids.into_iter().collect();
-    let rows = statement::select_in(connection, tenant, COLUMNS, &ids, "").await?;
+    let rows = statement::select_in(connection, tenant, BY_ID, &ids).await?;
     rows.iter().map(merge_row).collect()
 }
 
@@ -46,7 +51,7 @@ pub async fn merge(
     tenant: TenantId,
     merge_id: Token,
 ) -> Result<Option<MergeRow>, Error> {
-    let rows = statement::select_in(connection, tenant, COLUMNS, &[merge_id], "").await?;
+    let rows = statement::select_in(connection, tenant, BY_ID, &[merge_id]).await?;
     rows.first().map(merge_row).transpose()
 }
 
@@ -59,5 +64,6 @@ fn merge_row(row: &AnyRow) -> Result<MergeRow, Error> {
         made: time(row, 4)?,
         undone: time(row, 5)?,
         content: row.try_get(6)?,
+        revision: row.try_get(7)?,
     })
 }

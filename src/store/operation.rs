@@ -30,7 +30,8 @@ pub trait Operation: Send + Sync + 'static {
 /// Why something cannot be decided.
 pub trait Refusal: From<Error> + Send + 'static {
     /// Whether it rests on what was read. No commit will check that: before the caller hears of
-    /// it, it is decided once more past the cache, which may hold what another process removed.
+    /// it, it is decided once more, past the cache, which may hold what another process removed, and
+    /// of one moment, so that it is what one order of all calls makes of it.
     fn rests_on_reads(&self) -> bool;
 }
 

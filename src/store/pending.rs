@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::batch::Outcome;
 use super::operation::Boxed;
 use super::wake::Waker;
+use super::witness::Traced;
 use super::{Effects, Error, Operation, Proposal, ReadSet, Reads};
 use crate::ids::TenantId;
 
@@ -31,6 +32,7 @@ pub(super) trait Queued: Send {
     fn tenant(&self) -> TenantId;
     fn take(&self) -> bool;
     fn waker(&self) -> &Waker;
+    fn traced(&self) -> Option<Traced>;
     fn proposal(&self) -> Option<(&ReadSet, &Effects)>;
     fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)>;
     fn decides_inside(&self) -> bool;
@@ -64,6 +66,7 @@ pub(super) struct Pending<O: Operation> {
     reply: oneshot::Sender<Finished<O>>,
     ticket: Arc<Ticket>,
     waker: Waker,
+    traced: Option<Traced>,
 }
 
 impl<O: Operation> Pending<O> {
@@ -78,7 +81,8 @@ impl<O: Operation> Pending<O> {
         let inside = proposal.is_none();
         let waiting = Waiting(Arc::clone(&ticket));
         let waker = Waker::of_this_thread();
-        let pending = Self { operation, proposal, refusal: None, inside, reply, ticket, waker };
+        let (refusal, traced) = (None, Traced::now());
+        let pending = Self { operation, proposal, refusal, inside, reply, ticket, waker, traced };
         (Box::new(pending), result, waiting)
     }
 }
@@ -94,6 +98,10 @@ impl<O: Operation> Queued for Pending<O> {
 
     fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    fn traced(&self) -> Option<Traced> {
+        self.traced
     }
 
     fn proposal(&self) -> Option<(&ReadSet, &Effects)> {

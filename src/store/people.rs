@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::Error;
 use super::read::{bytes16, distinct, optional16, time};
 use super::rows::{CustomerRow, LinkRow, TieRow};
-use super::statement::{self, Question};
+use super::statement::{self, Question, keyed};
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
 
 /// A customer and their links.
@@ -33,9 +33,11 @@ pub async fn people(
     ids: &[CustomerId],
 ) -> Result<HashMap<CustomerId, Person>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
-    let sql = "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
-               disclosure, moved_to, set_name FROM customer WHERE tenant = $1 AND customer";
-    for row in statement::select_in(connection, tenant, sql, ids, "").await? {
+    let sql = keyed!(
+        "SELECT customer, data_key, stamp, created, received, last_contact, contacts, \
+         disclosure, moved_to, set_name, archived FROM customer WHERE tenant = $1 AND customer"
+    );
+    for row in statement::select_in(connection, tenant, sql, ids).await? {
         let customer = CustomerRow {
             customer: CustomerId(bytes16(&row, 0, "customer")?),
             data_key: KeyId(row.try_get(1)?),
@@ -47,6 +49,7 @@ pub async fn people(
             disclosure: row.try_get(7)?,
             moved_to: optional16(&row, 8, "customer")?.map(CustomerId),
             set_name: optional16(&row, 9, "customer")?.map(CustomerId),
+            archived: time(&row, 10)?,
         };
         let (links, ties, members) = (Vec::new(), Vec::new(), Vec::new());
         found.insert(customer.customer, Person { row: customer, links, ties, members });
@@ -67,10 +70,12 @@ async fn members(
     if names.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT set_name, customer FROM customer \
-               WHERE tenant = $1 AND LENGTH(set_name) > 0 AND set_name";
+    let sql = keyed!(
+        "SELECT set_name, customer FROM customer \
+               WHERE tenant = $1 AND LENGTH(set_name) > 0 AND set_name"
+    );
     let mut sets: HashMap<CustomerId, Vec<CustomerId>> = HashMap::new();
-    for row in statement::select_in(connection, tenant, sql, &names, "").await? {
+    for row in statement::select_in(connection, tenant, sql, &names).await? {
         let name = CustomerId(bytes16(&row, 0, "customer")?);
         sets.entry(name).or_default().push(CustomerId(bytes16(&row, 1, "customer")?));
     }
@@ -91,18 +96,20 @@ async fn links_and_ties(
 ) -> Result<(), Error> {
     let questions = [
         Question {
-            sql: "SELECT 1, customer, token, assurance, uses, weight, newest, identifier, confirmed \
+            sql: keyed!(
+                "SELECT 1, customer, token, assurance, uses, weight, newest, identifier, confirmed \
                   FROM link \
-                  WHERE tenant = $1 AND customer",
+                  WHERE tenant = $1 AND customer"
+            ),
             keys: ids,
-            tail: "",
         },
         Question {
-            sql: "SELECT 2, customer, token, assurance, assurance, assurance, untied, token, untied \
+            sql: keyed!(
+                "SELECT 2, customer, token, assurance, assurance, assurance, untied, token, untied \
                   FROM tie \
-                  WHERE tenant = $1 AND customer",
+                  WHERE tenant = $1 AND customer"
+            ),
             keys: ids,
-            tail: "",
         },
     ];
     for row in statement::select_union(connection, tenant, &questions).await? {

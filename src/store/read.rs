@@ -6,8 +6,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::gate::Key;
-use super::rows::{InteractionRow, JournalRow, Verb};
-use super::statement::{self, Arguments, Question};
+use super::rows::{InteractionRow, JournalRow, Outcome, Verb};
+use super::statement::{self, Arguments, Question, keyed, scoped};
 use super::{Error, ReadSet};
 use crate::clock::Time;
 use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
@@ -62,14 +62,14 @@ pub async fn owners(
     let tokens = distinct(tokens.iter().map(|token| token.0));
     let questions = [
         Question {
-            sql: "SELECT 1, token, token, stamp FROM head WHERE tenant = $1 AND token",
+            sql: keyed!("SELECT 1, token, token, stamp FROM head WHERE tenant = $1 AND token"),
             keys: &tokens,
-            tail: "",
         },
         Question {
-            sql: "SELECT 2, token, customer, assurance FROM link WHERE tenant = $1 AND token",
+            sql: keyed!(
+                "SELECT 2, token, customer, assurance FROM link WHERE tenant = $1 AND token"
+            ),
             keys: &tokens,
-            tail: "",
         },
     ];
     for row in statement::select_union(connection, tenant, &questions).await? {
@@ -142,20 +142,20 @@ pub(super) async fn stamps(
     let interactions = distinct(wanted.interactions.iter().map(|(token, _)| token.0));
     let questions = [
         Question {
-            sql: "SELECT 1, token, stamp FROM head WHERE tenant = $1 AND token",
+            sql: keyed!("SELECT 1, token, stamp FROM head WHERE tenant = $1 AND token"),
             keys: &tokens,
-            tail: "",
         },
         Question {
-            sql: "SELECT 2, customer, stamp FROM customer WHERE tenant = $1 AND customer",
+            sql: keyed!("SELECT 2, customer, stamp FROM customer WHERE tenant = $1 AND customer"),
             keys: &customers,
-            tail: "",
         },
         Question {
-            sql: "SELECT 3, interaction, CAST(MAX(position) AS BIGINT) FROM journal \
+            sql: keyed!(
+                "SELECT 3, interaction, CAST(MAX(position) AS BIGINT) FROM journal \
                   WHERE tenant = $1 AND interaction",
+                "GROUP BY interaction"
+            ),
             keys: &interactions,
-            tail: "GROUP BY interaction",
         },
     ];
     for row in statement::select_union(connection, tenant, &questions).await? {
@@ -193,6 +193,8 @@ pub struct JournalEntry {
     pub customer: Option<CustomerId>,
     /// Store time of the first row.
     pub received: Time,
+    /// Whether it was erased with its person: its place is all that is kept.
+    pub erased: bool,
 }
 
 impl JournalEntry {
@@ -212,6 +214,7 @@ impl JournalEntry {
             state: newest.map_or_else(Vec::new, |row| row.state.clone()),
             customer: newest.and_then(|row| row.customer),
             received: received.unwrap_or_default(),
+            erased: newest.is_some_and(|row| row.outcome == Outcome::Erased),
         }
     }
 
@@ -233,8 +236,10 @@ pub async fn journal(
     let mut arguments = Arguments::of(tenant);
     arguments.push(&interaction);
     // Ordered here and not there: for the order's sake SQLite would walk the tenant's whole journal.
-    let sql = "SELECT verb, part, fingerprint, position, received FROM journal \
-               WHERE tenant = $1 AND interaction = $2";
+    let sql = scoped!(
+        "SELECT verb, part, fingerprint, position, received FROM journal \
+               WHERE tenant = $1 AND interaction = $2"
+    );
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     let mut received = Time(i64::MAX);
     let mut guards = Vec::with_capacity(rows.len());
@@ -248,18 +253,28 @@ pub async fn journal(
         });
         received = received.min(time(row, 4)?);
     }
-    if guards.is_empty() {
-        return Ok(None);
-    }
     guards.sort_by_key(|guard| guard.position);
+    let Some(newest) = guards.last() else { return Ok(None) };
     let mut arguments = Arguments::of(tenant);
     arguments.push(&interaction);
-    arguments.push(&guards.last().map_or(0, |guard| guard.position));
-    let sql = "SELECT state, customer FROM journal \
-               WHERE tenant = $1 AND interaction = $2 AND position = $3";
+    arguments.push(&newest.position);
+    let sql = scoped!(
+        "SELECT state, customer, outcome, digest, hash FROM journal \
+         WHERE tenant = $1 AND interaction = $2 AND position = $3"
+    );
     let row = statement::query(sql, arguments).fetch_one(&mut *connection).await?;
     let customer = optional16(&row, 1, "journal")?.map(CustomerId);
-    Ok(Some(JournalEntry { guards, state: row.try_get(0)?, customer, received }))
+    let outcome: i64 = row.try_get(2)?;
+    let erased = outcome == Outcome::Erased as i64;
+    let (state, digest, hash): (Vec<u8>, Vec<u8>, Vec<u8>) =
+        (row.try_get(0)?, row.try_get(3)?, row.try_get(4)?);
+    // A place that is kept has no content either.
+    let place = erased || outcome == Outcome::Removed as i64;
+    let stripped = place || !digest.is_empty() || !hash.is_empty();
+    if state.is_empty() && !stripped && newest.verb.has_content() {
+        return Err(Error::Damaged { table: "journal" });
+    }
+    Ok(Some(JournalEntry { guards, state, customer, received, erased }))
 }
 
 /// A wrapped key as stored: its name, the root key's version, the wrapped bytes.
@@ -274,8 +289,10 @@ pub async fn data_keys(
     tenant: TenantId,
     ids: &[KeyId],
 ) -> Result<Vec<WrappedKey>, Error> {
-    let sql = "SELECT data_key, root_version, wrapped FROM data_key WHERE tenant = $1 AND data_key";
-    let rows = statement::select_in(connection, tenant, sql, ids, "").await?;
+    let sql = keyed!(
+        "SELECT data_key, root_version, wrapped FROM data_key WHERE tenant = $1 AND data_key"
+    );
+    let rows = statement::select_in(connection, tenant, sql, ids).await?;
     rows.iter().map(|row| Ok((KeyId(row.try_get(0)?), row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
@@ -288,8 +305,8 @@ pub async fn labels(
     tenant: TenantId,
     tokens: &[Token],
 ) -> Result<Vec<(Token, Vec<u8>)>, Error> {
-    let sql = "SELECT token, content FROM label WHERE tenant = $1 AND token";
-    let rows = statement::select_in(connection, tenant, sql, tokens, "").await?;
+    let sql = keyed!("SELECT token, content FROM label WHERE tenant = $1 AND token");
+    let rows = statement::select_in(connection, tenant, sql, tokens).await?;
     rows.iter().map(|row| Ok((Token(bytes16(row, 0, "label")?), row.try_get(1)?))).collect()
 }
 
@@ -312,5 +329,6 @@ pub(super) fn interaction_row(row: &AnyRow) -> Result<InteractionRow, Error> {
         brand: optional16(row, 13, TABLE)?.map(Token),
         disposition: optional16(row, 14, TABLE)?.map(Token),
         content: row.try_get(15)?,
+        revision: row.try_get(16)?,
     })
 }

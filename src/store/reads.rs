@@ -2,14 +2,14 @@
 //! inside the writer's transaction once a decision has been stale twice.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, Executor as _};
+use sqlx::{Any, AnyConnection};
 
 use super::operation::Boxed;
 use super::schedule::Point;
+use super::statement::{self, Scoped, scoped};
 use super::{Engine, Error, Store};
 
 /// Where to read.
@@ -18,7 +18,8 @@ pub enum Reads<'c> {
     Outside(Arc<Store>),
     /// The same, past the cache: for answers that no commit will check.
     Fresh(Arc<Store>),
-    /// On the writer's connection, where nothing can change any more.
+    /// In a transaction that is open already: the writer's, where nothing can change any more, or a
+    /// snapshot, where a refusal is decided past the cache.
     Inside(&'c mut AnyConnection),
 }
 
@@ -76,12 +77,12 @@ impl Reads<'_> {
 
 /// What a load is of one moment by.
 #[derive(Clone, Copy, PartialEq)]
-enum Moment {
+pub(super) enum Moment {
     OfTransaction,
     OfStatement,
 }
 
-async fn outside<T: Send + 'static>(
+pub(super) async fn outside<T: Send + 'static>(
     store: &Arc<Store>,
     moment: Moment,
     load: Load<T>,
@@ -100,11 +101,12 @@ impl Store {
     /// A reader on which `first` has been executed. A connection that broke while it was idle, as
     /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
     /// taken instead, and in the end a new one. One that is silent is broken, too.
-    pub(super) async fn reader(&self, first: &'static str) -> Result<PoolConnection<Any>, Error> {
+    pub(super) async fn reader(&self, first: Scoped) -> Result<PoolConnection<Any>, Error> {
         let mut left = self.readers.options().get_max_connections();
         loop {
             let mut connection = self.readers.acquire().await?;
-            let greeted = tokio::time::timeout(GREETED_WITHIN, connection.execute(first)).await;
+            let greeting = statement::command(&mut connection, first);
+            let greeted = tokio::time::timeout(GREETED_WITHIN, greeting).await;
             let broken: Error = match greeted {
                 Ok(Ok(_)) => return Ok(connection),
                 Ok(Err(error)) => error.into(),
@@ -120,7 +122,7 @@ impl Store {
 }
 
 async fn snapshot<T>(store: &Store, moment: Moment, load: Load<T>) -> Result<T, Error> {
-    store.reads_counted.fetch_add(1, Ordering::Relaxed);
+    store.counts.snapshots.inc();
     // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
     let alone = moment == Moment::OfStatement && store.engine == Engine::Sqlite;
     let mut connection = match alone {
@@ -129,7 +131,8 @@ async fn snapshot<T>(store: &Store, moment: Moment, load: Load<T>) -> Result<T, 
     };
     let reading = async {
         let loaded = load(&mut connection).await;
-        (loaded, alone || connection.execute("COMMIT").await.is_ok())
+        let commit = scoped!("COMMIT");
+        (loaded, alone || statement::command(&mut connection, commit).await.is_ok())
     };
     let (loaded, ended) = tokio::time::timeout(READ_WITHIN, reading)
         .await

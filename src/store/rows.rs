@@ -38,7 +38,8 @@ row!(
     CustomerRow, "customer",
     "ON CONFLICT (tenant, customer) DO UPDATE SET stamp = excluded.stamp, \
      last_contact = excluded.last_contact, contacts = excluded.contacts, \
-     disclosure = excluded.disclosure, moved_to = excluded.moved_to", {
+     disclosure = excluded.disclosure, moved_to = excluded.moved_to, \
+     archived = excluded.archived", {
         /// The opaque id.
         customer: CustomerId,
         /// The key that seals what is theirs.
@@ -60,6 +61,8 @@ row!(
         /// The set it belongs to, by its oldest member; empty while alone. Written when the
         /// customer is made and by a merge or unmerge only.
         set_name: Option<CustomerId>,
+        /// Store time at which they were set aside for want of a contact; zero while active.
+        archived: Time,
     }
 );
 
@@ -72,7 +75,7 @@ impl Row for Rejoined<'_> {
     const ON_CONFLICT: &'static str = "ON CONFLICT (tenant, customer) DO UPDATE SET \
         stamp = excluded.stamp, last_contact = excluded.last_contact, \
         contacts = excluded.contacts, disclosure = excluded.disclosure, \
-        moved_to = excluded.moved_to, set_name = excluded.set_name";
+        moved_to = excluded.moved_to, set_name = excluded.set_name, archived = excluded.archived";
 
     fn bind(&self, arguments: &mut Arguments) {
         self.0.bind(arguments);
@@ -83,7 +86,8 @@ row!(
     /// An edge between two customers who are one person.
     MergeRow, "customer_merge",
     "ON CONFLICT (tenant, merge_id) DO UPDATE SET state = excluded.state, \
-     made = excluded.made, undone = excluded.undone, content = excluded.content", {
+     made = excluded.made, undone = excluded.undone, content = excluded.content, \
+     revision = excluded.revision", {
         /// Which merge: the token of the request that made it.
         merge_id: Token,
         /// The older of the two.
@@ -98,6 +102,8 @@ row!(
         undone: Time,
         /// Sealed: who, why, on what evidence.
         content: Vec<u8>,
+        /// Random, new whenever the content is sealed: an older content does not open beside it.
+        revision: i64,
     }
 );
 
@@ -183,7 +189,8 @@ row!(
      started = excluded.started, received = excluded.received, channel = excluded.channel, \
      direction = excluded.direction, confirmed = excluded.confirmed, counted = excluded.counted, \
      contact = excluded.contact, agent = excluded.agent, queue = excluded.queue, \
-     brand = excluded.brand, disposition = excluded.disposition, content = excluded.content", {
+     brand = excluded.brand, disposition = excluded.disposition, content = excluded.content, \
+     revision = excluded.revision", {
         /// In whose history.
         customer: CustomerId,
         /// Event time of its end, of its start while active.
@@ -216,6 +223,8 @@ row!(
         disposition: Option<Token>,
         /// Sealed: everything else.
         content: Vec<u8>,
+        /// Random, new whenever the content is sealed: an older content does not open beside it.
+        revision: i64,
     }
 );
 
@@ -225,7 +234,7 @@ row!(
     "ON CONFLICT (tenant, customer, interaction, intent, reference) DO UPDATE SET \
      status = excluded.status, counts = excluded.counts, time = excluded.time, \
      contact = excluded.contact, channel = excluded.channel, \
-     sensitivity = excluded.sensitivity, content = excluded.content", {
+     sensitivity = excluded.sensitivity", {
         /// Whose.
         customer: CustomerId,
         /// Which interaction said so.
@@ -246,7 +255,7 @@ row!(
         channel: String,
         /// Code of the sensitivity.
         sensitivity: i64,
-        /// Sealed reference text.
+        /// Sealed reference text. What stands in the row's key says which: it is sealed once.
         content: Vec<u8>,
     }
 );
@@ -256,7 +265,7 @@ row!(
     BlockRow, "block", "ON CONFLICT DO NOTHING", {
         /// Whose.
         customer: CustomerId,
-        /// Variables or profile attributes.
+        /// Variables, profile attributes or consents.
         kind: BlockKind,
         /// Which interaction wrote it.
         interaction: Token,
@@ -316,6 +325,33 @@ row!(
     }
 );
 
+row!(
+    /// What is left of something that was erased: a keyed hash that tells a late retry.
+    TombstoneRow, "tombstone", "ON CONFLICT DO NOTHING", {
+        /// A keyed hash of what was erased, other than the token that its rows had.
+        token: Token,
+        /// What it was.
+        kind: TombstoneKind,
+        /// Set by the writer: the erasure's position in the journal.
+        erasure: i64,
+        /// Store time; set by the writer.
+        erased: Time,
+        /// Sealed: the place in the journal that is kept; empty for a customer.
+        content: Vec<u8>,
+    }
+);
+
+/// What was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TombstoneKind {
+    /// A customer, under one of their refs.
+    Customer = 1,
+    /// An interaction.
+    Interaction = 2,
+    /// A request that changed a customer.
+    Request = 3,
+}
+
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
@@ -323,6 +359,18 @@ pub enum BlockKind {
     Variables = 1,
     /// Profile attributes.
     Profile = 2,
+    /// What was said of consent.
+    Consents = 3,
+}
+
+impl BlockKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Profile, Self::Variables, Self::Consents];
+
+    /// Reads a stored code.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as i64 == code)
+    }
 }
 
 /// Whether a merge holds.

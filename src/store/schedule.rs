@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::operation::Boxed;
@@ -33,6 +34,10 @@ pub enum Point {
     Committed,
     /// Gate and cache know; nobody who waits has been woken.
     Told,
+    /// An API key has been read; nobody trusts what was read yet.
+    KeyRead,
+    /// A request waits until somebody has read its key.
+    KeyAwaited,
 }
 
 /// Who holds requests and writer at their points.
@@ -42,6 +47,21 @@ pub trait Steering: Send + Sync {
     /// # Errors
     /// What is to go wrong there, as if the database had failed in that moment.
     fn at(&self, point: Point) -> Boxed<'static, Result<(), Error>>;
+
+    /// The moment it is, for whatever is good for so long.
+    fn moment(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Completes when somebody has waited so long.
+    fn passed(&self, duration: Duration) -> Boxed<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    /// Runs what goes on beside the request that began it.
+    fn beside(&self, work: Boxed<'static, ()>) {
+        tokio::spawn(work);
+    }
 }
 
 /// How the steps of requests and writer follow each other.
@@ -55,10 +75,42 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    pub(super) async fn at(&self, point: Point) -> Result<(), Error> {
+    pub(crate) async fn at(&self, point: Point) -> Result<(), Error> {
         match self {
             Self::Free => Ok(()),
             Self::Steered(steering) => steering.at(point).await,
+        }
+    }
+
+    /// The moment it is, for whatever is good for so long.
+    pub(crate) fn moment(&self) -> Instant {
+        match self {
+            Self::Free => Instant::now(),
+            Self::Steered(steering) => steering.moment(),
+        }
+    }
+
+    /// What comes of `work` within `duration`; `None` when nothing does.
+    pub(crate) async fn within<T>(
+        &self,
+        duration: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        match self {
+            Self::Free => tokio::time::timeout(duration, work).await.ok(),
+            Self::Steered(steering) => tokio::select! {
+                biased;
+                done = work => Some(done),
+                () = steering.passed(duration) => None,
+            },
+        }
+    }
+
+    /// Runs `work` beside the request that began it.
+    pub(crate) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            Self::Free => drop(tokio::spawn(work)),
+            Self::Steered(steering) => steering.beside(Box::pin(work)),
         }
     }
 }

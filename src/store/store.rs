@@ -1,8 +1,8 @@
 //! The store itself: its connections, its clock, and the way from a decision to a durable write.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::audit::traces::Waiting;
+use super::backup::loading::unfinished;
+use super::bell::Bell;
+use super::counts::Counts;
 use super::durability::{Durability, Durable, Syncer};
 use super::gate::{Gate, Listener};
 use super::operation::Verdict;
@@ -18,10 +21,12 @@ use super::pulse::Pulse;
 use super::reads::Load;
 use super::schedule::Point;
 use super::timekeeping::Timekeeper;
+use super::witness::Witness;
 use super::writer::{self, Chore, Item, QUEUE};
 use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
+use crate::meters::Meters;
 
 /// How to open a store.
 pub struct Settings {
@@ -41,6 +46,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// When SQLite's commits become durable.
     pub durable: Durable,
+    /// Where the store counts.
+    pub meters: Meters,
 }
 
 /// One database, one writer.
@@ -55,9 +62,14 @@ pub struct Store {
     pub(super) schedule: Schedule,
     pub(super) pulse: Pulse,
     pub(super) durability: Arc<Durability>,
-    pub(super) reads_counted: AtomicU64,
+    pub(super) counts: Arc<Counts>,
+    pub(super) witness: OnceLock<Arc<dyn Witness>>,
+    /// The newest that a tenant's head has said of root keys.
+    pub(super) oldest_root_version: AtomicI64,
     /// Reads whose journal rows wait.
     pub(super) traces: Waiting,
+    /// Rung after each commit.
+    pub(super) bell: Bell,
     budget: Duration,
     /// What is known of store time.
     time: Timekeeper,
@@ -74,9 +86,29 @@ impl Store {
     /// Connects, migrates, and starts the writer.
     ///
     /// # Errors
-    /// [`Error::Configuration`] for a URL or schema that cannot work, [`Error::Unavailable`] when
-    /// the database does not answer.
+    /// [`Error::Configuration`] for a URL or schema that cannot work, and for a database into which a
+    /// restore was not completed; [`Error::Unavailable`] when the database does not answer.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
+        let store = Self::open_unfinished(settings).await?;
+        let mut connection = store.readers.acquire().await?;
+        let (restoring, _) = unfinished(&mut connection).await?;
+        drop(connection);
+        if restoring.is_empty() {
+            return Ok(store);
+        }
+        store.close().await;
+        Err(Error::Configuration(
+            "a restore into this database was not completed: run `threadline restore` again with the \
+             same files"
+                .into(),
+        ))
+    }
+
+    /// The same, also while a restore is going on: for the restore.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_unfinished(settings: Settings) -> Result<Arc<Self>, Error> {
         let engine = Engine::of(&settings.url)?;
         let readers = engine.readers(&settings.url).await?;
         engine.migrate(&readers).await?;
@@ -92,8 +124,11 @@ impl Store {
             schedule: settings.schedule,
             pulse: Pulse::new(),
             durability: Arc::new(Durability::new()),
-            reads_counted: AtomicU64::new(0),
+            counts: Arc::new(Counts::new(&settings.meters)),
+            witness: OnceLock::new(),
+            oldest_root_version: AtomicI64::new(0),
             traces: Waiting::default(),
+            bell: Bell::default(),
             budget: settings.budget,
             time: Timekeeper::of(engine),
             queue: Mutex::new(Some(sender)),
@@ -117,7 +152,8 @@ impl Store {
         file: Option<PathBuf>,
     ) -> Result<(), Error> {
         let failed = |_| Error::Configuration("the writer's thread cannot be started".into());
-        let syncer = file.map(|file| Syncer::start(&self.durability, file)).transpose();
+        let counts = &self.counts;
+        let syncer = file.map(|file| Syncer::start(&self.durability, counts, file)).transpose();
         let syncer = syncer
             .map_err(|_| Error::Configuration("the log cannot be brought to the disk".into()))?;
         let runtime =
@@ -136,6 +172,11 @@ impl Store {
         self.engine
     }
 
+    /// How the steps of requests and writer follow each other.
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     /// The order of commits.
     pub fn gate(&self) -> &Gate {
         &self.gate
@@ -143,7 +184,13 @@ impl Store {
 
     /// How many snapshots were read so far: a start from the cache reads none.
     pub fn snapshots_read(&self) -> u64 {
-        self.reads_counted.load(Ordering::Relaxed)
+        self.counts.snapshots.get()
+    }
+
+    /// The version of the root key that a tenant's head said new keys must be wrapped with at least, as
+    /// far as batches of this process have seen; zero before any rotation.
+    pub fn oldest_root_version(&self) -> i64 {
+        self.oldest_root_version.load(Ordering::Relaxed)
     }
 
     /// Store time: the database's clock on PostgreSQL, as far as this process has seen it.
@@ -153,6 +200,17 @@ impl Store {
 
     pub(super) fn saw_store_time(&self, now: Time) {
         self.time.heard(now, self.clock.now());
+    }
+
+    /// From now on somebody sees the writer commit; the first who comes.
+    pub fn is_seen_by(&self, witness: Arc<dyn Witness>) {
+        // A second one would see half.
+        let _ = self.witness.set(witness);
+    }
+
+    /// What waits for the writer.
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.queue).as_ref().map_or(0, |queue| QUEUE - queue.capacity())
     }
 
     /// Whether the writer has been busy with one batch, or the disk with what was committed, for
@@ -179,7 +237,7 @@ impl Store {
             }
             let proposal = if tries < TRIES_OUTSIDE {
                 self.schedule.at(Point::Decide).await?;
-                Some(self.decide(&*operation).await?)
+                Some(self.decide(&operation).await?)
             } else {
                 None
             };
@@ -199,13 +257,19 @@ impl Store {
 
     async fn decide<O: Operation>(
         self: &Arc<Self>,
-        operation: &O,
+        operation: &Arc<O>,
     ) -> Result<Proposal<O::Answer>, O::Refusal> {
         let mut sequence = self.gate.sequence();
         let mut decided = operation.decide(&mut Reads::Outside(Arc::clone(self))).await;
         if decided.as_ref().is_err_and(Refusal::rests_on_reads) {
             sequence = self.gate.sequence();
-            decided = operation.decide(&mut Reads::Fresh(Arc::clone(self))).await;
+            // No commit will check it: all of it is read of one moment.
+            let own = Arc::clone(operation);
+            let mut fresh = Reads::Fresh(Arc::clone(self));
+            let deciding = fresh.load(Box::new(move |connection| {
+                Box::pin(async move { Ok(own.decide(&mut Reads::Inside(connection)).await) })
+            }));
+            decided = deciding.await?;
         }
         let mut proposal = decided?;
         proposal.read.sequence = sequence;

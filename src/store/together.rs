@@ -5,14 +5,14 @@
 //! that fills all their tables; a few shapes are most of what comes. PostgreSQL takes one statement
 //! at a time, and a row only once in it.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use quick_cache::sync::Cache;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::AnyConnection;
 
 use super::rows::{CustomerRow, HeadRow, LinkRow, Rejoined, UsedLink};
-use super::statement::{self, Arguments, Row, sizes};
+use super::statement::{self, InsertedTogether, Row, RowValues, SharedText, sizes};
 use super::{Effects, Engine, Error};
 use crate::ids::{Stamp, TenantId, Token};
 
@@ -176,50 +176,36 @@ async fn write_alike(
         rest = tail;
         // Filled up with the last one: written twice, a row is what it was.
         let filled = chunk.iter().copied().chain(std::iter::repeat_n(*last, size - count));
-        let mut bound = Bound { tenant, arguments: Arguments::default() };
-        visit(filled, stamp, &mut bound);
-        statement::query_shared(text, bound.arguments).execute(&mut *connection).await?;
+        let mut values = RowValues::of(tenant);
+        visit(filled, stamp, &mut values);
+        statement::insert_together(&mut *connection, text, values).await?;
     }
     Ok(())
 }
 
-struct Bound {
-    tenant: TenantId,
-    arguments: Arguments,
-}
-
-impl Visitor for Bound {
+impl Visitor for RowValues {
     fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>) {
-        for row in rows {
-            self.arguments.push(&self.tenant.0);
-            row.bind(&mut self.arguments);
-        }
+        rows.for_each(|row| self.row(&row));
     }
 }
 
 /// The text that writes so many operations of the shape that `like` has.
-fn text_of(shape: Shape, size: usize, like: &Effects, stamp: Stamp) -> Arc<str> {
-    static TEXTS: LazyLock<Cache<(Shape, usize), Arc<str>>> =
+fn text_of(shape: Shape, size: usize, like: &Effects, stamp: Stamp) -> SharedText {
+    static TEXTS: LazyLock<Cache<(Shape, usize), SharedText>> =
         LazyLock::new(|| Cache::new(MOST_TEXTS));
     if let Some(text) = TEXTS.get(&(shape, size)) {
         return text;
     }
-    let mut text = Text(String::new());
-    visit(std::iter::repeat_n(like, size), stamp, &mut text);
-    let text: Arc<str> = text.0.into();
-    TEXTS.insert((shape, size), Arc::clone(&text));
+    let mut inserted = InsertedTogether::default();
+    visit(std::iter::repeat_n(like, size), stamp, &mut inserted);
+    let text = inserted.text();
+    TEXTS.insert((shape, size), text.clone());
     text
 }
 
-struct Text(String);
-
-impl Visitor for Text {
+impl Visitor for InsertedTogether {
     fn table<R: Row>(&mut self, rows: impl Iterator<Item = R>) {
-        let count = rows.count();
-        if count > 0 {
-            self.0.push_str(&statement::write_insert::<R>(Engine::Sqlite, count));
-            self.0.push_str("; ");
-        }
+        InsertedTogether::table::<R>(self, rows.count());
     }
 }
 
@@ -280,9 +266,10 @@ mod tests {
         assert_eq!(shape, [0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 2, 0, 0]);
         for size in [1, 2, 6, 32] {
             let text = text_of(shape, size, &effects, Stamp(9));
-            let mut bound = Bound { tenant: TenantId(1), arguments: Arguments::default() };
-            visit(std::iter::repeat_n(&effects, size), Stamp(9), &mut bound);
-            assert_eq!(text.matches('?').count(), bound.arguments.count(), "{size}");
+            let text = text.as_str();
+            let mut values = RowValues::of(TenantId(1));
+            visit(std::iter::repeat_n(&effects, size), Stamp(9), &mut values);
+            assert_eq!(text.matches('?').count(), values.count(), "{size}");
             let inserts: Vec<&str> = text.split_inclusive("; ").collect();
             assert_eq!(inserts.len(), 6, "heads, links made and used, facts, blocks, labels");
             assert!(inserts[1].contains("assurance = excluded") && inserts[2].contains("link"));

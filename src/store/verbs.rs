@@ -1,7 +1,7 @@
 //! What journal rows say was done, and how it ended.
 
 /// What a journal row did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// StartInteraction, or the place that an end without a start keeps for it.
     Start = 1,
@@ -21,6 +21,12 @@ pub enum Verb {
     Unmerge = 8,
     /// ReassignInteraction.
     Reassign = 9,
+    /// RedactInteraction.
+    Redact = 10,
+    /// An interaction, or requests, past retention: what was said is gone, that it was said stays.
+    Expire = 11,
+    /// A customer was set aside: no contact for long.
+    Archive = 12,
     /// UpsertCustomer, or a row of an import.
     Upsert = 20,
     /// LinkIdentifier.
@@ -43,17 +49,54 @@ pub enum Verb {
     PreviewMerge = 44,
     /// A start, update or change sent again, and answered with what is known by now.
     Repeat = 45,
+    /// ExportCustomer.
+    ExportCustomer = 46,
+    /// EraseCustomer without a token: what would go.
+    PreviewErase = 47,
+    /// WatchInteractions: the stream was opened, or an event of it shown.
+    WatchInteractions = 48,
+    /// WatchCustomer: the same.
+    WatchCustomer = 49,
+    /// An endpoint for web-hooks was made.
+    CreateWebhook = 50,
+    /// An endpoint was changed.
+    UpdateWebhook = 51,
+    /// An endpoint got a new secret.
+    RotateWebhookSecret = 52,
+    /// An endpoint was removed.
+    RemoveWebhook = 53,
+    /// An endpoint was tried out.
+    TestWebhook = 54,
+    /// Events that had been given up were asked for again.
+    ReplayDeadLetters = 55,
+    /// `threadline fit --tenant`: decisions were opened to learn weights from.
+    Fit = 56,
+    /// A new version of the root key was begun.
+    RotateRootKey = 57,
+    /// The retirement of a version of the root key was asked for.
+    RetireRootKey = 58,
+    /// A backup was taken.
+    Backup = 59,
     /// An API key was made.
     CreateKey = 60,
     /// An API key was revoked.
     RevokeKey = 61,
     /// An API key was replaced by a new one.
     ReplaceKey = 62,
+    /// A backup was put back: what comes before is as it was when that was made.
+    Restore = 70,
 }
 
 impl Verb {
+    /// Codes of reads: whatever is in between only shows something.
+    pub const READS: std::ops::Range<i64> = 40..50;
+
+    /// Requests that change a customer, beside any interaction.
+    pub const REQUESTS: [Self; 6] =
+        [Self::Merge, Self::Unmerge, Self::Upsert, Self::Link, Self::Unlink, Self::Resolve];
+
     /// All of them, with the names that `audit list` shows.
-    pub const ALL: [(Self, &'static str); 23] = [
+    pub const ALL: [(Self, &'static str); 41] = [
         (Self::Start, "start"),
         (Self::Update, "update"),
         (Self::End, "end"),
@@ -63,6 +106,9 @@ impl Verb {
         (Self::Merge, "merge"),
         (Self::Unmerge, "unmerge"),
         (Self::Reassign, "reassign"),
+        (Self::Redact, "redact"),
+        (Self::Expire, "expire"),
+        (Self::Archive, "archive"),
         (Self::Upsert, "upsert"),
         (Self::Link, "link"),
         (Self::Unlink, "unlink"),
@@ -74,14 +120,53 @@ impl Verb {
         (Self::ListConflicts, "list_conflicts"),
         (Self::PreviewMerge, "preview_merge"),
         (Self::Repeat, "repeat"),
+        (Self::ExportCustomer, "export_customer"),
+        (Self::PreviewErase, "preview_erase"),
+        (Self::WatchInteractions, "watch_interactions"),
+        (Self::WatchCustomer, "watch_customer"),
+        (Self::CreateWebhook, "create_webhook"),
+        (Self::UpdateWebhook, "update_webhook"),
+        (Self::RotateWebhookSecret, "rotate_webhook_secret"),
+        (Self::RemoveWebhook, "remove_webhook"),
+        (Self::TestWebhook, "test_webhook"),
+        (Self::ReplayDeadLetters, "replay_dead_letters"),
+        (Self::Fit, "fit"),
+        (Self::RotateRootKey, "rotate_root_key"),
+        (Self::RetireRootKey, "retire_root_key"),
+        (Self::Backup, "backup"),
         (Self::CreateKey, "create_key"),
         (Self::RevokeKey, "revoke_key"),
         (Self::ReplaceKey, "replace_key"),
+        (Self::Restore, "restore"),
     ];
 
     /// Reads a stored code.
     pub fn from_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().map(|(verb, _)| verb).find(|verb| *verb as i64 == code)
+    }
+
+    /// Whether its rows have content until somebody strips them: one without is damaged.
+    pub fn has_content(self) -> bool {
+        use Verb::{
+            Attach, Close, End, Link, Merge, Reassign, Redact, Resolve, Start, Unlink, Unmerge,
+            Update, Upsert,
+        };
+        matches!(
+            self,
+            Start
+                | Update
+                | End
+                | Attach
+                | Close
+                | Merge
+                | Unmerge
+                | Reassign
+                | Redact
+                | Upsert
+                | Link
+                | Unlink
+                | Resolve
+        )
     }
 
     /// The verb of that name.
@@ -117,6 +202,8 @@ pub enum Outcome {
     NotFound = 8,
     /// Done, to something that is no customer.
     Done = 9,
+    /// Kept for what was erased: whoever comes late for it is told so.
+    Erased = 10,
 }
 
 impl Outcome {
@@ -132,6 +219,7 @@ impl Outcome {
             (Self::Refused, "refused"),
             (Self::NotFound, "not_found"),
             (Self::Done, "done"),
+            (Self::Erased, "erased"),
         ];
         names.into_iter().find(|(outcome, _)| *outcome as i64 == code).map(|(_, name)| name)
     }

@@ -5,20 +5,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::audit::traces::Trace;
 use super::batch::{self, Outcome, Written};
-use super::checkpoint::{Checkpoints, ROWS_OF_A_CHORE};
+use super::checkpoint::{self, Checkpoints, ROWS_OF_A_CHORE};
 use super::durability::{Awaiting, Syncer};
 use super::operation::Boxed;
 use super::pending::Queued;
 use super::schedule::Point;
+use super::statement::{self, scoped};
 use super::wake::{Results, wake_all};
-use super::{Engine, Error, Store};
+use super::{Engine, Error, Store, witness};
 use crate::ids::TenantId;
 
 /// Operations of one batch at most.
@@ -61,13 +62,13 @@ pub(super) async fn run(
     syncer: Option<Syncer>,
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
-    let (connection, foreign, traces) = (None, None, Vec::new());
-    let mut writer = Writer { store, connection, foreign, syncer, checkpoints, traces };
+    let (connection, foreign, traces, to_empty) = (None, None, Vec::new(), false);
+    let mut writer = Writer { store, connection, foreign, syncer, checkpoints, traces, to_empty };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
         let _ = writer.store.schedule.at(Point::Idle).await;
-        if !receive(&mut queue, &mut drained, writer.traces.is_empty()).await {
+        if !receive(&mut queue, &mut drained, writer.has_nothing_left()).await {
             break;
         }
         // Where every core is busy, those who are about to queue go first: fewer, larger batches.
@@ -95,13 +96,15 @@ pub(super) async fn run(
         for chore in chores {
             writer.chore(chore).await;
         }
+        writer.empty_log().await;
     }
     writer.commit_traces().await;
+    writer.empty_log().await;
     writer.close().await;
 }
 
-/// Waits for something to do; whether there may be more. What a failed batch has kept is tried again
-/// also when nothing comes.
+/// Waits for something to do; whether there may be more. What a failed batch has kept, and a log that
+/// could not be emptied, is tried again also when nothing comes.
 async fn receive(
     queue: &mut mpsc::Receiver<Item>,
     drained: &mut Vec<Item>,
@@ -116,6 +119,11 @@ async fn receive(
 
 type Operations = Vec<Box<dyn Queued>>;
 
+/// Whether it erases somebody.
+fn erases(operation: &dyn Queued) -> bool {
+    operation.proposal().is_some_and(|(_, effects)| effects.erasure.is_some())
+}
+
 struct Writer {
     store: Arc<Store>,
     connection: Option<AnyConnection>,
@@ -124,15 +132,17 @@ struct Writer {
     checkpoints: Option<Checkpoints>,
     /// Reads that are to be written with the next batch of their tenant.
     traces: Vec<Trace>,
+    /// Whether somebody was erased since SQLite's log was last emptied.
+    to_empty: bool,
 }
 
 impl Writer {
-    /// Batches: operations that decide inside stand alone; PostgreSQL takes one tenant a batch.
+    /// Batches: operations that decide inside or erase stand alone; PostgreSQL takes one tenant a batch.
     fn split(&self, operations: Operations) -> Vec<Operations> {
         let mut batches: Vec<(Option<TenantId>, Operations)> = Vec::new();
         let mut alone = Vec::new();
         for operation in operations {
-            if operation.decides_inside() {
+            if operation.decides_inside() || erases(&*operation) {
                 alone.push(vec![operation]);
                 continue;
             }
@@ -151,15 +161,25 @@ impl Writer {
         while let Some(mut batch) = rest.pop_front() {
             let mut traces = self.traces_beside(&batch);
             self.store.pulse.begin();
+            let (begun, seen) = (Instant::now(), witness::begins(&self.store, &batch));
             let result = self.try_commit(&mut batch, &mut traces).await;
+            seen.into_iter().for_each(|seen| seen.ended(result.is_ok()));
+            self.store.counts.batch(batch.len(), begun.elapsed(), &result);
             self.store.pulse.end();
             let beside = if result.is_ok() { traces.len() as u64 } else { 0 };
             self.store.traces.written(beside as usize);
             if beside == 0 {
                 self.traces.extend(traces);
             }
+            let erased = result.is_ok() && batch.iter().any(|it| erases(&**it));
+            self.to_empty |= erased && self.store.engine == Engine::Sqlite;
+            // Who is told that somebody was erased finds nothing in the log, unless it is read from.
+            self.empty_log().await;
             let (results, rows, wrote) = match result {
                 Ok(Written { outcomes, rows }) => {
+                    if rows > 0 {
+                        self.store.bell.ring(batch.iter().map(|operation| operation.tenant()));
+                    }
                     let rows = rows + beside;
                     // What is refused inside tells of what others have written.
                     let wrote = rows > 0 || batch.iter().any(|it| it.decides_inside());
@@ -215,6 +235,24 @@ impl Writer {
         tenants.dedup();
         for _ in tenants {
             self.commit(Operations::new()).await;
+        }
+    }
+
+    fn has_nothing_left(&self) -> bool {
+        self.traces.is_empty() && !self.to_empty
+    }
+
+    /// After somebody was erased SQLite's log holds what was overwritten in the file.
+    async fn empty_log(&mut self) {
+        if let (true, Some(connection)) = (self.to_empty, &mut self.connection) {
+            self.store.pulse.begin();
+            let emptying = checkpoint::empty(&self.store, connection);
+            let emptied = tokio::time::timeout(BATCH_WITHIN, emptying).await;
+            self.store.pulse.end();
+            self.to_empty = emptied != Ok(true);
+            if emptied.is_err() {
+                self.forget_connection();
+            }
         }
     }
 
@@ -304,9 +342,9 @@ impl Writer {
         self.connect().await?;
         let begin = self.store.engine.begin_write();
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
-        connection.execute(begin).await?;
+        statement::command(connection, begin).await?;
         work(connection).await?;
-        connection.execute("COMMIT").await?;
+        statement::command(connection, scoped!("COMMIT")).await?;
         Ok(())
     }
 

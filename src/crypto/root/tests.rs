@@ -1,4 +1,4 @@
-//! The root key: texts, files, wrapping, rotation, the key-check value.
+//! The root key: texts, wrapping, versions, the key-check value.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn key() -> DataKey {
 #[test]
 fn a_data_key_wraps_and_unwraps_only_where_it_belongs() {
     let (root, key, entropy) = (root(1), key(), Entropy::seeded(2));
-    let wrapped = root.wrap(TENANT, &key, &entropy);
+    let wrapped = root.wrap(1, TENANT, &key, &entropy).unwrap();
     let opened = root.unwrap(TENANT, key.id(), &wrapped).unwrap();
     assert_eq!((opened.id(), opened.bytes()), (key.id(), key.bytes()));
     let refused = |result: Result<DataKey, OpenError>| assert_eq!(result.err(), Some(OpenError));
@@ -25,14 +25,14 @@ fn a_data_key_wraps_and_unwraps_only_where_it_belongs() {
     refused(root.unwrap(TENANT, KeyId(key.id().0 ^ 1), &wrapped));
     refused(root.unwrap(TENANT, key.id(), &Wrapped { version: 2, ..wrapped.clone() }));
     refused(self::root(5).unwrap(TENANT, key.id(), &wrapped));
-    refused(root.unwrap(TENANT, key.id(), &root.check_value(&entropy)));
-    assert_ne!(root.wrap(TENANT, &key, &entropy), wrapped);
+    refused(root.unwrap(TENANT, key.id(), &root.check_value(1, &entropy).unwrap()));
+    assert_ne!(root.wrap(1, TENANT, &key, &entropy).unwrap(), wrapped);
 }
 
 proptest! {
     #[test]
     fn a_changed_wrapping_is_refused(at: prop::sample::Index, bit in 0u8..8) {
-        let mut wrapped = root(1).wrap(TENANT, &key(), &Entropy::seeded(2));
+        let mut wrapped = root(1).wrap(1, TENANT, &key(), &Entropy::seeded(2)).unwrap();
         let at = at.index(wrapped.bytes.len());
         wrapped.bytes[at] ^= 1 << bit;
         prop_assert!(root(1).unwrap(TENANT, key().id(), &wrapped).is_err());
@@ -51,12 +51,12 @@ proptest! {
 fn rotation_keeps_the_old_version_readable() {
     let entropy = Entropy::seeded(3);
     let old = root(1);
-    let wrapped = old.wrap(TENANT, &key(), &entropy);
+    let wrapped = old.wrap(1, TENANT, &key(), &entropy).unwrap();
     let new = STANDARD.encode([5u8; 32]);
-    let both = RootKeys::from_base64(&format!("v2:{new}, {}", old.to_text())).unwrap();
-    assert_eq!(both.current_version(), 2);
+    let both = RootKeys::from_base64(&format!("v2:{new}, {}", old.to_text().as_str())).unwrap();
+    assert_eq!(both.versions(), [2, 1]);
     assert!(both.unwrap(TENANT, key().id(), &wrapped).is_ok());
-    let rewrapped = both.wrap(TENANT, &key(), &entropy);
+    let rewrapped = both.wrap(2, TENANT, &key(), &entropy).unwrap();
     assert_eq!(rewrapped.version, 2);
     let alone = RootKeys::from_base64(&format!("v2:{new}")).unwrap();
     assert!(alone.unwrap(TENANT, key().id(), &rewrapped).is_ok());
@@ -66,14 +66,18 @@ fn rotation_keeps_the_old_version_readable() {
 #[test]
 fn texts_are_read_or_refused_without_being_shown() {
     let plain = STANDARD.encode([5u8; 32]);
-    assert_eq!(RootKeys::from_base64(&format!(" {plain}\n")).unwrap().current_version(), 1);
+    assert_eq!(RootKeys::from_base64(&format!(" {plain}\n")).unwrap().versions(), [1]);
     let short = STANDARD.encode([5u8; 31]);
+    let long = STANDARD.encode([5u8; 33]);
+    let longer = STANDARD.encode([5u8; 64]);
     let many = (1..=17).map(|n| format!("v{n}:{plain}")).collect::<Vec<_>>().join(",");
     let twice = format!("v1:{plain},{plain}");
     let bad = [
         ("", "empty"),
         (" \n", "empty"),
         (short.as_str(), "malformed"),
+        (long.as_str(), "malformed"),
+        (longer.as_str(), "malformed"),
         ("secret!", "malformed"),
         (&format!("v1:{plain},"), "malformed"),
         (&format!("v0:{plain}"), "versions"),
@@ -95,28 +99,35 @@ fn texts_are_read_or_refused_without_being_shown() {
 #[test]
 fn a_wrong_root_key_does_not_open_the_check_value() {
     let entropy = Entropy::seeded(4);
-    let check = root(1).check_value(&entropy);
+    let check = root(1).check_value(1, &entropy).unwrap();
     assert_eq!(root(1).opens_check(&check), Ok(()));
     assert_eq!(root(2).opens_check(&check), Err(OpenError));
-    assert_eq!(root(1).opens_check(&root(1).wrap(TENANT, &key(), &entropy)), Err(OpenError));
+    assert_eq!(
+        root(1).opens_check(&root(1).wrap(1, TENANT, &key(), &entropy).unwrap()),
+        Err(OpenError)
+    );
 }
 
 #[test]
-fn a_key_file_is_private_reads_back_and_is_never_overwritten() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("threadline.key");
-    let made = RootKeys::create_file(&path, &Entropy::seeded(5)).unwrap();
-    assert_eq!(RootKeys::from_file(&path).unwrap().to_text(), made.to_text());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+fn versions_come_and_go() {
+    let entropy = Entropy::seeded(5);
+    let one = root(1);
+    let both = one.with_new(2, &entropy).unwrap();
+    assert_eq!((both.versions(), both.first()), (vec![1, 2], 1));
+    assert_eq!(both.newest_first().versions(), [2, 1]);
+    assert!(matches!(both.with_new(2, &entropy), Err(RootKeyError::Version)));
+    let wrapped = one.wrap(1, TENANT, &key(), &entropy).unwrap();
+    assert!(both.unwrap(TENANT, key().id(), &wrapped).is_ok());
+    let two = both.without(|number| number == 1).unwrap();
+    assert!(two.versions() == [2] && two.unwrap(TENANT, key().id(), &wrapped).is_err());
+    assert!(two.wrap(1, TENANT, &key(), &entropy).is_err());
+    assert!(two.check_value(1, &entropy).is_err());
+    assert!(two.without(|_| true).is_none());
+    let mut many = one;
+    for number in 2..=MAXIMUM_VERSIONS as i64 {
+        many = many.with_new(number, &entropy).unwrap();
     }
-    let again = RootKeys::create_file(&path, &Entropy::seeded(6));
-    assert!(matches!(again, Err(RootKeyError::File(_))));
-    assert_eq!(RootKeys::from_file(&path).unwrap().to_text(), made.to_text());
-    std::fs::write(&path, "x".repeat(10_000)).unwrap();
-    assert!(matches!(RootKeys::from_file(&path), Err(RootKeyError::TooLong)));
-    let missing = RootKeys::from_file(&folder.path().join("none"));
-    assert!(matches!(missing, Err(RootKeyError::File(_))));
+    assert!(matches!(many.with_new(99, &entropy), Err(RootKeyError::TooLong)));
+    assert_eq!(RootKeys::from_base64(&many.to_text()).unwrap().versions(), many.versions());
+    assert!(many.to_text().len() < MAXIMUM_TEXT, "it never grows");
 }

@@ -9,7 +9,7 @@ use super::chain::End;
 use crate::clock::Time;
 use crate::ids::TenantId;
 use crate::store::durability::log_of;
-use crate::store::statement::{self, Arguments};
+use crate::store::statement::{self, Arguments, scoped};
 use crate::store::{Error, Store};
 
 /// The end of a chain, and when it was written.
@@ -26,7 +26,7 @@ pub(super) async fn of(
     connection: &mut AnyConnection,
     tenant: TenantId,
 ) -> Result<Option<Ended>, Error> {
-    let sql = "SELECT position, audit_hash, store_time FROM tenant_head WHERE tenant = $1";
+    let sql = scoped!("SELECT position, audit_hash, store_time FROM tenant_head WHERE tenant = $1");
     let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(connection).await?;
     Ok(row.and_then(|row| {
         let end = End { position: row.try_get(0).ok()?, hash: row.try_get(1).ok()? };
@@ -40,8 +40,10 @@ async fn last_link(
     tenant: TenantId,
 ) -> Result<Option<Ended>, Error> {
     let Some(head) = of(connection, tenant).await? else { return Ok(None) };
-    let sql = "SELECT position, hash FROM audit_link WHERE tenant = $1 \
-               ORDER BY position DESC LIMIT 1";
+    let sql = scoped!(
+        "SELECT position, hash FROM audit_link WHERE tenant = $1 \
+               ORDER BY position DESC LIMIT 1"
+    );
     let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(connection).await?;
     Ok(match row {
         Some(row) => {

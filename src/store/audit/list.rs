@@ -1,19 +1,15 @@
 //! The journal as an auditor reads it.
 
-use std::fmt::Write as _;
-
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId};
+use crate::store::export::WINDOW;
 use crate::store::read::optional16;
 use crate::store::rows::Verb;
-use crate::store::statement::{self, Arguments};
+use crate::store::statement::{self, Arguments, Narrowed, scoped};
 use crate::store::{Error, Store};
-
-/// Positions that one statement looks through: none takes long, however large the journal is.
-const WINDOW: i64 = 100_000;
 
 /// Which entries.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +63,8 @@ impl Store {
         {
             let after = last.saturating_sub(WINDOW);
             let left = wanted.limit - listed.len();
-            let (sql, arguments) = question(tenant, wanted, (after, last), left);
-            let rows = statement::query_text(sql, arguments).fetch_all(&mut *connection).await?;
+            let query = question(tenant, wanted, (after, last), left).newest("$4");
+            let rows = query.fetch_all(&mut *connection).await?;
             for row in &rows {
                 listed.push(entry(row)?);
             }
@@ -91,18 +87,15 @@ async fn last_before(
 ) -> Result<Option<i64>, Error> {
     let mut arguments = Arguments::of(tenant);
     arguments.push(&before);
-    let sql = "SELECT position FROM journal WHERE tenant = $1 AND position <= $2 \
-               ORDER BY position DESC LIMIT 1";
+    let sql = scoped!(
+        "SELECT position FROM journal WHERE tenant = $1 AND position <= $2 \
+               ORDER BY position DESC LIMIT 1"
+    );
     let row = statement::query(sql, arguments).fetch_optional(connection).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-fn question(
-    tenant: TenantId,
-    wanted: &Wanted,
-    (after, last): (i64, i64),
-    left: usize,
-) -> (String, Arguments) {
+fn question(tenant: TenantId, wanted: &Wanted, (after, last): (i64, i64), left: usize) -> Narrowed {
     let mut arguments = Arguments::of(tenant);
     arguments.push(&after);
     arguments.push(&last);
@@ -110,40 +103,12 @@ fn question(
     arguments.push(&wanted.since.unwrap_or(Time(i64::MIN)));
     arguments.push(&wanted.until.unwrap_or(Time(i64::MAX)));
     arguments.push(&wanted.caller);
-    let mut sql = "SELECT position, received, verb, caller, customer, outcome FROM journal \
-                   WHERE tenant = $1 AND position > $2 AND position <= $3 \
-                   AND received >= $5 AND received < $6 AND ($7 = '' OR caller = $7)"
-        .to_owned();
-    let mut next = 8;
-    for verb in &wanted.verbs {
-        one_of(&mut sql, "verb", next, next == 8);
-        arguments.push(verb);
-        next += 1;
-    }
-    close(&mut sql, !wanted.verbs.is_empty());
-    let before = next;
-    for customer in &wanted.customers {
-        one_of(&mut sql, "customer", next, next == before);
-        arguments.push(customer);
-        next += 1;
-    }
-    close(&mut sql, !wanted.customers.is_empty());
-    sql.push_str(" ORDER BY position DESC LIMIT $4");
-    (sql, arguments)
-}
-
-fn one_of(sql: &mut String, column: &str, parameter: usize, first: bool) {
-    // Writing to a String cannot fail.
-    let _ = match first {
-        true => write!(sql, " AND {column} IN (${parameter}"),
-        false => write!(sql, ", ${parameter}"),
-    };
-}
-
-fn close(sql: &mut String, open: bool) {
-    if open {
-        sql.push(')');
-    }
+    let sql = scoped!(
+        "SELECT position, received, verb, caller, customer, outcome FROM journal \
+         WHERE tenant = $1 AND position > $2 AND position <= $3 \
+         AND received >= $5 AND received < $6 AND ($7 = '' OR caller = $7)"
+    );
+    Narrowed::of(sql, arguments).one_of("verb", &wanted.verbs).one_of("customer", &wanted.customers)
 }
 
 fn entry(row: &AnyRow) -> Result<Listed, Error> {

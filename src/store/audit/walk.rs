@@ -3,14 +3,27 @@
 use std::collections::{HashMap, VecDeque};
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Executor as _, Row as _};
+use sqlx::{AnyConnection, Row as _};
 
 use super::chain::{Chain, End, Entry, Link, Verified, names};
 use crate::ids::TenantId;
 use crate::store::rows::Verb;
-use crate::store::statement::{self, Arguments};
+use crate::store::statement::{self, Arguments, Keyed, Scoped, keyed, scoped};
 use crate::store::{Error, Store};
 
+macro_rules! entries {
+    ($tail:literal) => {
+        concat!(
+            "SELECT position, verb, received, time, outcome, interaction, part, fingerprint, \
+             channel, customer, caller, state, digest, strips, stripped_by, hash FROM journal \
+             WHERE tenant = $1 AND position",
+            $tail
+        )
+    };
+}
+
+/// All that is hashed of rows; the text goes on after their positions.
+pub(in crate::store) const ENTRIES: Keyed = keyed!(entries!(""));
 /// Rows or links that are read at once.
 const PAGE: i64 = 1_000;
 
@@ -28,7 +41,7 @@ impl Store {
     ) -> Result<Verified, Error> {
         let mut connection = self.reader(self.engine.begin_read()).await?;
         let walked = walk(&mut connection, tenant, checkpoints, reached).await;
-        let ended = connection.execute("COMMIT").await.is_ok();
+        let ended = statement::command(&mut connection, scoped!("COMMIT")).await.is_ok();
         if !ended {
             // A connection in an unknown state goes back to nobody.
             drop(connection.detach());
@@ -86,8 +99,10 @@ impl Links {
         tenant: TenantId,
     ) -> Result<Option<Link>, Error> {
         if let (true, Some(from)) = (self.page.is_empty(), self.from) {
-            let sql = "SELECT position, entries, hash FROM audit_link \
-                       WHERE tenant = $1 AND position >= $2 ORDER BY position LIMIT $3";
+            let sql = scoped!(
+                "SELECT position, entries, hash FROM audit_link \
+                       WHERE tenant = $1 AND position >= $2 ORDER BY position LIMIT $3"
+            );
             for row in page(connection, tenant, sql, from).await? {
                 let (position, entries) = (row.try_get(0)?, row.try_get(1)?);
                 // What is no hash fits nothing.
@@ -128,10 +143,7 @@ impl Rows {
         until: i64,
     ) -> Result<Option<Read>, Error> {
         if let (true, Some(from)) = (self.page.is_empty(), self.from) {
-            let sql = "SELECT position, verb, received, time, outcome, interaction, part, \
-                       fingerprint, channel, customer, caller, state, digest, strips, stripped_by, \
-                       hash FROM journal WHERE tenant = $1 AND position >= $2 \
-                       ORDER BY position LIMIT $3";
+            let sql = scoped!(entries!(" >= $2 ORDER BY position LIMIT $3"));
             for row in page(connection, tenant, sql, from).await? {
                 let (position, entry) = (row.try_get(0)?, entry(&row).ok());
                 self.page.push_back(Read { position, entry, witnessed: false });
@@ -158,9 +170,10 @@ impl Rows {
         if wanted.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT position, strips, verb FROM journal WHERE tenant = $1 AND position";
+        let sql =
+            keyed!("SELECT position, strips, verb FROM journal WHERE tenant = $1 AND position");
         let mut strips: HashMap<i64, (Vec<u8>, i64)> = HashMap::new();
-        for row in statement::select_in(connection, tenant, sql, &wanted, "").await? {
+        for row in statement::select_in(connection, tenant, sql, &wanted).await? {
             let list = row.try_get(1).unwrap_or_default();
             strips.insert(row.try_get(0)?, (list, row.try_get(2).unwrap_or_default()));
         }
@@ -180,7 +193,7 @@ impl Rows {
 async fn page(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    sql: &'static str,
+    sql: Scoped,
     from: i64,
 ) -> Result<Vec<AnyRow>, Error> {
     let mut arguments = Arguments::of(tenant);
@@ -189,7 +202,8 @@ async fn page(
     Ok(statement::query(sql, arguments).fetch_all(connection).await?)
 }
 
-fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
+/// A row of [`ENTRIES`].
+pub(in crate::store) fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
     let text = |index: usize| row.try_get::<String, _>(index).map(String::into_bytes);
     Ok(Entry {
         numbers: [
