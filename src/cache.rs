@@ -5,18 +5,22 @@
 //! "Nobody" is never remembered: the next start of an unknown number must look. An entry that was
 //! loaded while its key changed is not kept.
 
+mod counts;
 mod going_on;
 
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use counts::{Counts, Lookups};
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use rustc_hash::FxBuildHasher;
 
 use crate::context::Context;
 use crate::crypto::DataKey;
-use crate::ids::{CustomerId, TenantId, Token};
+use crate::ids::{CustomerId, Stamp, TenantId, Token};
+use crate::meters::Meters;
 use crate::store::gate::{Committed, Gate, Key, Listener};
 use crate::store::read::{JournalEntry, Owners};
 use crate::store::rows::{CustomerRow, LinkRow, TieRow, Verb};
@@ -121,6 +125,7 @@ impl Weight for Remembered {
 /// The cache of one instance.
 pub struct Memory {
     gate: Arc<Gate>,
+    counts: Counts,
     owners: Cache<Token, Owners>,
     people: Cache<CustomerId, Remembered>,
     labels: Cache<Token, str>,
@@ -129,9 +134,10 @@ pub struct Memory {
 
 impl Memory {
     /// An empty cache of so many bytes at most, roughly.
-    pub fn new(gate: Arc<Gate>, bytes: u64) -> Self {
+    pub fn new(gate: Arc<Gate>, bytes: u64, meters: &Meters) -> Self {
         Self {
             gate,
+            counts: Counts::new(meters),
             owners: cache_of(bytes / 8, 160, OFTEN),
             people: cache_of(bytes / 8 * 5, 4_096, OFTEN),
             labels: cache_of(bytes / 8, 128, OFTEN),
@@ -141,7 +147,7 @@ impl Memory {
 
     /// Who owns an identifier, if remembered.
     pub fn owners(&self, tenant: TenantId, token: Token) -> Option<Arc<Owners>> {
-        self.owners.get(&(tenant, token))
+        self.counts.owners.of(self.owners.get(&(tenant, token)))
     }
 
     /// Remembers owners that were loaded after `sequence`.
@@ -156,7 +162,7 @@ impl Memory {
 
     /// A customer, if remembered.
     pub fn person(&self, tenant: TenantId, customer: CustomerId) -> Option<Arc<Remembered>> {
-        self.people.get(&(tenant, customer))
+        self.counts.people.of(self.people.get(&(tenant, customer)))
     }
 
     /// Remembers a customer that was loaded after `sequence`.
@@ -167,9 +173,18 @@ impl Memory {
         });
     }
 
+    /// Every customer that is remembered, with the stamp that they are remembered under.
+    pub fn remembered(&self) -> BTreeMap<TenantId, Vec<(CustomerId, Stamp)>> {
+        let mut all: BTreeMap<TenantId, Vec<(CustomerId, Stamp)>> = BTreeMap::new();
+        for ((tenant, customer), person) in self.people.iter() {
+            all.entry(tenant).or_default().push((customer, person.row.stamp));
+        }
+        all
+    }
+
     /// What the journal holds of an interaction, if remembered.
     pub fn interaction(&self, tenant: TenantId, token: Token) -> Option<Arc<JournalEntry>> {
-        self.interactions.get(&(tenant, token))
+        self.counts.interactions.of(self.interactions.get(&(tenant, token)))
     }
 
     /// Remembers an interaction that was loaded after `sequence`.
@@ -187,12 +202,23 @@ impl Memory {
 
     /// A label's text, if remembered. Labels never change.
     pub fn label(&self, tenant: TenantId, token: Token) -> Option<Arc<str>> {
-        self.labels.get(&(tenant, token))
+        self.counts.labels.of(self.labels.get(&(tenant, token)))
     }
 
     /// Remembers a label that is durable.
     pub fn keep_label(&self, tenant: TenantId, token: Token, text: Arc<str>) {
         self.labels.insert((tenant, token), text);
+    }
+
+    /// Looks at what is not counted as it happens.
+    pub fn take_stock(&self) {
+        let weigh = |lookups: &Lookups, bytes: u64| {
+            lookups.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        };
+        weigh(&self.counts.owners, self.owners.weight());
+        weigh(&self.counts.people, self.people.weight());
+        weigh(&self.counts.labels, self.labels.weight());
+        weigh(&self.counts.interactions, self.interactions.weight());
     }
 }
 
@@ -234,6 +260,7 @@ impl Listener for Memory {
         }
         effects.removed().for_each(|customer| drop(self.people.remove(&(tenant, customer))));
         self.interaction_goes_on(tenant, operation);
+        effects.places().for_each(|row| drop(self.interactions.remove(&(tenant, row.interaction))));
     }
 }
 
@@ -254,5 +281,7 @@ impl Memory {
         } else {
             self.interactions.remove(&key);
         }
+        let others = rows.iter().filter(|row| row.interaction != first.interaction);
+        others.for_each(|row| drop(self.interactions.remove(&(tenant, row.interaction))));
     }
 }

@@ -84,10 +84,12 @@ pub(super) fn owners(
     }
     let mut customers = before;
     for removal in &effects.removals {
-        if let Removal::Link { customer, token: of } = removal
-            && *of == token
-        {
-            customers.retain(|(owner, _)| owner != customer);
+        match removal {
+            Removal::Link { customer, token: of } if *of == token => {
+                customers.retain(|(owner, _)| owner != customer);
+            }
+            Removal::Customer { customer } => customers.retain(|(owner, _)| owner != customer),
+            _ => {}
         }
     }
     for link in effects.links.iter().filter(|link| link.token == token) {
@@ -115,9 +117,7 @@ pub(super) fn person(
         return made(row, effects);
     };
     let before = remembered.filter(|person| person.row.stamp == *stamp)?;
-    let takes_values =
-        |it: &Removal| matches!(it, Removal::Content { customer: of, .. } if *of == customer);
-    let forgets = before.news.len() >= MOST_NEWS || effects.removals.iter().any(takes_values);
+    let forgets = before.news.len() >= MOST_NEWS || effects.takes_from(customer);
     let mut news = Vec::new();
     if before.context.is_some() && !forgets {
         news.clone_from(&before.news);

@@ -5,6 +5,7 @@ use icu::segmenter::GraphemeClusterSegmenter;
 
 use super::calendar::Calendar;
 use super::disclosure::ShownInteraction;
+use super::reply_windows::Diverged;
 use super::wording::{Words, words};
 use crate::clock::Time;
 
@@ -48,6 +49,43 @@ pub fn brief(
     lines.join("\n")
 }
 
+/// What a conversation that left its channel means for a reply, in a line to read:
+///
+/// ```text
+/// WhatsApp → chat: a reply goes to chat and is not seen on WhatsApp; WhatsApp has been closed for replies since Tue 2:00 PM
+/// ```
+///
+/// Locale and time zone as in [`brief`].
+pub fn divergence(diverged: &Diverged<'_>, now: Time, locale: &str, time_zone: &str) -> String {
+    let calendar = Calendar::new(locale, time_zone, now);
+    let words = words(calendar.language());
+    let name = |channel: &str| one_line(&words.channel(channel), NAME_LENGTH);
+    let Diverged { origin, channel, reply_channels } = diverged;
+    let lead = match reply_channels.contains(channel) {
+        true => words.diverged,
+        false => words.diverged_closed,
+    };
+    let ending = match (origin.open, origin.close) {
+        (true, None) => words.stays_open,
+        (true, Some(_)) => words.open_until,
+        (false, Some(_)) => words.closed_since,
+        (false, None) => words.never_opened,
+    };
+    let time = origin.close.map_or_else(String::new, |time| calendar.tell_near(time));
+    let mut text = format!("{lead}{ending}")
+        .replace("{origin}", &name(origin.channel))
+        .replace("{channel}", &name(channel))
+        .replace("{time}", &time);
+    let told = [origin.channel, *channel];
+    let others = reply_channels.iter().filter(|open| !told.contains(open));
+    let others: Vec<_> = others.map(|open| name(open)).collect();
+    if !others.is_empty() {
+        text.push_str(words.others_open);
+        text.push_str(&others.join(", "));
+    }
+    text
+}
+
 fn line(past: &ShownInteraction<'_>, calendar: &Calendar, words: &Words) -> String {
     // A contact that never ended was closed by us much later: its start is when the customer was there.
     let time = calendar.tell(if past.never_ended { past.start } else { past.end });
@@ -56,7 +94,8 @@ fn line(past: &ShownInteraction<'_>, calendar: &Calendar, words: &Words) -> Stri
     format!("{time} {channel}{mark}{}{}", words.colon, what_happened(past, words))
 }
 
-/// The summary with its intents; else the intents; else how it closed; else that nobody noted anything.
+/// The summary with its intents; else the intents; else how it closed; else that nobody noted
+/// anything, or that what they noted was taken out.
 fn what_happened(past: &ShownInteraction<'_>, words: &Words) -> String {
     let summary = one_line(past.summary, SUMMARY_LENGTH);
     let intents = past
@@ -77,7 +116,11 @@ fn what_happened(past: &ShownInteraction<'_>, words: &Words) -> String {
 fn how_it_closed(past: &ShownInteraction<'_>, words: &Words) -> String {
     let closed = if past.never_ended { "never_ended" } else { past.disposition };
     let closed = one_line(&words.disposition(closed), NAME_LENGTH);
-    if closed.is_empty() { words.no_note.to_owned() } else { closed }
+    match (closed.is_empty(), past.redacted == Time(0)) {
+        (false, _) => closed,
+        (true, true) => words.no_note.to_owned(),
+        (true, false) => words.redacted.to_owned(),
+    }
 }
 
 /// Whether it is one line of ASCII with single spaces between words, as most texts are.

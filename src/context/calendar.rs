@@ -139,6 +139,16 @@ impl Calendar {
         plain_spaces(&told.unwrap_or_else(|| then.date().to_string()))
     }
 
+    /// Weekday and time, also of a moment to come: for what is hardly more than a day away.
+    pub(super) fn tell_near(&self, time: Time) -> String {
+        let then = civil(time, &self.zone);
+        let days = (day_number(self.now) - day_number(then)).abs();
+        if days > WEEKDAY_DAYS {
+            return self.tell(time);
+        }
+        plain_spaces(&self.weekday_and_time(then).unwrap_or_else(|| then.date().to_string()))
+    }
+
     fn weekday_and_time(&self, then: DateTime) -> Option<String> {
         let weekday = self.formats.weekday.as_ref()?.format(&gregorian(then)?).to_string();
         let clock = ClockTime::try_new(then.hour() as u8, then.minute() as u8, 0, 0).ok()?;
@@ -225,6 +235,10 @@ mod tests {
             assert_eq!(told(locale, "UTC", MONDAY, MONDAY.plus(100 * DAY)), another, "{locale}");
         }
         assert_eq!(told("en-US", "UTC", MONDAY, MONDAY.plus(-DAY)), "Nov 3", "yet to come");
+        let soon = |now| Calendar::new("en-US", "UTC", now).tell_near(MONDAY);
+        assert_eq!(soon(MONDAY.plus(-DAY)), "Mon 2:00 PM", "yet to come, and near");
+        assert_eq!(soon(MONDAY.plus(-7 * DAY)), "Nov 3");
+        assert_eq!(soon(MONDAY.plus(10 * DAY)), "Nov 3");
     }
 
     #[test]

@@ -4,11 +4,29 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::consent::Consents;
 use super::history::PastInteraction;
 use super::intents::IntentFact;
 use super::profile::AttributeWrite;
+use super::reply_windows::{Messages, Sent};
 use super::variables::VariableWrite;
+use crate::clock::Time;
 use crate::ids::Token;
+
+/// A contact that goes on.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RunningContact {
+    /// The interaction.
+    pub interaction: Token,
+    /// Its channel.
+    pub channel: String,
+    /// When it started.
+    pub start: Time,
+    /// What was sent in it.
+    pub messages: Messages,
+}
+
+debug_without_text!(RunningContact { start });
 
 /// All that is remembered of a customer, opened. What of it may be shown is
 /// for [`disclose`](super::disclose) to say.
@@ -22,8 +40,12 @@ pub struct Context {
     pub profile: Vec<AttributeWrite>,
     /// Earlier contacts, newest first.
     pub history: Vec<PastInteraction>,
+    /// Contacts that go on and in which something is written.
+    pub running: Vec<RunningContact>,
     /// Contacts that showed an identifier of somebody else, where somebody said that it may stay so.
     pub acknowledged: Vec<Token>,
+    /// What they said of consent.
+    pub consents: Consents,
 }
 
 impl Context {
@@ -41,7 +63,9 @@ impl Context {
             whole.variables.extend(context.variables.iter().cloned());
             whole.profile.extend(context.profile.iter().cloned());
             whole.history.extend(context.history.iter().cloned());
+            whole.running.extend(context.running.iter().cloned());
             whole.acknowledged.extend(context.acknowledged.iter().copied());
+            whole.consents.join(&context.consents);
         }
         whole.history.sort_by_key(|past| Reverse((past.end, past.interaction)));
         Arc::new(whole)
@@ -69,6 +93,15 @@ impl Context {
             .map_or("", |past| past.agent_ref.as_str())
     }
 
+    /// What the customer sent and what was written to them, on all channels, as far as it is known to
+    /// be theirs.
+    pub fn sent(&self) -> impl Iterator<Item = Sent<'_>> {
+        let known = self.history.iter().filter(|past| past.confirmed);
+        let past = known.flat_map(|past| past.messages.of(&past.channel, past.start));
+        let running = self.running.iter().flat_map(|one| one.messages.of(&one.channel, one.start));
+        past.chain(running)
+    }
+
     /// Roughly how many bytes of memory this takes, for the cache's bound.
     pub fn approximate_bytes(&self) -> u32 {
         let facts = self.facts.iter().map(|fact| {
@@ -84,10 +117,19 @@ impl Context {
             size_of::<AttributeWrite>() + text
         });
         let history = self.history.iter().map(past_bytes);
+        let running = self
+            .running
+            .iter()
+            .map(|one| size_of::<RunningContact>() + one.channel.len() + one.messages.bytes());
         let acknowledged = self.acknowledged.iter().map(size_of_val);
-        let total: usize =
-            facts.chain(variables).chain(profile).chain(history).chain(acknowledged).sum();
-        u32::try_from(size_of::<Self>() + total).unwrap_or(u32::MAX)
+        let total: usize = facts
+            .chain(variables)
+            .chain(profile)
+            .chain(history)
+            .chain(running)
+            .chain(acknowledged)
+            .sum();
+        u32::try_from(size_of::<Self>() + total + self.consents.bytes()).unwrap_or(u32::MAX)
     }
 }
 
@@ -99,7 +141,7 @@ fn past_bytes(past: &PastInteraction) -> usize {
         .iter()
         .map(|one| size_of_val(one) + one.intent.len() + one.reference.len())
         .sum();
-    size_of::<PastInteraction>() + names + outcome + intents
+    size_of::<PastInteraction>() + names + outcome + intents + past.messages.bytes()
 }
 
 #[cfg(test)]

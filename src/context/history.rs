@@ -1,5 +1,6 @@
 //! Earlier contacts, as an agent wants to see them.
 
+use super::reply_windows::Messages;
 use super::vocabulary::{IntentStatus, Sensitivity};
 use crate::clock::Time;
 use crate::identity::Direction;
@@ -55,6 +56,10 @@ pub struct PastInteraction {
     pub confirmed: bool,
     /// Whether it was closed because no end came in time.
     pub never_ended: bool,
+    /// When texts were last taken out of it; zero when none were.
+    pub redacted: Time,
+    /// What was sent in it.
+    pub messages: Messages,
 }
 
 debug_without_text!(PastInteraction { direction, start, end, confirmed, never_ended });

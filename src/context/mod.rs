@@ -22,6 +22,7 @@ macro_rules! debug_without_text {
 
 mod brief;
 mod calendar;
+mod consent;
 #[expect(clippy::module_inception, reason = "the module's namesake has a file of its own")]
 mod context;
 mod disclosure;
@@ -29,6 +30,7 @@ mod history;
 mod intents;
 mod profile;
 mod redaction;
+mod reply_windows;
 mod retention;
 #[cfg(test)]
 mod sample;
@@ -36,11 +38,13 @@ mod variables;
 mod vocabulary;
 mod wording;
 
-pub use brief::brief;
+pub use brief::{brief, divergence};
 pub use calendar::{MAX_LOCALE_LENGTH, MAX_TIME_ZONE_LENGTH, valid_locale, valid_time_zone};
-pub use context::Context;
+pub use consent::{ConsentWrite, Consents, MAX_PURPOSE_LENGTH, MAX_PURPOSES, valid_purpose};
+pub use context::{Context, RunningContact};
 pub use disclosure::{
-    Disclosed, Shown, ShownInteraction, Viewpoint, capped, disclose, what_is_shown,
+    Disclosed, Shown, ShownConsent, ShownInteraction, Viewpoint, capped, consented, disclose,
+    is_open_to, set_aside, shows_outcome, shows_sensitive, what_is_shown,
 };
 pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
@@ -50,9 +54,14 @@ pub use profile::{
 pub use redaction::{
     MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Masked, Pattern, Redaction,
 };
+pub use reply_windows::{
+    Diverged, LaterMessage, MAX_WINDOWS, Messages, ReplyWindow, Sent, carries_text, diverged,
+    reply_windows,
+};
 pub use retention::{
-    CONTINUATION_WITHIN, DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT,
+    ARCHIVED_AFTER, CONTINUATION_WITHIN, DEFAULT_TTL_SECONDS, EMPTIED_KEPT, INTERACTIONS_KEPT,
+    LEAST_KEPT, MAX_TTL_SECONDS, MOST_KEPT, Retention, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT,
     UNREACHED, never_ended_after, reached,
 };
 pub use variables::{MAX_VARIABLES, VariableWrite, current_variables};
-pub use vocabulary::{Audience, Disclosure, IntentStatus, Sensitivity};
+pub use vocabulary::{Audience, ConsentState, Disclosure, IntentStatus, Sensitivity};

@@ -1,7 +1,7 @@
 //! How long things last, in one table: what expires, what is closed for the
-//! caller, what is purged, and which contacts count at all.
+//! caller, what is purged, who is set aside, and which contacts count at all.
 
-use crate::clock::{DAY, HOUR};
+use crate::clock::{DAY, HOUR, Time};
 use crate::identity::Direction;
 
 /// Seconds a variable lives when its writer does not say: 30 days.
@@ -14,6 +14,63 @@ pub const UNIDENTIFIED_KEPT: i64 = 30 * DAY;
 pub const CONTINUATION_WITHIN: i64 = 24 * HOUR;
 /// Milliseconds the rows of a test tenant are kept: 7 days.
 pub const TEST_TENANT_KEPT: i64 = 7 * DAY;
+
+/// Milliseconds an interaction is kept from its receipt unless its tenant says otherwise: two years.
+pub const INTERACTIONS_KEPT: i64 = 730 * DAY;
+/// Milliseconds without a contact after which a customer is set aside unless their tenant says
+/// otherwise: a year.
+pub const ARCHIVED_AFTER: i64 = 365 * DAY;
+/// Milliseconds that a tenant may choose for either, at least: 30 days, by when a contact that goes
+/// on is closed.
+pub const LEAST_KEPT: i64 = 30 * DAY;
+/// Milliseconds that a tenant may choose for either, at most; longer is for ever.
+pub const MOST_KEPT: i64 = 36_500 * DAY;
+/// Milliseconds from when a customer's last contact on file went until it is looked whether
+/// anything of them is left: 31 days. A contact that was going on then has been filed or closed.
+pub const EMPTIED_KEPT: i64 = 31 * DAY;
+
+/// What of a tenant's lasts how long, in milliseconds; `None` for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// An interaction, from its receipt: store time of the last start, update or end that came of it.
+    pub interactions: Option<i64>,
+    /// A customer without a contact, until they are set aside.
+    pub inactive: Option<i64>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { interactions: Some(INTERACTIONS_KEPT), inactive: Some(ARCHIVED_AFTER) }
+    }
+}
+
+impl Retention {
+    /// Interactions that were received before this are past retention; `None` when none ever is.
+    /// Those of a test tenant go with its customers.
+    pub fn interactions_before(&self, now: Time, test: bool) -> Option<Time> {
+        let kept = match (self.interactions, test) {
+            (Some(kept), true) => Some(kept.min(TEST_TENANT_KEPT)),
+            (None, true) => Some(TEST_TENANT_KEPT),
+            (kept, false) => kept,
+        };
+        kept.map(|kept| now.plus(-kept))
+    }
+
+    /// Whether a customer is to be set aside: no contact for so long, and not first received
+    /// lately either (what is backfilled today is long past, and its customer new to us).
+    ///
+    /// `last_contact` is event time, zero when there was none; `received` store time.
+    pub fn is_inactive(&self, last_contact: Time, received: Time, now: Time) -> bool {
+        let newest = last_contact.max(received);
+        self.inactive.is_some_and(|after| now.since(newest) > after)
+    }
+
+    /// Whether a contact at `at` makes a customer active again who was set aside at `archived`: not
+    /// one of long before, that is only filed now.
+    pub fn wakes(&self, at: Time, archived: Time) -> bool {
+        self.inactive.is_none_or(|after| at > archived.plus(-after))
+    }
+}
 
 /// Dispositions of an outbound contact that never reached the customer.
 pub const UNREACHED: &[&str] =
@@ -37,6 +94,8 @@ pub fn reached(direction: Direction, disposition: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -46,9 +105,57 @@ mod tests {
         assert_eq!(never_ended_after(""), 30 * DAY);
     }
 
+    fn chosen() -> impl Strategy<Value = Retention> {
+        let kept = || proptest::option::of(LEAST_KEPT..=MOST_KEPT);
+        (kept(), kept()).prop_map(|(interactions, inactive)| Retention { interactions, inactive })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_younger_is_past_retention(
+            kept in chosen(), now in 0..4_102_444_800_000i64, age in 0..200 * 365 * DAY, test: bool,
+        ) {
+            let (now, received) = (Time(now), Time(now).plus(-age));
+            let past = kept.interactions_before(now, test).is_some_and(|before| received < before);
+            let least = if test { TEST_TENANT_KEPT } else { LEAST_KEPT };
+            prop_assert!(!past || age > least);
+            let own = kept.interactions.map(|most| age > most).unwrap_or(false);
+            prop_assert_eq!(past, own || (test && age > TEST_TENANT_KEPT));
+        }
+
+        #[test]
+        fn who_was_in_contact_or_came_lately_is_active(
+            kept in chosen(), now in 0..4_102_444_800_000i64,
+            contact in 0..200 * 365 * DAY, came in 0..200 * 365 * DAY, later in 0..365 * DAY,
+        ) {
+            let (now, last) = (Time(now), Time(now).plus(-contact));
+            let inactive = kept.is_inactive(last, now.plus(-came), now);
+            prop_assert_eq!(inactive, kept.inactive.is_some_and(|after| contact.min(came) > after));
+            prop_assert!(!inactive || kept.is_inactive(last, now.plus(-came), now.plus(later)));
+            // Whoever was set aside now is so in spite of the contacts they had, and no longer after a new one.
+            if inactive {
+                prop_assert!(!kept.wakes(last, now));
+                prop_assert!(kept.wakes(now.plus(later), now));
+            }
+        }
+    }
+
+    #[test]
+    fn for_ever_is_for_ever() {
+        let kept = Retention { interactions: None, inactive: None };
+        assert_eq!(kept.interactions_before(Time(i64::MAX), false), None);
+        assert!(!kept.is_inactive(Time(0), Time(0), Time(i64::MAX)));
+        assert_eq!(
+            kept.interactions_before(Time(8 * DAY), true),
+            Some(Time(DAY)),
+            "a test tenant's go"
+        );
+    }
+
     #[test]
     fn lifetimes_are_what_the_documents_promise() {
         assert_eq!(DEFAULT_TTL_SECONDS * 1_000, UNIDENTIFIED_KEPT);
+        assert!(EMPTIED_KEPT > never_ended_after("") && EMPTIED_KEPT > UNIDENTIFIED_KEPT);
         assert_eq!(MAX_TTL_SECONDS * 1_000, 365 * DAY);
     }
 

@@ -4,7 +4,7 @@
 use super::*;
 use crate::clock::{DAY, HOUR, Time};
 use crate::identity::{Assurance, Direction};
-use crate::ids::Token;
+use crate::ids::{CustomerId, Token};
 
 /// In every text of [`context`].
 pub(super) const CANARY: &str = "canary";
@@ -48,6 +48,13 @@ fn past(n: u8) -> PastInteraction {
         agent_ref: text(&format!("agent{n}")),
         confirmed: true,
         never_ended: false,
+        redacted: Time(0),
+        messages: Messages {
+            conversation: Token([n; 16]),
+            thread_ref: text("thread"),
+            inbound: true,
+            later: Vec::new(),
+        },
     }
 }
 
@@ -93,14 +100,34 @@ fn attribute(name: &str, sensitivity: Sensitivity) -> AttributeWrite {
     }
 }
 
+/// What one customer said of these purposes, each with evidence.
+pub(super) fn consents(said: &[(&str, ConsentState)]) -> Consents {
+    let mut consents = Consents::default();
+    for (purpose, state) in said {
+        consents.add(ConsentWrite {
+            customer: CustomerId([1; 16]),
+            purpose: (*purpose).to_owned(),
+            state: *state,
+            time: MONDAY,
+            channel: text("channel"),
+            source: text("source"),
+            interaction_id: text("id0"),
+            evidence: text("evidence"),
+        });
+    }
+    consents
+}
+
 /// A context in which one of each kind of value is sensitive and another is not.
 pub(super) fn context() -> Context {
     use Sensitivity::{Normal, Sensitive};
     Context {
+        running: Vec::new(),
         facts: vec![fact(0, Normal), fact(2, Sensitive)],
         variables: vec![variable("plan", Normal), variable("balance", Sensitive)],
         profile: vec![attribute("name", Normal), attribute("birthday", Sensitive)],
         history: history(),
         acknowledged: Vec::new(),
+        consents: consents(&[("recording", ConsentState::Granted)]),
     }
 }

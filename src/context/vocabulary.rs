@@ -48,6 +48,17 @@ pub enum Disclosure {
     Never = 3,
 }
 
+/// What a customer says of one purpose. The more restrictive is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConsentState {
+    /// They agree.
+    Granted = 1,
+    /// They were asked, and do not.
+    Refused = 2,
+    /// They did, and do not any more.
+    Withdrawn = 3,
+}
+
 impl Audience {
     /// The number it is stored as.
     pub fn code(self) -> i64 {
@@ -91,6 +102,18 @@ impl Sensitivity {
     }
 }
 
+impl ConsentState {
+    /// The number it is stored as.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// Reads a stored number; `None` when it stands for nothing.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [Self::Granted, Self::Refused, Self::Withdrawn].into_iter().find(|one| one.code() == code)
+    }
+}
+
 impl Disclosure {
     /// The number it is stored as.
     pub fn code(self) -> i64 {
@@ -125,6 +148,7 @@ mod tests {
                 (IntentStatus::from_code(code).map(IntentStatus::code), 4),
                 (Sensitivity::from_code(code).map(Sensitivity::code), 2),
                 (Disclosure::from_code(code).map(Disclosure::code), 3),
+                (ConsentState::from_code(code).map(ConsentState::code), 3),
             ];
             for (found, last) in read {
                 assert_eq!(found, (1..=last).contains(&code).then_some(code));

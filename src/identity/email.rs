@@ -11,6 +11,11 @@ use idna::AsciiDenyList;
 /// The longest address, in characters (RFC 3696 erratum 1690: 64 + 1 + 255).
 pub(super) const MAX_EMAIL: usize = 320;
 
+/// Whether a text is an e-mail address, in any of the forms in which people write one.
+pub fn is_email(text: &str) -> bool {
+    text.chars().count() <= MAX_EMAIL && read(text).is_some()
+}
+
 /// The canonical form of an address; `None` when it is none. Reading the answer again changes
 /// nothing. A leading `mailto:` and a display name with `<…>` are taken off.
 pub(super) fn read(text: &str) -> Option<String> {

@@ -19,7 +19,7 @@ pub(super) fn value_mistake(value: &str, longest: usize) -> Option<String> {
 }
 
 /// What is wrong with a namespace; `None` when it can be used.
-pub(super) fn namespace_mistake(namespace: &str) -> Option<String> {
+pub fn namespace_mistake(namespace: &str) -> Option<String> {
     if namespace.trim().is_empty() {
         return Some("is empty".to_owned());
     }

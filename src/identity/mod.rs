@@ -39,6 +39,8 @@ mod weights;
 mod tests;
 
 pub use decision::{decide, features};
+pub use email::is_email;
+pub use external::namespace_mistake;
 pub use features::{FEATURES, Feature, Features};
 pub use fitting::{Example, fit};
 pub use hints::{

@@ -167,12 +167,9 @@ impl Policy {
     /// Every mistake in these settings, one sentence each; empty when they can be used.
     pub fn validate(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
-        let region_known = phone::region(&self.default_region).is_some();
-        if !region_known {
-            mistakes.push(format!(
-                "default_region {:?} is not an ISO 3166-1 alpha-2 region with phone numbers, such as \"US\"",
-                self.default_region
-            ));
+        if phone::region(&self.default_region).is_none() {
+            let must = "must be an ISO 3166-1 alpha-2 region with phone numbers, such as \"US\"";
+            mistakes.push(format!("default_region: {must}"));
         }
         for (name, value) in [
             ("reuse_confidence", self.reuse_confidence),
@@ -180,30 +177,23 @@ impl Policy {
         ] {
             // Written so that NaN is a mistake as well.
             if !(0.0..=1.0).contains(&value) {
-                mistakes.push(format!("{name} is {value}, it must be from 0 to 1"));
+                mistakes.push(format!("{name}: must be from 0 to 1"));
             }
         }
         if self.confirm_confidence > self.reuse_confidence {
-            mistakes.push(format!(
-                "confirm_confidence ({}) is above reuse_confidence ({})",
-                self.confirm_confidence, self.reuse_confidence
-            ));
+            mistakes.push("confirm_confidence: must not be above reuse_confidence".into());
         }
-        for number in &self.own_numbers {
-            if !phone::is_canonical(number) {
-                mistakes.push(format!(
-                    "own number {number:?} is not in E.164 form, such as \"+14155550100\""
-                ));
-            }
+        if !self.own_numbers.iter().all(|number| phone::is_canonical(number)) {
+            let must = "each of it must be in E.164 form, such as \"+14155550100\"";
+            mistakes.push(format!("own_numbers: {must}"));
         }
         for (name, namespace) in &self.namespaces {
             mistakes.extend(namespace_mistakes(name, namespace));
         }
         for (kind, most) in &self.limits {
             if !is_kind(kind) || !(1..=MOST_ALLOWED).contains(most) {
-                mistakes.push(format!(
-                    "limit {kind:?} is {most}; a limit is from 1 to {MOST_ALLOWED}, of a kind in lower case"
-                ));
+                let must = format!("must be from 1 to {MOST_ALLOWED}, of a kind in lower case");
+                mistakes.push(format!("limits.{kind}: {must}"));
             }
         }
         mistakes
@@ -214,14 +204,11 @@ fn namespace_mistakes(name: &str, namespace: &NamespacePolicy) -> Vec<String> {
     let mut mistakes = Vec::new();
     if namespace_mistake(name).is_some() || name.trim() != name || name.to_lowercase() != name {
         mistakes.push(format!(
-            "namespace {name:?} must be 1 to {MAX_NAMESPACE} printable characters in lower case"
+            "namespaces.{name}: must be 1 to {MAX_NAMESPACE} printable characters in lower case"
         ));
     }
     if !matches!(namespace.kind, HintKind::Crm | HintKind::AccountNumber) {
-        mistakes.push(format!(
-            "namespace {name:?} has the kind {}; only crm and account_number are possible",
-            namespace.kind.name()
-        ));
+        mistakes.push(format!("namespaces.{name}.kind: must be crm or account_number"));
     }
     mistakes
 }
@@ -280,16 +267,17 @@ mod tests {
         let mistakes = policy.validate().join("\n");
         assert_eq!(policy.validate().len(), 7, "{mistakes}");
         for part in [
-            "Atlantis",
-            "confirm_confidence is 1.5",
-            "is above",
-            "0800 123",
-            "CRM",
-            "mobile",
-            "\"phone\" is 0",
+            "default_region: ",
+            "confirm_confidence: must be from 0 to 1",
+            "not be above",
+            "own_numbers: ",
+            "namespaces.CRM: ",
+            "namespaces.CRM.kind: ",
+            "limits.phone: ",
         ] {
             assert!(mistakes.contains(part), "{part} in {mistakes}");
         }
+        assert!(!["Atlantis", "0800 123"].iter().any(|given| mistakes.contains(given)));
         let nan = Policy { reuse_confidence: f64::NAN, ..Policy::default() };
         assert_eq!(nan.validate().len(), 1);
     }

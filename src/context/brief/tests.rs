@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::{DAY, HOUR};
 use crate::context::sample::MONDAY;
-use crate::context::{IntentStatus, PastIntent, Sensitivity};
+use crate::context::{IntentStatus, PastIntent, Sensitivity, Sent, diverged};
 use crate::identity::Direction;
 
 fn intent(name: &str, status: IntentStatus) -> PastIntent {
@@ -33,6 +33,7 @@ fn contact<'a>(channel: &'a str, end: Time, summary: &'a str) -> ShownInteractio
         agent_ref: "",
         confirmed: true,
         never_ended: false,
+        redacted: Time(0),
     }
 }
 
@@ -82,6 +83,8 @@ fn without_a_summary_it_says_what_else_is_known() {
     let closed = ShownInteraction { disposition: "callback_promised", ..bare() };
     assert_eq!(told(closed), "2:00 PM phone: callback promised");
     assert_eq!(told(bare()), "2:00 PM phone: no note");
+    let redacted = ShownInteraction { redacted: MONDAY, ..bare() };
+    assert_eq!(told(redacted), "2:00 PM phone: note removed");
     let lost = ShownInteraction { never_ended: true, ..bare() };
     assert_eq!(told(lost), "1:00 PM phone: never ended", "told by its start");
     let doubtful = ShownInteraction { confirmed: false, ..bare() };
@@ -161,4 +164,74 @@ proptest! {
             prop_assert_eq!(line, text);
         }
     }
+}
+
+fn sent(channel: &str, hours: i64) -> Sent<'_> {
+    let (time, conversation) = (MONDAY.plus(hours * HOUR), crate::ids::Token([1; 16]));
+    Sent { channel, thread_ref: "t", time, conversation, inbound: true }
+}
+
+/// What is said of a conversation when its last message comes.
+fn said_of(all: &[Sent<'_>], locale: &str) -> String {
+    said_at(all, all.last().expect("one").time, locale)
+}
+
+fn said_at(all: &[Sent<'_>], now: Time, locale: &str) -> String {
+    let it = diverged([].into_iter(), all, now).expect("diverged");
+    divergence(&it, now, locale, "UTC")
+}
+
+#[test]
+fn where_a_reply_is_seen_is_said_in_the_readers_language() {
+    let told = |origin: &str, hours: i64, locale: &str| {
+        said_of(&[sent(origin, 0), sent("web_chat", hours)], locale)
+    };
+    assert_eq!(
+        told("whatsapp", 25, "en-US"),
+        "WhatsApp → chat: a reply goes to chat and is not seen on WhatsApp; \
+         WhatsApp has been closed for replies since Tue 2:00 PM"
+    );
+    assert_eq!(
+        told("messenger", 1, "de"),
+        "Messenger → Chat: Eine Antwort geht an Chat und ist auf Messenger nicht zu sehen; \
+         Messenger nimmt bis Di 14:00 Antworten an"
+    );
+    assert_eq!(
+        told("sms", 25, "es"),
+        "SMS → chat: una respuesta va a chat y no se ve en SMS; SMS sigue aceptando respuestas"
+    );
+    assert!(told("instagram", 25, "fr").ends_with("fermé aux réponses depuis mar. 14:00"));
+    // A name that a caller made up holds no line break.
+    assert!(!told("kiosk\n2", 25, "en").contains('\n'));
+}
+
+#[test]
+fn every_channel_that_takes_a_reply_is_in_the_words() {
+    let three = [sent("whatsapp", 0), sent("sms", 1), sent("email", 2), sent("web_chat", 25)];
+    for (locale, ending) in [
+        ("en", "since Tue 2:00 PM; open for replies, too: e-mail, SMS"),
+        ("de", "geschlossen; ebenfalls offen für Antworten: E-Mail, SMS"),
+        ("fr", "mar. 14:00 ; ouvert aux réponses aussi : e-mail, SMS"),
+        ("es", "; también abierto a respuestas: correo, SMS"),
+    ] {
+        let text = said_of(&three, locale);
+        assert!(text.ends_with(ending), "{text}");
+    }
+}
+
+#[test]
+fn a_channel_that_is_closed_by_now_is_not_said_to_take_a_reply() {
+    let gone = [sent("whatsapp", 0), sent("messenger", 1)];
+    assert_eq!(
+        said_at(&gone, MONDAY.plus(48 * HOUR), "en-US"),
+        "WhatsApp → Messenger: Messenger takes no replies now; \
+         WhatsApp has been closed for replies since Tue 2:00 PM"
+    );
+    // We began it, and they have never written there.
+    let ours = [Sent { inbound: false, ..sent("whatsapp", 0) }, sent("web_chat", 1)];
+    assert_eq!(
+        said_of(&ours, "en"),
+        "WhatsApp → chat: a reply goes to chat and is not seen on WhatsApp; \
+         WhatsApp takes no replies until they write there"
+    );
 }

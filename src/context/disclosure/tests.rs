@@ -21,14 +21,21 @@ fn open_view() -> Viewpoint {
         may_see_sensitive: true,
         history_limit: 10,
         new_customer: false,
+        consented: true,
+        may_see_evidence: false,
     }
+}
+
+/// What is shown beside what was said of consent.
+fn beside_consents<'a>(context: &'a Context, view: &Viewpoint) -> Disclosed<'a> {
+    Disclosed { consents: Vec::new(), ..disclose(context, view) }
 }
 
 #[test]
 fn what_a_private_answer_shows() {
     use Disclosure::{AlwaysConfirm, Never, Normal};
     use Recommendation::{Confirm, Ignore, Reuse};
-    use Shown::{Candidates, Context, Nothing};
+    use Shown::{Candidates, Context, Nothing, Unconsented};
     // Each row: unconfirmed, unconfirmed where confirm discloses the context, confirmed.
     let table = [
         (Ignore, Normal, [Nothing, Nothing, Nothing]),
@@ -53,6 +60,9 @@ fn what_a_private_answer_shows() {
             assert_eq!(what_is_shown(view), expected, "{view:?}");
             let empty = disclose(&context, view) == Disclosed::default();
             assert_eq!(empty, expected != Context, "{view:?}");
+            let unasked = Viewpoint { consented: false, ..*view };
+            let without = if expected == Context { Unconsented } else { expected };
+            assert_eq!(what_is_shown(&unasked), without, "{unasked:?}");
             for audience in [Audience::Group, Audience::Public] {
                 let overheard = Viewpoint { audience, ..*view };
                 assert_eq!(what_is_shown(&overheard), Shown::IdentityOnly, "{overheard:?}");
@@ -83,7 +93,39 @@ fn a_customers_own_rule_caps_the_recommendation() {
 fn a_new_customer_has_nothing_to_show() {
     let view = Viewpoint { new_customer: true, ..open_view() };
     assert_eq!(what_is_shown(&view), Shown::Nothing);
-    assert!(disclose(&sample::context(), &view) == Disclosed::default());
+    let context = sample::context();
+    assert!(beside_consents(&context, &view) == Disclosed::default());
+    // What they have said of consent a moment ago is worth knowing.
+    assert_eq!(disclose(&context, &view).consents.len(), 1);
+}
+
+#[test]
+fn without_consent_only_its_lack_is_told() {
+    let context = sample::context();
+    let view = Viewpoint { consented: false, ..open_view() };
+    let shown = beside_consents(&context, &view);
+    // Two variables, two attributes, three intents, three summaries.
+    assert!(shown == Disclosed { withheld_count: 10, ..Disclosed::default() });
+    let printed = format!("{:?}", disclose(&context, &view).consents);
+    assert!(!printed.contains(sample::CANARY));
+}
+
+#[test]
+fn evidence_is_for_administrators() {
+    let context = sample::context();
+    let shown = disclose(&context, &open_view());
+    assert_eq!((shown.consents[0].purpose, shown.consents[0].evidence), ("recording", ""));
+    let admin = Viewpoint { may_see_evidence: true, ..open_view() };
+    assert_eq!(disclose(&context, &admin).consents[0].evidence, "canary_evidence");
+}
+
+#[test]
+fn a_purpose_is_asked_for_only_where_the_tenant_says_so() {
+    let mut context = sample::context();
+    assert!(consented(&context, "") && consented(&context, "recording"));
+    assert!(!consented(&context, "history"), "nothing was said of it");
+    context.consents = sample::consents(&[("history", ConsentState::Refused)]);
+    assert!(consented(&context, "") && !consented(&context, "history"));
 }
 
 #[test]
@@ -161,7 +203,8 @@ prop_compose! {
     fn any_view()(
         recommendation in 1i64..=3, level in 1i64..=4, assurance in 0i64..=4, audience in 1i64..=3,
         disclosure in 1i64..=3, confirmed: bool, confirm_discloses_context: bool,
-        may_see_sensitive: bool, new_customer: bool, days in 0i64..60,
+        may_see_sensitive: bool, new_customer: bool, consented: bool, may_see_evidence: bool,
+        days in 0i64..60,
     ) -> Viewpoint {
         Viewpoint {
             now: MONDAY.plus(days * DAY),
@@ -175,6 +218,8 @@ prop_compose! {
             may_see_sensitive,
             history_limit: 10,
             new_customer,
+            consented,
+            may_see_evidence,
         }
     }
 }
@@ -194,6 +239,23 @@ proptest! {
             && view.disclosure != Disclosure::Never
             && view.recommendation != Recommendation::Ignore
             && (view.confirmed || view.disclosure == Disclosure::Normal);
-        prop_assert!(may_know || shown == Disclosed::default());
+        let beside = Disclosed { consents: Vec::new(), ..shown.clone() };
+        prop_assert!(may_know || beside == Disclosed::default());
+        let counted = Disclosed { withheld_count: shown.withheld_count, ..Disclosed::default() };
+        prop_assert!(view.consented || beside == counted);
+        let own = view.audience == Audience::Private
+            && view.disclosure != Disclosure::Never
+            && (may_know || view.new_customer);
+        prop_assert!(own || shown.consents.is_empty());
+        let evidence = shown.consents.iter().any(|one| !one.evidence.is_empty());
+        prop_assert!(view.may_see_evidence || !evidence);
+        for settled in [false, true] {
+            let may_tell = view.audience == Audience::Private
+                && view.consented
+                && view.disclosure != Disclosure::Never
+                && (view.confirmed || view.disclosure == Disclosure::Normal)
+                && (settled || may_know);
+            prop_assert!(may_tell || !shows_outcome(&view, settled));
+        }
     }
 }

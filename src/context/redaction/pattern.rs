@@ -49,7 +49,12 @@ impl Pattern {
             Err(regex::Error::CompiledTooBig(most)) => {
                 return Err(format!("pattern: takes more than {most} bytes once compiled"));
             }
-            Err(error) => return Err(format!("pattern: is no regular expression: {error}")),
+            Err(error) => {
+                // Its last line says what is wrong; those before repeat the expression.
+                let why = error.to_string();
+                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                return Err(format!("pattern: is no regular expression: {why}"));
+            }
         };
         if expression.is_match("") {
             return Err("pattern: matches where nothing is".into());
