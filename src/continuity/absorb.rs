@@ -266,6 +266,7 @@ async fn take_up(
             state.made_customer = false;
         }
         (Recommendation::Confirm, Some(best)) => {
+            recognise::warn_of_archived(desk, looked, decision);
             let was = customer_of(&state.customer);
             if state.settled || (state.filed_at.is_some() && was != Some(best)) {
                 // The customer it made waits, empty, until somebody says who it is.
@@ -285,7 +286,7 @@ async fn take_up(
         }
         _ => {
             let visitor = looked.first_sign_in();
-            let new = visitor.unwrap_or_else(|| new_customer(desk, Time(state.start_time)));
+            let new = visitor.map_or_else(|| new_customer(desk, Time(state.start_time)), Ok)?;
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
             state.made_customer = visitor.is_none();
         }
@@ -323,7 +324,7 @@ async fn follow(
         // Somebody new, and somebody new it already is.
         None if retiring::is_all_they_have(desk, state).await? => {}
         None => {
-            let new = new_customer(desk, Time(state.start_time));
+            let new = new_customer(desk, Time(state.start_time))?;
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
             state.made_customer = true;
         }

@@ -54,6 +54,12 @@ impl Quota {
         Self { share, ahead, full: AtomicU64::new(0) }
     }
 
+    /// Whether it is of this allowance.
+    pub fn is_of(&self, allowance: Allowance) -> bool {
+        let whole = Self::of(allowance);
+        (self.share, self.ahead) == (whole.share, whole.ahead)
+    }
+
     /// How long, from `now` on, until a call is let in if nobody else calls; none when it is now.
     pub fn wait(&self, now: u64) -> Option<Duration> {
         self.left(self.full.load(Ordering::Relaxed), now)

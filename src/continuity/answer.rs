@@ -3,18 +3,25 @@
 //! Nothing is cut here: `context::disclose` decides what of it may be shown, and transport shows no
 //! more than that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
-use super::caller::Caller;
+use super::caller::{Caller, Role};
 use super::catching_up::as_left;
 use super::desk::Desk;
+use super::load;
 use super::record::{CandidateRecord, State};
+use super::redactions::Field;
+use super::sealing::Slot;
 use super::settling::customer_of;
 use crate::clock::Time;
-use crate::context::{Audience, Context, Disclosure, Viewpoint, capped};
+use crate::context::{
+    Audience, Context, Disclosure, Shown, Viewpoint, capped, consented, set_aside, shows_outcome,
+    what_is_shown,
+};
+use crate::crypto::key_id;
 use crate::identity::{
     Assurance, ConfirmDiscloses, Level, Notice, Recommendation, confidence, level, probability,
 };
@@ -41,22 +48,44 @@ impl Warning {
         }
     }
 
-    /// An interaction whose content was removed by time.
+    /// A customer who has not agreed to be shown, where the tenant asks for that.
+    pub fn consent_missing(purpose: &str) -> Self {
+        let message = format!(
+            "the customer has not agreed to `{purpose}`: nothing of their context is shown"
+        );
+        Self { code: "consent_missing", field: "consents".into(), message }
+    }
+
+    /// An interaction of which only that it took place is left.
     pub(super) fn removed() -> Self {
         Self {
             code: "interaction_removed",
             field: "interaction_id".into(),
-            message: "this interaction's customer was removed; start a new one".into(),
+            message:
+                "what was said in this interaction was removed, by time or with its customer; \
+                      start a new one"
+                    .into(),
         }
     }
 
-    /// A continued interaction that nobody has.
-    pub(super) fn unknown_continuation() -> Self {
+    /// A text that was taken out of this interaction before, and was not taken in again.
+    pub(super) fn stays_redacted(field: &Field) -> Self {
         Self {
-            code: "unknown_continues_interaction_id",
-            field: "continues_interaction_id".into(),
-            message: "no such interaction, or it is older than 24 hours; nothing was inherited"
-                .into(),
+            code: "stays_redacted",
+            field: field.to_string(),
+            message: "this was redacted from the interaction before; it was left out".into(),
+        }
+    }
+
+    /// A candidate who was not in contact for long.
+    pub(super) fn set_aside() -> Self {
+        Self {
+            code: "customer_archived",
+            field: "identity_hints".into(),
+            message:
+                "the best candidate was not in contact for long and is set aside: what led to \
+                      them may be somebody else's by now; confirm the identity"
+                    .into(),
         }
     }
 }
@@ -116,6 +145,7 @@ pub struct Answer {
 }
 
 /// What a decision leaves to make an answer of once it is durable.
+#[derive(Clone)]
 pub struct Settled {
     pub(super) state: State,
     pub(super) customer: Option<CustomerId>,
@@ -123,8 +153,12 @@ pub struct Settled {
     /// Whether the context holds what this very decision wrote; else it must be read.
     pub(super) complete: bool,
     pub(super) disclosure: Disclosure,
+    /// Whether the customer is set aside for want of a contact.
+    pub(super) archived: bool,
     /// What the sets of the candidates are called, where they belong to one.
     pub(super) set_names: HashMap<CustomerId, CustomerId>,
+    /// Candidates of whom nothing is ever told, not even that they exist.
+    pub(super) unnamed: HashSet<CustomerId>,
     pub(super) labels: Vec<(crate::ids::Token, Arc<str>)>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -132,7 +166,7 @@ pub struct Settled {
 /// What the answer will show of the customer: as they are once this decision is written.
 pub(super) async fn settled(
     desk: &mut Desk<'_, '_>,
-    state: State,
+    mut state: State,
     mut warnings: Vec<Warning>,
 ) -> Result<Settled, Error> {
     warnings.append(&mut desk.warnings);
@@ -142,28 +176,74 @@ pub(super) async fn settled(
         Some(id) => as_left(desk, id, &labels).await?,
         None => None,
     };
-    let set_names = set_names(desk, &state).await?;
-    let (customer, context, complete, disclosure) = match left {
-        Some(left) => (Some(left.customer), left.context, left.complete, left.disclosure),
-        None => (id, Arc::default(), true, Disclosure::Normal),
+    let (set_names, unnamed) = candidates(desk, &mut state).await?;
+    let nothing = Settled {
+        state,
+        customer: id,
+        context: Arc::default(),
+        complete: true,
+        disclosure: Disclosure::Normal,
+        archived: false,
+        set_names,
+        unnamed,
+        labels,
+        warnings,
     };
-    Ok(Settled { state, customer, context, complete, disclosure, set_names, labels, warnings })
+    Ok(match left {
+        None => nothing,
+        Some(left) => Settled {
+            customer: Some(left.customer),
+            context: left.context,
+            complete: left.complete,
+            disclosure: left.disclosure,
+            archived: left.archived,
+            ..nothing
+        },
+    })
 }
 
-/// What the candidates' sets are called. A settled contact's own customer is answered anyhow.
-async fn set_names(
+/// What the candidates' sets are called, and who of them must not be named: a rule that was made
+/// after the decision counts, too. Who was removed or erased since is no candidate any more; what the
+/// others are asked by is opened. A contact's own customer is answered anyhow, under their rule.
+async fn candidates(
     desk: &mut Desk<'_, '_>,
-    state: &State,
-) -> Result<HashMap<CustomerId, CustomerId>, Error> {
+    state: &mut State,
+) -> Result<(HashMap<CustomerId, CustomerId>, HashSet<CustomerId>), Error> {
     let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
     let ids: Vec<CustomerId> =
         candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok((HashMap::new(), HashSet::new()));
     }
-    let people = desk.people(&ids, false).await?;
+    let people = desk.sets(&ids, false).await?;
+    let is_there = |id: CustomerId| people.contains_key(&id) || desk.working.contains_key(&id);
+    if let Some(decision) = &mut state.decision {
+        decision.candidates.retain(|one| customer_of(&one.customer).is_some_and(is_there));
+        for candidate in &mut decision.candidates {
+            open_label(desk, candidate).await?;
+        }
+    }
     let joined = people.values().filter(|person| !person.members.is_empty());
-    Ok(joined.map(|person| (person.row.customer, person.set_name())).collect())
+    let names = joined.map(|person| (person.row.customer, person.set_name())).collect();
+    let protected: HashSet<CustomerId> = people
+        .values()
+        .filter(|person| load::disclosure(person) == Disclosure::Never)
+        .map(|person| person.set_name())
+        .collect();
+    let own = customer_of(&state.customer);
+    let others = people.values().filter(|person| Some(person.row.customer) != own);
+    let unnamed = others.filter(|person| protected.contains(&person.set_name()));
+    Ok((names, unnamed.map(|person| person.row.customer).collect()))
+}
+
+/// Who is gone has no key, and their label opens nowhere.
+async fn open_label(desk: &mut Desk<'_, '_>, candidate: &mut CandidateRecord) -> Result<(), Error> {
+    let sealed = std::mem::take(&mut candidate.sealed_label);
+    let Some(id) = key_id(&sealed) else { return Ok(()) };
+    if let Some(key) = desk.key(id, customer_of(&candidate.customer)).await? {
+        candidate.label = Slot::CandidateLabel.open_text(desk.tenant_id(), &key, &sealed)?;
+    }
+    Ok(())
 }
 
 /// How sure it is by now: the decision, lifted by what somebody said in this interaction.
@@ -246,8 +326,13 @@ pub struct Wish {
 
 /// Makes the answer that this caller may see.
 pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) -> Answer {
-    let Settled { mut state, customer, context, disclosure, set_names, warnings, .. } = settled;
+    let Settled { mut state, customer, context, archived, set_names, unnamed, .. } = settled;
+    let mut warnings = settled.warnings;
     let mut standing = standing(&state);
+    let disclosure = set_aside(settled.disclosure, archived, said_yes(&state), standing.assurance);
+    let named =
+        |one: &CandidateRecord| customer_of(&one.customer).is_none_or(|id| !unnamed.contains(&id));
+    state.decision.iter_mut().for_each(|decision| decision.candidates.retain(named));
     for candidate in state.decision.iter_mut().flat_map(|decision| &mut decision.candidates) {
         let name = customer_of(&candidate.customer).and_then(|id| set_names.get(&id));
         if let Some(name) = name {
@@ -268,11 +353,16 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
         may_see_sensitive: caller.may_see_sensitive(),
         history_limit: wish.history_limit,
         new_customer: state.made_customer,
+        consented: consented(&context, &policy.disclosure_requires_consent),
+        may_see_evidence: caller.has(Role::Admin),
     };
+    let reads = caller.reads();
+    if reads && lacks_consent(&view, &state) {
+        warnings.push(Warning::consent_missing(&policy.disclosure_requires_consent));
+    }
     standing.recommendation = capped(standing.recommendation, disclosure, said);
     let or = |own: &str, default: &str| if own.is_empty() { default } else { own }.to_owned();
     let voice = (or(&state.locale, &policy.locale), or(&state.time_zone, &policy.time_zone));
-    let reads = caller.reads();
     Answer {
         state: Arc::new(state),
         customer,
@@ -284,4 +374,11 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
         degraded: None,
         voice,
     }
+}
+
+/// Whether something would be shown, had the customer agreed to it.
+fn lacks_consent(view: &Viewpoint, state: &State) -> bool {
+    let agreed = Viewpoint { consented: true, ..*view };
+    let of_outcome = state.ending.is_some() && shows_outcome(&agreed, state.settled);
+    !view.consented && (what_is_shown(view) == Shown::Unconsented || of_outcome)
 }

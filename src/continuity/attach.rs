@@ -42,7 +42,13 @@ impl Operation for AttachOperation {
             let fresh = self.0.state();
             complete(&mut state, &fresh);
             let mut hints = start.normalised.hints.clone();
-            if let Some(before) = continued(&mut desk, &start.about, *begun).await? {
+            let mut warnings = self.0.warnings();
+            let continued = continued(&mut desk, &start.about, *begun).await?;
+            warnings.extend(continued.warning);
+            if state.conversation.is_empty() {
+                state.conversation = continued.conversation;
+            }
+            if let Some(before) = continued.before {
                 hints.retain(|hint| hint.field != CALLER_NUMBER);
                 if state.contact == interaction.0 {
                     state.contact.clone_from(&before.state.contact);
@@ -50,7 +56,6 @@ impl Operation for AttachOperation {
             }
             let news =
                 News { hints, named: start.normalised.customer_ref.clone(), ..News::default() };
-            let mut warnings = self.0.warnings();
             let ceiling = caller.max_assurance;
             warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
             if state.ending.is_some() && !state.customer.is_empty() {

@@ -6,13 +6,44 @@
 //! left, before anything is done for them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
 
 use super::Error;
-use super::allowance::take_both;
+use super::allowance::{Quota, take_both};
 use super::caller::Caller;
+use super::certificates::ClientCertificate;
+use super::known_keys::{KnownKey, LOOK_WITHIN, Seen};
 use super::service::Service;
 use crate::crypto::ApiKey;
+use crate::store;
+
+/// What a caller showed, kept by whoever goes on for longer than one call.
+pub enum Credential {
+    /// The text of an API key.
+    Key(Zeroizing<String>),
+    /// The connection's certificate.
+    Certificate(ClientCertificate),
+}
+
+impl Credential {
+    /// The text of an API key.
+    pub fn key(text: &str) -> Self {
+        Self::Key(Zeroizing::new(text.to_owned()))
+    }
+}
+
+/// Whoever showed a key.
+pub enum Admitted {
+    /// They may call.
+    Now(Caller),
+    /// They might have when the store answered last: nothing is done for them now.
+    Before(Caller),
+}
+
+/// The hash of no secret.
+const NOBODYS: [u8; 32] = [0; 32];
 
 impl Service {
     /// Who calls with this key. Counts as one call of the key and its tenant.
@@ -20,18 +51,94 @@ impl Service {
     /// # Errors
     /// [`Error::MissingApiKey`] for another form or a wrong checksum, [`Error::InvalidApiKey`] for
     /// an unknown or revoked key: which of the two is not said; [`Error::ExpiredApiKey`];
-    /// [`Error::RateLimited`]; the store's when the key was never seen before.
+    /// [`Error::RateLimited`]; the store's when the key was not seen within a second, and cannot be.
     pub async fn authenticate(self: &Arc<Self>, text: &str) -> Result<Caller, Error> {
+        match self.admit(text, LOOK_WITHIN).await? {
+            Admitted::Now(caller) => Ok(caller),
+            Admitted::Before(_) => Err(Error::Store(store::Error::Unavailable)),
+        }
+    }
+
+    /// The same for who must be answered in time: where the store has not answered within `patience`,
+    /// at most a second, whoever the key was when it did.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`].
+    pub async fn admit(
+        self: &Arc<Self>,
+        text: &str,
+        patience: Duration,
+    ) -> Result<Admitted, Error> {
+        let at = self.store.schedule().moment();
+        let (known, is_current) = self.good_key(text, at, patience).await?;
+        let caller = self.called(&known.caller, &known.quota, at)?;
+        if !is_current {
+            return Ok(Admitted::Before(caller));
+        }
+        self.uses.note(&known, || self.store.now());
+        Ok(Admitted::Now(caller))
+    }
+
+    /// Whoever calls, as their tenant is now. Counts as one call of theirs and of their tenant.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub(super) fn called(&self, known: &Caller, own: &Quota, at: Instant) -> Result<Caller, Error> {
+        let mut caller = known.clone();
+        self.bring_up_to_date(&mut caller);
+        caller.may_call(own, self.callers.nanoseconds(at))?;
+        Ok(caller)
+    }
+
+    /// Whether somebody may go on with what they were let in for: their key is neither revoked nor
+    /// expired, their certificate still vouched for. It is no call of its own.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`] and [`Service::authenticate_certificate`], but for
+    /// [`Error::RateLimited`].
+    pub async fn still_admits(self: &Arc<Self>, shown: &Credential) -> Result<(), Error> {
+        match shown {
+            Credential::Key(text) => {
+                let at = self.store.schedule().moment();
+                match self.good_key(text, at, LOOK_WITHIN).await? {
+                    (_, true) => Ok(()),
+                    (_, false) => Err(Error::Store(store::Error::Unavailable)),
+                }
+            }
+            Credential::Certificate(certificate) => self.certified.admits(certificate),
+        }
+    }
+
+    /// The key of that text, and whether it is known to stand so.
+    async fn good_key(
+        self: &Arc<Self>,
+        text: &str,
+        at: Instant,
+        patience: Duration,
+    ) -> Result<(Arc<KnownKey>, bool), Error> {
         let key = ApiKey::parse(text).ok_or(Error::MissingApiKey)?;
-        let at = Instant::now();
-        let known = self.known_key(&key, at).await?;
-        let known = known.filter(|known| key.matches(&known.hash)).ok_or(Error::InvalidApiKey)?;
+        let seen = self.known_key(&key, at, patience).await?;
+        let is_current = matches!(seen, Some(Seen::Now(_)));
+        let known = seen.map(|(Seen::Now(known) | Seen::Before(known))| known);
+        // A key that nobody has takes as long: its secret is looked at all the same.
+        let fits = key.matches(known.as_ref().map_or(&NOBODYS, |known| &known.hash));
+        let known = known.filter(|_| fits).ok_or(Error::InvalidApiKey)?;
         if known.expires.0 != 0 && known.expires <= self.store.now() {
             return Err(Error::ExpiredApiKey);
         }
-        let moment = self.callers.nanoseconds(at);
-        take_both(&known.quota, &known.caller.tenant.quota, moment).map_err(Error::RateLimited)?;
-        self.uses.note(&known, || self.store.now());
-        Ok(known.caller.clone())
+        Ok((known, is_current))
+    }
+}
+
+impl Caller {
+    /// Takes one call of what its key, or certificate, and its tenant have left.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub(super) fn may_call(&self, own: &Quota, moment: u64) -> Result<(), Error> {
+        take_both(own, &self.tenant.quota, moment).map_err(|wait| {
+            self.tenant.counts.limited.inc();
+            Error::RateLimited(wait)
+        })
     }
 }

@@ -74,6 +74,23 @@ impl Caller {
         if roles.iter().any(|role| self.has(*role)) { Ok(()) } else { Err(Error::RoleRequired) }
     }
 
+    /// Whether it may start interactions.
+    ///
+    /// # Errors
+    /// [`Error::RoleRequired`].
+    pub fn may_start(&self) -> Result<(), Error> {
+        self.needs(&[Role::Telephony, Role::Bot, Role::Backfill])
+    }
+
+    /// Whether it may end interactions.
+    ///
+    /// # Errors
+    /// [`Error::RoleRequired`].
+    pub fn may_end(&self) -> Result<(), Error> {
+        let writers = [Role::Telephony, Role::Bot, Role::Helpdesk, Role::Backfill, Role::Admin];
+        self.needs(&writers)
+    }
+
     /// The source a request is about: its own, or one it may address.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What an interaction gave one customer, on its way to another.
 
 use super::Error;
+use super::consenting;
 use super::desk::Desk;
 use super::filing::{customer_key, put_block, wait};
 use super::load;
@@ -18,6 +19,30 @@ pub(super) struct Carried {
 }
 
 impl Carried {
+    /// Without what was taken out of the interaction: the facts are gone, and the values cleared, so
+    /// that nothing older stands in for them.
+    pub fn redact(
+        &mut self,
+        fact: impl Fn(&FactRow) -> bool,
+        value: impl Fn(BlockKind, &str) -> bool,
+    ) {
+        self.facts.retain(|(row, _)| !fact(row));
+        for (kind, block) in &mut self.blocks {
+            let named = block.values.iter_mut().filter(|it| value(*kind, &it.name));
+            named.for_each(|it| it.value = None);
+        }
+    }
+
+    /// Leaves its customer: values have the times they were given, and what hid them stays behind.
+    pub fn leaving(mut self) -> Self {
+        for (_, block) in &mut self.blocks {
+            for value in &mut block.values {
+                value.expire = value.own_expire.take().unwrap_or(value.expire);
+            }
+        }
+        self
+    }
+
     /// Values wait in the interaction until somebody says whose they are; its intents it holds
     /// anyhow.
     pub fn wait_in(self, state: &mut State) {
@@ -25,6 +50,7 @@ impl Carried {
             match kind {
                 BlockKind::Variables => wait(&mut state.values, block.values),
                 BlockKind::Profile => wait(&mut state.attributes, block.values),
+                BlockKind::Consents => consenting::wait(&mut state.consents, block.consents),
             }
         }
     }
@@ -61,16 +87,8 @@ pub(super) async fn carry(
     }
     // Blocks that moved once already share a position: the newer is then the later.
     ordered.sort_by_key(|(position, _, record)| (*position, record.set));
-    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, own(record))).collect();
+    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, record)).collect();
     Ok(carried)
-}
-
-/// Values with the times they were given: what hid them stays behind.
-fn own(mut record: BlockRecord) -> BlockRecord {
-    for value in &mut record.values {
-        value.expire = value.own_expire.take().unwrap_or(value.expire);
-    }
-    record
 }
 
 /// Without what a later block of the same kind, assurance and time says of the same name: which of
@@ -86,7 +104,7 @@ fn distinct(blocks: Vec<(BlockKind, BlockRecord)>) -> Vec<(BlockKind, BlockRecor
         }
         distinct.push((kind, later));
     }
-    distinct.retain(|(_, block)| !block.values.is_empty());
+    distinct.retain(|(_, block)| !block.values.is_empty() || !block.consents.is_empty());
     distinct
 }
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use super::Error;
 use super::desk::Desk;
-use super::load::{disclosure, open_block, open_contact, open_fact, values_of};
+use super::load::{disclosure, open_block, open_contact, open_fact, open_running, values_of};
 use super::service::Service;
 use super::tenant::Tenant;
 use super::working::Working;
 use crate::cache::{News, Remembered};
+use crate::clock::Time;
 use crate::context::{Context, Disclosure};
 use crate::ids::{CustomerId, Token};
-use crate::store::Removal;
-use crate::store::history::{MOST_BLOCKS, MOST_CONTACTS, MOST_FACTS};
+use crate::store::history::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
 use crate::store::rows::FactRow;
 
 /// Labels and their texts.
@@ -58,9 +58,11 @@ pub(super) fn caught_up(
 /// Whether a load would bring all of it: else it is not known what was left out.
 fn within_limits(context: &Context) -> bool {
     context.history.len() < MOST_CONTACTS as usize
+        && context.running.len() < MOST_CONTACTS as usize
         && context.facts.len() < MOST_FACTS as usize
         && context.variables.len() < MOST_BLOCKS as usize
         && context.profile.len() < MOST_BLOCKS as usize
+        && context.consents.blocks < MOST_CONSENTS as usize
 }
 
 /// Whether all of it could be added.
@@ -72,10 +74,14 @@ fn add(
     label: impl Fn(Token) -> Option<Arc<str>>,
 ) -> Result<bool, Error> {
     context.history.retain(|past| !news.unfiled.contains(&past.interaction));
+    context.running.retain(|one| !news.unfiled.contains(&one.interaction));
     for row in &news.interactions {
         context.history.retain(|past| past.interaction != row.interaction);
+        context.running.retain(|one| one.interaction != row.interaction);
         // State 0 is active: not yet history.
-        if row.state > 0 {
+        if row.state == 0 {
+            context.running.extend(open_running(tenant.id, &person.key, row)?);
+        } else {
             let (past, _) = open_contact(tenant.id, &person.key, row)?;
             let key = (past.end, past.interaction);
             let place = context.history.partition_point(|it| (it.end, it.interaction) > key);
@@ -119,6 +125,8 @@ pub(super) struct Left {
     /// the store can tell.
     pub complete: bool,
     pub disclosure: Disclosure,
+    /// Whether they are set aside for want of a contact.
+    pub archived: bool,
 }
 
 /// The customer of that ref as this decision leaves them; `None` when they do not exist.
@@ -145,8 +153,15 @@ pub(super) async fn as_left(
         contexts.push(after.unwrap_or_else(before));
     }
     let customer = members.first().map_or(id, |member| member.set_name());
-    let disclosure = strictest(&members);
-    Ok(Some(Left { customer, context: Context::gathered(contexts), complete, disclosure }))
+    let (disclosure, archived) = (strictest(&members), archived(&members).is_some());
+    let context = Context::gathered(contexts);
+    Ok(Some(Left { customer, context, complete, disclosure, archived }))
+}
+
+/// When those who are one person were set aside: not while any of them is active.
+pub(super) fn archived(members: &[Arc<Remembered>]) -> Option<Time> {
+    let all = members.iter().all(|member| member.row.archived != Time(0));
+    members.iter().map(|member| member.row.archived).max().filter(|_| all)
 }
 
 /// The strictest of the rules of those who are one person.
@@ -203,9 +218,7 @@ enum Change {
 
 fn change_of(desk: &Desk<'_, '_>, customer: CustomerId) -> Change {
     let effects = &desk.effects;
-    let takes =
-        |it: &Removal| matches!(it, Removal::Content { customer: of, .. } if *of == customer);
-    if effects.removals.iter().any(takes) {
+    if effects.takes_from(customer) {
         return Change::TakesAway;
     }
     let mut news = News::of(customer, effects);

@@ -52,7 +52,8 @@ impl Asked {
 
     /// Whether it may be done: not when it was done already.
     pub async fn may_be_done(&self, desk: &mut Desk<'_, '_>) -> Result<(), Error> {
-        let Some((entry, _)) = desk.request(self.token).await? else { return Ok(()) };
+        let journaled = desk.journaled::<RequestRecord>(self.token).await?;
+        let Some((entry, _)) = journaled else { return Ok(()) };
         match entry.newest() {
             Some(guard) if guard.fingerprint == self.fingerprint => Err(Error::AlreadyDone),
             _ => Err(Error::RequestConflict),
@@ -86,6 +87,7 @@ fn name(verb: Verb) -> &'static str {
         Verb::Resolve => "resolve",
         Verb::Merge => "merge",
         Verb::Unmerge => "unmerge",
+        Verb::Erase => "erase",
         _ => "upsert",
     }
 }
@@ -119,12 +121,12 @@ impl Service {
     ) -> Result<(CustomerId, RequestRecord), Error> {
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-        let known = desk.request(token).await?.and_then(|(_, record)| record);
-        // Its customer was removed, and the answer with them.
+        let known = desk.journaled::<RequestRecord>(token).await?.and_then(|(_, record)| record);
+        // It went by time, or its customer was removed, and the answer with them.
         let record = known.ok_or(Error::CustomerNotFound)?;
         let customer = super::settling::customer_of(&record.customer);
         let customer = customer.ok_or(Error::CustomerNotFound)?;
-        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+        let person = desk.there(customer, false).await?;
         let answered = Ok((person.set_name(), record));
         let whom = |it: &(CustomerId, RequestRecord)| vec![it.0];
         self.traced(caller, Verb::Repeat, &About::of(token), answered, whom)

@@ -10,7 +10,7 @@ use super::settling::customer_of;
 use super::tenant::Tenant;
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
-use crate::store::sweep::StartsOf;
+use crate::store::sweep::RowsOf;
 
 /// Journal rows looked at in one step.
 const STEP: i64 = 500;
@@ -42,7 +42,7 @@ impl Service {
         tenant: &Arc<Tenant>,
     ) -> Result<Vec<ConfirmedDecision>, Error> {
         let (mut found, now) = (Vec::new(), self.store.now().plus(1));
-        for which in [StartsOf::Voice, StartsOf::OtherChannels] {
+        for which in [RowsOf::Voice, RowsOf::OtherChannels] {
             let mut position = 0;
             loop {
                 let walk = self.store.walk(tenant.id, which, position, now, STEP).await?;
@@ -63,7 +63,11 @@ impl Service {
     ) -> Result<Option<ConfirmedDecision>, Error> {
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, tenant, &mut reads);
-        let Some(known) = desk.interaction(interaction).await? else { return Ok(None) };
+        let known = match desk.interaction(interaction).await {
+            Err(Error::Erased) => None,
+            known => known?,
+        };
+        let Some(known) = known else { return Ok(None) };
         let State { decision, feedback, customer, .. } = known.state;
         let Some(decision) = decision.filter(|it| feedback != 0 && !it.inherited) else {
             return Ok(None);

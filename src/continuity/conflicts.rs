@@ -10,7 +10,7 @@ use super::Error;
 use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::load;
-use super::naming::resolve;
+use super::naming::named;
 use super::record::ConflictRecord;
 use super::service::Service;
 use super::tenant::Tenant;
@@ -104,9 +104,8 @@ impl Service {
         if list.customer_ref.is_empty() {
             return of_all(&mut desk, &list).await;
         }
-        let customer = resolve(&mut desk, &list.customer_ref).await?;
-        let customer = customer.ok_or(Error::CustomerNotFound)?;
-        let person = desk.person(customer, true).await?.ok_or(Error::CustomerNotFound)?;
+        let customer = named(&mut desk, &list.customer_ref).await?;
+        let person = desk.there(customer, true).await?;
         let set = desk.set_of(&person, true).await?;
         Ok(Conflicts { conflicts: of_set(&mut desk, &set).await?, next: None })
     }

@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
-use super::answer::{MEDIUM, Standing, standing};
+use super::answer::{MEDIUM, Standing, Warning, standing};
 use super::desk::{Desk, Known};
 use super::recognise::{self, look};
 use super::record::{About, CandidateRecord, DecisionRecord, EvidenceRecord, State};
@@ -14,22 +14,60 @@ use crate::context::CONTINUATION_WITHIN;
 use crate::identity::{Assurance, Basis, Hint, Recommendation};
 use crate::ids::{CustomerId, Token};
 
-/// The interaction that this one continues, if it is known and not older than a day.
+/// What comes of naming an interaction that this one continues.
+#[derive(Default)]
+pub(super) struct Continued {
+    /// That interaction, if it is known and not older than a day: what it knows is inherited.
+    pub before: Option<Known>,
+    /// Token of the first interaction of its conversation, where that is no chain with this one: the
+    /// same customer's messages in it belong together, whatever their age. Nothing is inherited by it.
+    pub conversation: Vec<u8>,
+    /// Why nothing is inherited.
+    pub warning: Option<Warning>,
+}
+
+/// Looks for the interaction that this one continues.
 pub(super) async fn continued(
     desk: &mut Desk<'_, '_>,
     about: &About,
     now: Time,
-) -> Result<Option<Known>, Error> {
+) -> Result<Continued, Error> {
     if about.continues_interaction_id.is_empty() {
-        return Ok(None);
+        return Ok(Continued::default());
     }
     let source =
         if about.continues_source.is_empty() { &about.source } else { &about.continues_source };
     let token = desk.tenant.secrets.interaction(source, &about.continues_interaction_id);
-    let Some(known) = desk.interaction(token).await? else { return Ok(None) };
-    let newest = known.state.ending.as_ref().map_or(known.state.newest_event, |it| it.end_time);
-    let recent = now.since(Time(newest)) <= CONTINUATION_WITHIN;
-    Ok(recent.then_some(known))
+    let known = match desk.interaction(token).await {
+        // Who was erased is nobody that anything could be inherited from.
+        Err(Error::Erased) => None,
+        known => known?,
+    };
+    let Some(known) = known else {
+        let warning = Some(nothing_inherited(
+            "unknown_continues_interaction_id",
+            "no such interaction; nothing was inherited",
+        ));
+        return Ok(Continued { warning, ..Continued::default() });
+    };
+    let state = &known.state;
+    let newest = state.ending.as_ref().map_or(state.newest_event, |it| it.end_time);
+    let mut conversation = state.conversation.clone();
+    if now.since(Time(newest)) <= CONTINUATION_WITHIN {
+        return Ok(Continued { before: Some(known), conversation, warning: None });
+    }
+    if conversation.is_empty() {
+        conversation.clone_from(&state.contact);
+    }
+    let warning = Some(nothing_inherited(
+        "continuation_too_old",
+        "the interaction that this one continues is older than 24 hours; nothing was inherited",
+    ));
+    Ok(Continued { before: None, conversation, warning })
+}
+
+fn nothing_inherited(code: &'static str, message: &str) -> Warning {
+    Warning { code, field: "continues_interaction_id".into(), message: message.into() }
 }
 
 /// Takes over customer, assurance and verification, unless a stronger hint points elsewhere.
@@ -108,7 +146,7 @@ fn handed_on(previous: &State, certain: &Standing, customer: CustomerId) -> Deci
             log_odds: MEDIUM,
             assurance: 0,
             evidence: vec![EvidenceRecord { signal: "continuation".into(), log_odds: MEDIUM }],
-            label: String::new(),
+            ..CandidateRecord::default()
         }),
     }
     if let Some(candidate) = decision.candidates.first_mut() {

@@ -10,34 +10,20 @@ use std::sync::Arc;
 use super::Error;
 use super::answer::Warning;
 use super::catching_up::caught_up;
-use super::filing::Written;
-use super::record::{RequestRecord, State};
-use super::sealing::Slot;
+use super::outlasting::Written;
 use super::service::Service;
 use super::tenant::Tenant;
 use super::working::Working;
 use crate::cache::Remembered;
-use crate::crypto::{DataKey, key_id};
-use crate::ids::{CustomerId, KeyId, TenantId, Token};
+use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::gate::Gate;
-use crate::store::read::{self, JournalEntry, Owners};
+use crate::store::read::{self, Owners};
 use crate::store::{Effects, Proposal, ReadSet, Reads};
 
-/// An interaction as the journal knows it.
-#[derive(Clone)]
-pub(super) struct Known {
-    /// The operations so far.
-    pub entry: Arc<JournalEntry>,
-    /// Where it stands.
-    pub state: State,
-}
+mod gone;
+mod known;
 
-impl Known {
-    /// The position of its newest operation.
-    pub fn position(&self) -> Option<i64> {
-        self.entry.newest().map(|guard| guard.position)
-    }
-}
+pub(super) use known::Known;
 
 pub(super) struct Desk<'d, 'c> {
     pub service: &'d Arc<Service>,
@@ -219,7 +205,7 @@ impl<'d, 'c> Desk<'d, 'c> {
             return Ok(vec![Arc::clone(person)]);
         }
         let mut found = self.sets(&[id], with_context).await?;
-        let own = found.remove(&id).ok_or(Error::CustomerNotFound)?;
+        let Some(own) = found.remove(&id) else { return Err(self.why_gone(id).await?) };
         let others: BTreeMap<CustomerId, Arc<Remembered>> =
             own.members.iter().filter_map(|member| found.remove_entry(member)).collect();
         Ok([own].into_iter().chain(others.into_values()).collect())
@@ -243,7 +229,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(Some(person))
     }
 
-    fn saw(&mut self, person: &Arc<Remembered>) {
+    pub fn saw(&mut self, person: &Arc<Remembered>) {
         let customer = person.row.customer;
         self.read.customers.push((customer, person.row.stamp));
         self.seen.insert(customer, Arc::clone(person));
@@ -267,114 +253,11 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(None)
     }
 
-    /// An interaction; `None` when it was never heard of.
-    pub async fn interaction(&mut self, token: Token) -> Result<Option<Known>, Error> {
-        let entry = self.entry(token).await?;
-        let position = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
-        self.read.interactions.push((token, position));
-        let Some(entry) = entry else { return Ok(None) };
-        let Some(newest) = entry.newest().cloned() else { return Ok(None) };
-        if entry.state.is_empty() {
-            // Purged: only its hashes are left, as if it had never been.
-            return Ok(None);
-        }
-        let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
-        let id = key_id(&entry.state).ok_or(Error::Sealed)?;
-        let Some(key) = self.key(id, entry.customer).await? else {
-            // Its customer was removed, and the key with them.
-            return Ok(None);
-        };
-        let state = slot.open(self.tenant.id, &key, &entry.state)?;
-        Ok(Some(Known { entry, state }))
-    }
-
-    /// A request that changed a customer, and what was answered, unless that is gone with the
-    /// customer; `None` when it was never heard of.
-    pub async fn request(
-        &mut self,
-        token: Token,
-    ) -> Result<Option<(Arc<JournalEntry>, Option<RequestRecord>)>, Error> {
-        let entry = self.entry(token).await?;
-        let newest = entry.as_ref().and_then(|entry| entry.newest()).cloned();
-        self.read.interactions.push((token, newest.as_ref().map_or(0, |it| it.position)));
-        let (Some(entry), Some(newest)) = (entry, newest) else { return Ok(None) };
-        if entry.state.is_empty() {
-            return Ok(Some((entry, None)));
-        }
-        let id = key_id(&entry.state).ok_or(Error::Sealed)?;
-        let Some(key) = self.key(id, entry.customer).await? else {
-            return Ok(Some((entry, None)));
-        };
-        let slot = Slot::Journal { interaction: token, verb: newest.verb, part: newest.part };
-        let record = slot.open(self.tenant.id, &key, &entry.state)?;
-        Ok(Some((entry, Some(record))))
-    }
-
-    /// Whether the journal holds anything of an interaction that was asked for, were it only that
-    /// it took place.
-    pub fn has_heard_of(&self, token: Token) -> bool {
-        self.read.interactions.iter().any(|(known, position)| *known == token && *position > 0)
-    }
-
-    /// What the journal holds of an interaction.
-    async fn entry(&mut self, token: Token) -> Result<Option<Arc<JournalEntry>>, Error> {
-        let tenant = self.tenant.id;
-        if self.reads.uses_cache()
-            && let Some(entry) = self.service.memory.interaction(tenant, token)
-        {
-            return Ok(Some(entry));
-        }
-        let sequence = self.gate().sequence();
-        let entry = self
-            .reads
-            .load(Box::new(move |connection| {
-                Box::pin(async move { read::journal(connection, tenant, token).await })
-            }))
-            .await?
-            .map(Arc::new);
-        if let Some(entry) = entry.as_ref().filter(|_| self.reads.uses_cache()) {
-            self.service.memory.keep_interaction(tenant, token, entry, sequence);
-        }
-        Ok(entry)
-    }
-
-    /// The data key of that name, most likely this customer's; `None` when it was destroyed.
-    async fn key(
-        &mut self,
-        id: KeyId,
-        customer: Option<CustomerId>,
-    ) -> Result<Option<Arc<DataKey>>, Error> {
-        if id == self.tenant.key.id() {
-            return Ok(Some(Arc::clone(&self.tenant.key)));
-        }
-        let remembered = self.working.values().find(|one| one.key.id() == id);
-        if let Some(working) = remembered {
-            return Ok(Some(Arc::clone(&working.key)));
-        }
-        if let Some(customer) = customer.filter(|_| self.reads.uses_cache()) {
-            let person = self.service.memory.person(self.tenant.id, customer);
-            if let Some(person) = person.filter(|person| person.key.id() == id) {
-                return Ok(Some(Arc::clone(&person.key)));
-            }
-        }
-        let service = Arc::clone(self.service);
-        let tenant = self.tenant.id;
-        let mut keys = self
-            .reads
-            .look(Box::new(move |connection| {
-                Box::pin(
-                    async move { super::load::keys(&service, tenant, connection, &[id]).await },
-                )
-            }))
-            .await??;
-        Ok(keys.remove(&id))
-    }
-
     /// Takes a customer in hand, to change it.
     pub async fn take_in_hand(&mut self, id: CustomerId) -> Result<&mut Working, Error> {
         if !self.working.contains_key(&id) {
             let person = self.people(&[id], false).await?.remove(&id);
-            let person = person.ok_or(Error::CustomerNotFound)?;
+            let Some(person) = person else { return Err(self.why_gone(id).await?) };
             self.working.insert(id, Working::known(&person));
         }
         // It was put there just now, if it was not there before.

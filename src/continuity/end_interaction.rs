@@ -8,12 +8,17 @@ use super::Error;
 use super::absorb::{Feedback, News, absorb};
 use super::answer::Warning;
 use super::caller::{Caller, Role};
+use super::consenting;
 use super::desk::{Desk, Known};
 use super::ending::{self, Outcome};
 use super::filing;
 use super::journaling::{self, Entry};
 use super::naming::resolve;
-use super::record::{About, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord};
+use super::record::{
+    About, ConsentRecord, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord,
+};
+use super::redactions;
+use super::relinking;
 use super::service::Service;
 use super::settling::customer_of;
 use super::update_interaction::later_hints;
@@ -50,12 +55,16 @@ pub struct End {
     pub end_time: Option<Time>,
     /// The version of this end.
     pub revision: Option<i64>,
+    /// Whether it says all there is to say of the outcome.
+    pub complete: bool,
     /// What it was about.
     pub intents: Vec<IntentRecord>,
     /// Values to remember, and names to forget (without a value).
     pub variables: Vec<ValueRecord>,
     /// Lasting values to set, and names to remove (without a value).
     pub profile: Vec<ValueRecord>,
+    /// What the customer says of consent; a time that was not given is 0.
+    pub consents: Vec<ConsentRecord>,
     /// A new cap on what is shown of the customer. Admin only.
     pub disclosure: Option<Disclosure>,
     /// What happened.
@@ -78,6 +87,9 @@ pub struct End {
     pub conversion: Option<ConversionRecord>,
 }
 
+/// Looks at an end that was saved before and whose customer went meanwhile.
+const LOOKS: usize = 2;
+
 /// The answer to an end.
 pub struct Ended {
     /// The caller's own id.
@@ -98,7 +110,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Its customer was removed, and all it said with them: acknowledged, and nothing kept.
+    /// It went by time, or with its customer: acknowledged, and nothing kept.
     fn removed(interaction_id: &str, now: Time) -> Self {
         Self {
             interaction_id: interaction_id.to_owned(),
@@ -125,8 +137,7 @@ impl Service {
         caller: &Caller,
         end: End,
     ) -> Result<Ended, Error> {
-        let writers = [Role::Telephony, Role::Bot, Role::Helpdesk, Role::Backfill, Role::Admin];
-        caller.needs(&writers)?;
+        caller.may_end()?;
         if end.disclosure.is_some() {
             caller.needs(&[Role::Admin])?;
         }
@@ -157,23 +168,30 @@ impl Service {
                 Ok(ended)
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
-                let Some(known) = self.known(caller, interaction).await? else {
-                    return Ok(Ended::removed(&operation.end.about.interaction_id, operation.now));
-                };
-                Box::pin(self.ended_as_it_stands(caller, known.state)).await
+                Box::pin(self.ended_before(caller, &operation)).await
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn ended_as_it_stands(
+    /// What an end that was saved before answers, as it stands now.
+    async fn ended_before(
         self: &Arc<Self>,
         caller: &Caller,
-        state: State,
+        operation: &EndOperation,
     ) -> Result<Ended, Error> {
-        let mut reads = Reads::Fresh(Arc::clone(&self.store));
-        let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-        answer(&mut desk, &state, Vec::new()).await
+        let interaction_id = &operation.end.about.interaction_id;
+        for _ in 0..LOOKS {
+            let Some(known) = self.known(caller, operation.interaction).await? else { break };
+            let mut reads = Reads::Fresh(Arc::clone(&self.store));
+            let mut desk = Desk::new(self, &caller.tenant, &mut reads);
+            let ended = answer(&mut desk, &known.state, Vec::new()).await?;
+            // Whose it is may have been erased between the two looks: then that is to be said.
+            if ended.customer.is_some() || known.state.customer.is_empty() {
+                return Ok(ended);
+            }
+        }
+        Ok(Ended::removed(interaction_id, operation.now))
     }
 }
 
@@ -223,7 +241,7 @@ impl Operation for EndOperation {
             let known = desk.interaction(self.interaction).await?;
             match &known {
                 Some(known) => ending::may_end(known, self.end.revision, &self.fingerprint)?,
-                // Its customer was removed. Written as if it had no start, half of it would stay.
+                // It went by time, or with its customer. Written as if it had no start, half of it would stay.
                 None if desk.has_heard_of(self.interaction) => return Err(Error::AlreadyDone),
                 None => {}
             }
@@ -307,6 +325,10 @@ impl EndOperation {
         let end_time = ending::end_time(state, &self.end, self.now, warnings)?;
         let reached = filing::was_reached(state, &self.end.disposition);
         let outcome = Outcome { end_time, reached, updates: std::mem::take(&mut state.intents) };
+        if self.end.complete {
+            let withdrawn = ending::withdraw(state, &self.end, &outcome);
+            filing::forget_facts(desk, state, self.interaction, &withdrawn);
+        }
         let ending: EndingRecord = ending::merge(state.ending.take(), &self.end, outcome);
         state.newest_event = state.newest_event.max(end_time.0);
         state.ending = Some(ending);
@@ -314,10 +336,17 @@ impl EndOperation {
         let variables = ending::expiring(waiting, &self.end.variables, end_time);
         filing::wait(&mut state.values, variables);
         filing::wait(&mut state.attributes, self.end.profile.clone());
+        let consents = consenting::timed(&self.end.consents, end_time, self.now);
+        if let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) {
+            consenting::may_be_said(desk, customer, &consents, "consents").await?;
+        }
+        consenting::wait(&mut state.consents, consents);
         ending::within_limits(state)?;
+        warnings.extend(redactions::apply(state).iter().map(Warning::stays_redacted));
         // Settled, it is written to the customer's file; else it waits in the interaction.
         filing::flush(desk, state, self.interaction).await?;
         self.cap(desk, state, warnings).await?;
+        relinking::hold(desk, state).await?;
         filing::file(desk, state, self.interaction).await?;
         filing::count(desk, state).await
     }

@@ -60,15 +60,14 @@ impl EndOperation {
                 known
             }
         };
-        let before = continued(desk, &self.end.about, start_time).await?;
+        let continued = continued(desk, &self.end.about, start_time).await?;
+        let before = continued.before;
+        state.conversation = continued.conversation;
+        warnings.extend(continued.warning);
         let mut hints = normalised.hints.clone();
-        match &before {
+        if before.is_some() {
             // Often our own extension: no evidence.
-            Some(_) => hints.retain(|hint| hint.field != CALLER_NUMBER),
-            None if !self.end.about.continues_interaction_id.is_empty() => {
-                warnings.push(Warning::unknown_continuation());
-            }
-            None => {}
+            hints.retain(|hint| hint.field != CALLER_NUMBER);
         }
         match (echoed, before) {
             (Some(customer), _) => {

@@ -3,6 +3,7 @@
 use super::Error;
 use super::absorb::too_many;
 use super::answer::Warning;
+use super::consenting;
 use super::desk::Known;
 use super::end_interaction::End;
 use super::record::{EndingRecord, IntentRecord, State, ValueRecord};
@@ -59,7 +60,7 @@ pub(super) fn within_limits(state: &State) -> Result<(), Error> {
     if state.attributes.len() > MOST_VALUES {
         return Err(too_many("profile", MOST_VALUES));
     }
-    Ok(())
+    consenting::within_limits(state)
 }
 
 /// The place that an end without a start keeps for the start that may still come.
@@ -126,15 +127,40 @@ pub(super) struct Outcome {
     pub updates: Vec<IntentRecord>,
 }
 
+/// Takes from the ending what earlier revisions said of the outcome, since this one says all of it:
+/// gives the matters that it does not name again. So the order of revisions decides nothing.
+pub(super) fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<IntentRecord> {
+    let Some(before) = state.ending.take() else { return Vec::new() };
+    if before.never_ended {
+        state.ending = Some(before);
+        return Vec::new();
+    }
+    let named_again = |known: &IntentRecord| {
+        let mut said = outcome.updates.iter().chain(&end.intents);
+        said.any(|said| is_same_matter(said, known))
+    };
+    let (own, others): (Vec<_>, Vec<_>) = before.intents.into_iter().partition(|it| it.by_end);
+    state.ending = Some(EndingRecord {
+        end_time: before.end_time,
+        end_given: before.end_given,
+        revision: before.revision,
+        intents: others,
+        ..EndingRecord::default()
+    });
+    own.into_iter().filter(|known| !named_again(known)).collect()
+}
+
+fn is_same_matter(one: &IntentRecord, other: &IntentRecord) -> bool {
+    (&one.intent, &one.reference) == (&other.intent, &other.reference)
+}
+
 /// The ending as it now stands: what an amendment does not mention stays.
 pub(super) fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -> EndingRecord {
     let before = before.filter(|ending| !ending.never_ended).unwrap_or_default();
     let mut intents = before.intents;
-    for said in outcome.updates.into_iter().chain(end.intents.iter().cloned()) {
-        let same = |known: &IntentRecord| {
-            (&known.intent, &known.reference) == (&said.intent, &said.reference)
-        };
-        intents.retain(|known| !same(known));
+    let own = end.intents.iter().map(|said| IntentRecord { by_end: true, ..said.clone() });
+    for said in outcome.updates.into_iter().chain(own) {
+        intents.retain(|known| !is_same_matter(known, &said));
         intents.push(said);
     }
     let or = |said: &str, known: String| if said.is_empty() { known } else { said.to_owned() };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::crypto::OpenError;
 use crate::crypto::web_token::Refused;
+use crate::crypto::{OpenError, SourceError};
 use crate::identity::Violation;
 use crate::store;
 
@@ -67,6 +67,15 @@ pub enum Error {
     /// No such open conflict.
     #[error("no such conflict")]
     ConflictNotFound,
+    /// It was erased with its person: a customer, an interaction, a request.
+    #[error("erased")]
+    Erased,
+    /// What a preview of an erasure showed is not what is there now, or was too long ago.
+    #[error("the preview is outdated")]
+    PreviewOutdated,
+    /// Whoever was being exported is no longer who they were.
+    #[error("the export was interrupted")]
+    ExportInterrupted,
     /// One interaction has been updated too often.
     #[error("too many updates")]
     TooManyUpdates,
@@ -82,9 +91,27 @@ pub enum Error {
     /// The key, or all keys of its tenant, have called as often as they may; how long to wait.
     #[error("too many calls")]
     RateLimited(Duration),
+    /// A resume token that was not given for this, or for a place that is not there.
+    #[error("a resume token that is none")]
+    ResumeTokenRefused,
+    /// More events waited for a watcher than may; the token to go on with.
+    #[error("a watcher that reads too slowly")]
+    WatcherTooSlow(String),
+    /// A stream had to end; the token to go on with.
+    #[error("a watch was interrupted")]
+    WatchInterrupted(String),
+    /// As many streams are open as may be.
+    #[error("too many watchers")]
+    TooManyWatchers,
     /// The journal already holds this operation: the caller answers it as a replay.
     #[error("already done")]
     AlreadyDone,
+    /// The store needs a version of the root key that is not given.
+    #[error("the store needs version {0} of the root key")]
+    RootKeyMissing(i64),
+    /// The root keys cannot be read.
+    #[error(transparent)]
+    RootKeySource(#[from] SourceError),
     /// A sealed value did not open.
     #[error("a sealed value does not open")]
     Sealed,
@@ -112,6 +139,8 @@ impl store::Refusal for Error {
                 | Self::CustomerAmbiguous(_)
                 | Self::IdentifierShared
                 | Self::ConflictNotFound
+                | Self::Erased
+                | Self::PreviewOutdated
                 | Self::TooManyUpdates
                 | Self::AlreadyDone
                 | Self::Sealed

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use super::Error;
 use super::answer::standing;
+use super::consenting;
 use super::desk::Desk;
+use super::outlasting::outlasts;
 use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord};
+use super::redactions;
 use super::sealing::Slot;
 use super::settling::{customer_of, token_of};
 use super::working::Working;
 use crate::clock::Time;
-use crate::context::{VariableWrite, reached};
+use crate::context::reached;
 use crate::crypto::DataKey;
 use crate::identity::{Assurance, Direction, HintKind};
 use crate::ids::{CustomerId, Token};
@@ -56,9 +59,13 @@ pub(super) async fn file(
         verification: state.verification,
         audience: state.audience,
         vouched: is_vouched(state),
+        messages: state.messages.clone(),
+        conversation: state.conversation.clone(),
         conflicts,
+        redacted: redactions::newest(state).0,
     };
-    let slot = Slot::Contact { customer, ended, interaction };
+    let revision = desk.service.entropy.positive();
+    let slot = Slot::Contact { customer, ended, interaction, revision };
     let row = InteractionRow {
         customer,
         ended,
@@ -76,6 +83,7 @@ pub(super) async fn file(
         brand,
         disposition,
         content: slot.seal(desk.tenant_id(), &key, &record, &desk.service.entropy),
+        revision,
     };
     desk.effects.interactions.retain(|one| one.interaction != interaction);
     desk.effects.interactions.push(row);
@@ -118,8 +126,12 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
     let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
     let (supports, vouched) = (state.supports.clone(), is_vouched(state));
     let began = Time(state.start_time);
+    let retention = desk.tenant.policy.retention;
     let working = desk.take_in_hand(customer).await?;
     working.count_contact(at);
+    if retention.wakes(at, working.row.archived) {
+        working.row.archived = Time(0);
+    }
     for support in &supports {
         let kind = HintKind::from_code(support.kind);
         let token = token_of(&support.token).filter(|token| working.untied(*token) < began);
@@ -175,6 +187,25 @@ pub(super) async fn write_facts(
     Ok(())
 }
 
+/// Takes from a customer's facts what an interaction does not say of these matters any more.
+pub(super) fn forget_facts(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    interaction: Token,
+    intents: &[IntentRecord],
+) {
+    let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) else { return };
+    let secrets = &desk.tenant.secrets;
+    for it in intents {
+        let intent = secrets.label("intent", &it.intent);
+        let reference =
+            (!it.reference.is_empty()).then(|| secrets.text("intent_reference", &it.reference));
+        // It may have come here a moment ago, from another customer.
+        desk.effects.facts.retain(|row| (row.intent, row.reference) != (intent, reference));
+        desk.effects.removals.push(Removal::Fact { customer, interaction, intent, reference });
+    }
+}
+
 /// Writes values that an interaction set, as one block of its customer.
 pub(super) async fn write_block(
     desk: &mut Desk<'_, '_>,
@@ -195,6 +226,7 @@ pub(super) async fn write_block(
         channel: state.channel.clone(),
         interaction_id: about.interaction_id,
         agent_ref: about.agent_ref,
+        source: about.source,
         assurance,
         ..BlockRecord::default()
     };
@@ -214,6 +246,8 @@ pub(super) async fn put_block(
     let expire = match kind {
         BlockKind::Variables => outlasts(desk, customer, &mut record).await?,
         // Attributes last until they are replaced or removed.
+        // Nor does what was said of consent ever expire: the newest counts.
+        BlockKind::Consents => i64::MAX,
         BlockKind::Profile => {
             note_dispute(desk, customer, &record).await?;
             i64::MAX
@@ -282,7 +316,9 @@ pub(super) async fn flush(
     write_block(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await?;
     let attributes = std::mem::take(&mut state.attributes);
     let strength = standing(state).assurance.unwrap_or(Assurance::Asserted).code();
-    write_block(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await
+    write_block(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await?;
+    let consents = std::mem::take(&mut state.consents);
+    consenting::write(desk, state, interaction, consents, at).await
 }
 
 /// Adds values to those that wait; the newer of a name replaces the older.
@@ -299,65 +335,6 @@ pub(super) fn drop_unwritten(desk: &mut Desk<'_, '_>, customer: CustomerId, inte
     effects.facts.retain(|row| other(row.customer, row.interaction));
     effects.blocks.retain(|row| other(row.customer, row.interaction));
     desk.written.retain(|(of, _)| *of != customer);
-}
-
-/// A value that a customer has, as far as others may hide it or be hidden.
-#[derive(Clone)]
-pub(super) struct Written {
-    name: String,
-    set: Time,
-    expire: Time,
-}
-
-impl Written {
-    fn of(write: &VariableWrite) -> Self {
-        Self { name: write.name.clone(), set: write.set, expire: write.expire }
-    }
-}
-
-/// How long a block of variables is kept: until all in it have expired, and until whatever it
-/// hides has, lest an older value reappear. A value that comes late and is hidden already ends
-/// with what hides it, for the same reason.
-async fn outlasts(
-    desk: &mut Desk<'_, '_>,
-    customer: CustomerId,
-    record: &mut BlockRecord,
-) -> Result<i64, Error> {
-    // A move may give a value its own time back.
-    let ends = |value: &ValueRecord| value.own_expire.unwrap_or(value.expire).max(value.expire);
-    let last = |record: &BlockRecord| record.values.iter().map(ends).max().unwrap_or(0);
-    let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
-    let person = if is_new { None } else { desk.person(customer, true).await? };
-    let now = desk.service.store.now();
-    let mut of_others = Vec::new();
-    if let Some(person) = person.as_ref().filter(|person| !person.members.is_empty()) {
-        for member in desk.set_of(person, true).await?.iter().skip(1) {
-            let context = member.context.clone().unwrap_or_default();
-            of_others.extend(context.variables.iter().map(Written::of));
-        }
-    }
-    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
-    let kept = context.variables.iter().filter(|write| write.kept > now);
-    let mut known: Vec<Written> = kept.map(Written::of).collect();
-    // What this very operation has written to them is not in their context yet.
-    known.extend(desk.written.iter().filter(|(of, _)| *of == customer).map(|(_, it)| it.clone()));
-    for write in known.iter().filter(|write| write.set > Time(record.set)) {
-        let late = record.values.iter_mut().filter(|value| value.name == write.name);
-        for value in late.filter(|value| value.expire > write.expire.0) {
-            value.own_expire.get_or_insert(value.expire);
-            value.expire = write.expire.0;
-        }
-    }
-    // What others of one set have said is hidden as well; it ends by nobody's writes but theirs.
-    known.extend(of_others);
-    let hidden = |write: &&Written| record.values.iter().any(|it| it.name == write.name);
-    let older = known.iter().filter(hidden).map(|write| write.expire.0).max();
-    let set = Time(record.set);
-    desk.written.extend(record.values.iter().map(|value| {
-        let written = Written { name: value.name.clone(), set, expire: Time(value.expire) };
-        (customer, written)
-    }));
-    Ok(last(record).max(older.unwrap_or(0)))
 }
 
 pub(super) async fn customer_key(

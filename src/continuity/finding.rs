@@ -10,7 +10,7 @@ use super::Error;
 use super::caller::Caller;
 use super::changing::{Named, is_shared_too_widely, token_of};
 use super::desk::Desk;
-use super::naming::resolve;
+use super::naming;
 use crate::identity::{Assurance, Hint, MAX_OWNERS, Notice, Violation};
 use crate::ids::{CustomerId, Token};
 use crate::store::read::Owners;
@@ -29,7 +29,7 @@ pub(super) struct Found {
 /// owns.
 ///
 /// # Errors
-/// [`Error::CustomerNotFound`] for a ref that nobody has, [`Error::CustomerAmbiguous`] where more
+/// [`Error::CustomerNotFound`] for a ref that nobody has, [`Error::Erased`] for one that somebody had, [`Error::CustomerAmbiguous`] where more
 /// than one customer is named, or each identifier names another; [`Error::Invalid`] where no
 /// identifier could name anybody.
 pub(super) async fn find(
@@ -42,8 +42,7 @@ pub(super) async fn find(
     let owners = desk.owners(&tokens).await?;
     let mut found = Found { customer: None, owners, elsewhere: BTreeSet::new() };
     if !customer_ref.is_empty() {
-        let known = resolve(desk, customer_ref).await?;
-        found.customer = Some(known.ok_or(Error::CustomerNotFound)?);
+        found.customer = Some(naming::named(desk, customer_ref).await?);
         return Ok(found);
     }
     let worth = |hint: &&Hint| hint.assurance >= Assurance::Carried;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::Warning;
 use super::caller::{Caller, Role};
-use super::catching_up::strictest;
+use super::catching_up::{archived, strictest};
 use super::desk::Desk;
 use super::joining::{self, Merge};
 use super::list_interactions::{Subject, subject};
@@ -16,7 +17,7 @@ use super::sharing;
 use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::{Audience, Context, Disclosure, Viewpoint};
+use crate::context::{Audience, Context, Disclosure, Viewpoint, consented};
 use crate::identity::{Assurance, Identifier, Level, Recommendation, Sharing};
 use crate::ids::{CustomerId, TenantId};
 use crate::store::Reads;
@@ -52,6 +53,8 @@ pub struct Profile {
     pub last_contact: Time,
     /// Settled contacts so far.
     pub contacts: i64,
+    /// When they were set aside for want of a contact; `None` while active.
+    pub archived: Option<Time>,
     /// What is shown of them at most.
     pub disclosure: Disclosure,
     /// What points to them.
@@ -62,6 +65,8 @@ pub struct Profile {
     pub context: Arc<Context>,
     /// From where it is looked at.
     pub view: Viewpoint,
+    /// What deserves a look.
+    pub warnings: Vec<Warning>,
 }
 
 impl Service {
@@ -87,12 +92,15 @@ impl Service {
     ) -> Result<Profile, Error> {
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-        let Subject { customer, sensitive_allowed } = subject(&mut desk, caller, whom).await?;
-        let person = desk.person(customer, true).await?.ok_or(Error::CustomerNotFound)?;
+        let Subject { customer, sensitive_allowed, asks } =
+            subject(&mut desk, caller, whom).await?;
+        let person = desk.there(customer, true).await?;
         let set = desk.set_of(&person, true).await?;
         let whole = caller.has(Role::Admin);
         let merges = if whole { joining::history(&mut desk, &set).await? } else { Vec::new() };
         let contexts = set.iter().map(|member| member.context.clone().unwrap_or_default());
+        let context = Context::gathered(contexts.collect());
+        let consented = consented(&context, &asks);
         let rows = || set.iter().map(|member| &member.row);
         let mut identifiers = identifiers(caller.tenant.id, &set)?;
         sharing::tell(&mut desk, &mut identifiers).await?;
@@ -103,10 +111,12 @@ impl Service {
             created: rows().map(|row| row.created).min().unwrap_or_default(),
             last_contact: rows().map(|row| row.last_contact).max().unwrap_or_default(),
             contacts: rows().map(|row| row.contacts).sum(),
+            archived: archived(&set),
             disclosure: strictest(&set),
             identifiers,
             whole,
-            context: Context::gathered(contexts.collect()),
+            context,
+            warnings: if consented { Vec::new() } else { vec![Warning::consent_missing(&asks)] },
             view: Viewpoint {
                 now: self.store.now(),
                 recommendation: Recommendation::Reuse,
@@ -119,6 +129,8 @@ impl Service {
                 may_see_sensitive: sensitive_allowed,
                 history_limit: 0,
                 new_customer: false,
+                consented,
+                may_see_evidence: whole,
             },
         })
     }

@@ -87,7 +87,9 @@ impl Service {
             profile: row.profile,
             variables: Vec::new(),
             disclosure: None,
+            consents: Vec::new(),
             mask: Mask {
+                consents: Names::Given,
                 profile: Names::Given,
                 variables: Names::Given,
                 disclosure: false,

@@ -171,8 +171,8 @@ async fn undo_all(
     let record = MergeRecord { undone_reason: REMOVED.to_owned(), ..MergeRecord::default() };
     let own = |row: &&MergeRow| row.one == customer || row.other == customer;
     let undone = around.merges.iter().filter(own).filter(|row| which(row)).map(|row| {
-        let content = seal(desk, row.merge_id, &record);
-        MergeRow { state: MergeState::Undone, content, ..row.clone() }
+        let (content, revision) = seal(desk, row.merge_id, &record);
+        MergeRow { state: MergeState::Undone, content, revision, ..row.clone() }
     });
     let undone: Vec<MergeRow> = undone.collect();
     if undone.is_empty() {
@@ -194,20 +194,24 @@ pub(super) fn edge(
     record: &MergeRecord,
 ) -> MergeRow {
     let (one, other) = (between.0.min(between.1), between.0.max(between.1));
-    let content = seal(desk, merge_id, record);
-    MergeRow { merge_id, one, other, state, made: Time(0), undone: Time(0), content }
+    let (content, revision) = seal(desk, merge_id, record);
+    MergeRow { merge_id, one, other, state, made: Time(0), undone: Time(0), content, revision }
 }
 
-/// Seals what is known of a merge. It is about two customers: the tenant's key seals it.
-pub(super) fn seal(desk: &Desk<'_, '_>, merge_id: Token, record: &MergeRecord) -> Vec<u8> {
-    let tenant = desk.tenant;
-    Slot::Merge { merge_id }.seal(tenant.id, &tenant.key, record, &desk.service.entropy)
+/// Seals what is known of a merge, under a revision of its own. It is about two customers: the
+/// tenant's key seals it.
+pub(super) fn seal(desk: &Desk<'_, '_>, merge_id: Token, record: &MergeRecord) -> (Vec<u8>, i64) {
+    let (tenant, entropy) = (desk.tenant, &desk.service.entropy);
+    let revision = entropy.positive();
+    let slot = Slot::Merge { merge_id, revision };
+    (slot.seal(tenant.id, &tenant.key, record, entropy), revision)
 }
 
 /// Opens what is known of a merge.
 pub(super) fn open(desk: &Desk<'_, '_>, row: &MergeRow) -> Result<MergeRecord, Error> {
     let tenant = desk.tenant;
-    Slot::Merge { merge_id: row.merge_id }.open(tenant.id, &tenant.key, &row.content)
+    let slot = Slot::Merge { merge_id: row.merge_id, revision: row.revision };
+    slot.open(tenant.id, &tenant.key, &row.content)
 }
 
 /// Every merge that members of this set took part in, oldest first.

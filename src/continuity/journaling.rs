@@ -24,12 +24,52 @@ pub(super) struct Entry<'a> {
     pub caller: &'a str,
 }
 
+impl Entry<'_> {
+    fn slot(&self) -> Slot {
+        let (interaction, verb, part) = (self.interaction, self.verb, self.part.clone());
+        Slot::Journal { interaction, verb, part }
+    }
+
+    /// A row that holds nothing and names nobody. The writer gives it its place and time.
+    pub fn bare(self, outcome: Outcome) -> JournalRow {
+        JournalRow {
+            interaction: self.interaction,
+            verb: self.verb,
+            part: self.part,
+            position: 0,
+            fingerprint: self.fingerprint,
+            received: Time(0),
+            time: self.time,
+            channel: String::new(),
+            customer: None,
+            caller: self.caller.to_owned(),
+            outcome,
+            state: Vec::new(),
+            digest: Vec::new(),
+            strips: Vec::new(),
+        }
+    }
+}
+
 /// Adds the journal row; the first one added guards everything else.
 pub(super) async fn write(
     desk: &mut Desk<'_, '_>,
     state: &State,
     entry: Entry<'_>,
 ) -> Result<(), Error> {
+    // An erasure may have written the row that was read; this one says that something has happened.
+    let anew = state.rewritten.then(|| State { rewritten: false, ..state.clone() });
+    let row = row(desk, anew.as_ref().unwrap_or(state), entry).await?;
+    desk.effects.journal.push(row);
+    Ok(())
+}
+
+/// The journal row of an interaction as it now stands.
+pub(super) async fn row(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    entry: Entry<'_>,
+) -> Result<JournalRow, Error> {
     let name = shown_as(desk, state).await?.map_or_else(Vec::new, |name| name.0.to_vec());
     let renamed = (name != state.shown_as).then(|| State { shown_as: name, ..state.clone() });
     let state = renamed.as_ref().unwrap_or(state);
@@ -42,26 +82,10 @@ pub(super) async fn write(
         },
         _ => Arc::clone(&desk.tenant.key),
     };
-    let Entry { interaction, verb, part, fingerprint, time, caller } = entry;
-    let slot = Slot::Journal { interaction, verb, part: part.clone() };
-    let row = JournalRow {
-        interaction,
-        verb,
-        part,
-        position: 0,
-        fingerprint,
-        received: Time(0),
-        time,
-        channel: state.channel.clone(),
-        customer,
-        caller: caller.to_owned(),
-        outcome: outcome(state),
-        state: slot.seal(desk.tenant_id(), &key, state, &desk.service.entropy),
-        digest: Vec::new(),
-        strips: Vec::new(),
-    };
-    desk.effects.journal.push(row);
-    Ok(())
+    let slot = entry.slot();
+    let sealed = slot.seal(desk.tenant_id(), &key, state, &desk.service.entropy);
+    let channel = state.channel.clone();
+    Ok(JournalRow { channel, customer, state: sealed, ..entry.bare(outcome(state)) })
 }
 
 /// Adds the journal row of a request that changed a customer, who is in hand.
@@ -72,26 +96,19 @@ pub(super) async fn write_request(
 ) -> Result<(), Error> {
     let customer = customer_of(&record.customer).ok_or(Error::CustomerNotFound)?;
     let key = known_key(desk, customer).await?;
-    let Entry { interaction, verb, part, fingerprint, time, caller } = entry;
-    let slot = Slot::Journal { interaction, verb, part: part.clone() };
-    let row = JournalRow {
-        interaction,
-        verb,
-        part,
-        position: 0,
-        fingerprint,
-        received: Time(0),
-        time,
-        channel: String::new(),
-        customer: Some(customer),
-        caller: caller.to_owned(),
-        outcome: if record.created { Outcome::New } else { Outcome::Known },
-        state: slot.seal(desk.tenant_id(), &key, record, &desk.service.entropy),
-        digest: Vec::new(),
-        strips: Vec::new(),
-    };
+    let sealed = entry.slot().seal(desk.tenant_id(), &key, record, &desk.service.entropy);
+    let outcome = if record.created { Outcome::New } else { Outcome::Known };
+    let row = JournalRow { customer: Some(customer), state: sealed, ..entry.bare(outcome) };
     desk.effects.journal.push(row);
     Ok(())
+}
+
+/// Adds the journal row of a request that leaves no customer: the tenant's own key seals it.
+pub(super) fn write_unnamed(desk: &mut Desk<'_, '_>, record: &RequestRecord, entry: Entry<'_>) {
+    let (tenant, entropy) = (desk.tenant, &desk.service.entropy);
+    let sealed = entry.slot().seal(tenant.id, &tenant.key, record, entropy);
+    let row = JournalRow { state: sealed, ..entry.bare(Outcome::Removed) };
+    desk.effects.journal.push(row);
 }
 
 async fn known_key(

@@ -64,6 +64,18 @@ impl KeySets {
         Self { clock, sets: Mutex::default() }
     }
 
+    /// Fetches the sets at these addresses anew, as far as they were asked for, and forgets the others.
+    /// Until a new one is there the one before stays.
+    pub fn renew(&self, urls: &[Url]) {
+        let mut sets = locked(&self.sets);
+        sets.retain(|url, _| urls.contains(url));
+        let now = self.clock.now();
+        for set in sets.values() {
+            locked(&set.state).began = None;
+            set.fetch(now);
+        }
+    }
+
     /// Verifies a token with the set at `url`; `false` when there was no set to verify it with: none
     /// could be fetched within that time, or the one there is could not be renewed since an
     /// unknown key may have been added.

@@ -2,8 +2,8 @@
 //!
 //! A key that was read is trusted for a second and no longer, so that revoking takes effect within
 //! that: after half of it somebody looks again while the others go on, and when it is over all wait
-//! for that look. While the store does not answer, a key is trusted longer, so that starts are
-//! degraded and not refused.
+//! for that look. While the store does not answer, nothing is done for a key that was not seen within
+//! the second; who has a key that was seen lately is told to come again, and not that it is none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -22,16 +22,17 @@ use crate::crypto::ApiKey;
 use crate::crypto::api_key::ID_LENGTH;
 use crate::identity::Assurance;
 use crate::ids::TenantId;
+use crate::store::schedule::Point;
 use crate::store::{self, api_keys::ApiKeyRow};
 
 /// How long a key is trusted without looking again.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// When it is looked at again, so that nobody has to wait for that.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// How long it is trusted when looking again fails.
-const TRUSTED_IN_NEED: Duration = Duration::from_secs(300);
-/// Looking again may take so long.
-const LOOK_WITHIN: Duration = Duration::from_millis(100);
+/// For how long it is remembered that there was such a key, while looking again fails.
+const KNOWN_IN_NEED: Duration = Duration::from_secs(300);
+/// Looking again may take so long; who has no budget waits for it.
+pub(super) const LOOK_WITHIN: Duration = TRUSTED_FOR;
 /// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
 const MOST_KEYS: usize = 10_000;
 
@@ -67,11 +68,19 @@ pub(super) struct KnownKey {
     next: watch::Sender<Next>,
 }
 
+/// A key, as far as the store has answered.
+pub(super) enum Seen {
+    /// As it stands, at most a second ago.
+    Now(Arc<KnownKey>),
+    /// As it was when the store answered last.
+    Before(Arc<KnownKey>),
+}
+
 /// What became of a known key when it was looked at again.
 enum Next {
     /// Nobody knows yet.
     Open,
-    /// The store did not answer in time: nobody else waits for it.
+    /// The store did not answer: nobody waits for the next look.
     InNeed,
     /// It stands so, or not any more.
     Seen(Option<Arc<KnownKey>>),
@@ -100,50 +109,53 @@ impl Callers {
 }
 
 impl Service {
-    /// The key of that name as it stands, at most a second ago while the store answers; `None` when
-    /// there is none that may be used.
+    /// The key of that name as it stands, at most a second ago; `None` when there is none that may be
+    /// used. Where it has to be looked at and the store does not answer for so long as `patience`
+    /// says, at most a second: as it was.
     ///
     /// # Errors
-    /// The store's, when the key was never seen before.
+    /// The store's, when the key was not seen lately.
     pub(super) async fn known_key(
         self: &Arc<Self>,
         key: &ApiKey,
         at: Instant,
-    ) -> Result<Option<Arc<KnownKey>>, Error> {
+        patience: Duration,
+    ) -> Result<Option<Seen>, Error> {
         let name = name(key);
         let age = |looked: Instant| at.saturating_duration_since(looked);
         let known = self.callers.known.get(&name);
-        match known.filter(|known| age(known.looked) < TRUSTED_IN_NEED) {
-            Some(known) if age(known.looked) < LOOKED_AGAIN_AFTER => Ok(Some(known)),
+        match known.filter(|known| age(known.looked) < KNOWN_IN_NEED) {
+            Some(known) if age(known.looked) < LOOKED_AGAIN_AFTER => Ok(Some(Seen::Now(known))),
             Some(known) if age(known.looked) < TRUSTED_FOR => {
                 self.begin_look(key, &known);
-                Ok(Some(known))
+                Ok(Some(Seen::Now(known)))
             }
-            Some(known) => Ok(self.look_again(key, known).await),
+            Some(known) => Ok(self.look_again(key, known, patience).await),
             None if self.callers.unknown.get(&name).is_some_and(|it| age(it) < TRUSTED_FOR) => {
                 Ok(None)
             }
-            None => self.load_key(key.tenant, &key.id, name).await,
+            None => Ok(self.load_key(key.tenant, &key.id, name).await?.map(Seen::Now)),
         }
     }
 
-    /// Waits for a look. A store that does not answer in time leaves the key trusted for now.
+    /// Waits for a look.
     async fn look_again(
         self: &Arc<Self>,
         key: &ApiKey,
         known: Arc<KnownKey>,
-    ) -> Option<Arc<KnownKey>> {
+        patience: Duration,
+    ) -> Option<Seen> {
         let mut next = known.next.subscribe();
         self.begin_look(key, &known);
-        let seen = next.wait_for(|next| !matches!(next, Next::Open));
-        let seen = match tokio::time::timeout(LOOK_WITHIN, seen).await {
-            Ok(Ok(next)) => next.seen(),
-            _ => None,
+        let schedule = self.store.schedule();
+        let waiting = async {
+            schedule.at(Point::KeyAwaited).await.ok()?;
+            next.wait_for(|next| !matches!(next, Next::Open)).await.ok()?.seen()
         };
-        seen.unwrap_or_else(|| {
-            known.is_in_need();
-            Some(Arc::clone(&known))
-        })
+        match schedule.within(patience.min(LOOK_WITHIN), waiting).await.flatten() {
+            Some(seen) => seen.map(Seen::Now),
+            None => Some(Seen::Before(Arc::clone(&known))),
+        }
     }
 
     /// Looks in a task of its own, unless somebody does already.
@@ -153,16 +165,18 @@ impl Service {
         }
         let (service, known) = (Arc::clone(self), Arc::clone(known));
         let (tenant, id, name) = (key.tenant, key.id.clone(), name(key));
-        tokio::spawn(async move {
+        let schedule = self.store.schedule().clone();
+        schedule.clone().beside(async move {
             // However it ends, somebody looks again: what hangs has not answered.
             let looking = service.load_key(tenant, &id, name);
-            match tokio::time::timeout(TRUSTED_FOR, looking).await.unwrap_or(Err(UNANSWERED)) {
+            match schedule.within(LOOK_WITHIN, looking).await.unwrap_or(Err(UNANSWERED)) {
                 Ok(seen) => {
                     known.next.send_replace(Next::Seen(seen));
                 }
                 Err(_) => {
                     // Somebody else looks while it is still trusted; later, nobody waits for it.
-                    if known.looked.elapsed() >= TRUSTED_FOR {
+                    let age = schedule.moment().saturating_duration_since(known.looked);
+                    if age >= TRUSTED_FOR {
                         known.is_in_need();
                     }
                     known.looking.store(false, Ordering::Release);
@@ -178,8 +192,9 @@ impl Service {
         name: Name,
     ) -> Result<Option<Arc<KnownKey>>, Error> {
         // What is read was true when the look began: trust counts from there.
-        let looked = Instant::now();
+        let looked = self.store.schedule().moment();
         let row = self.store.api_key(tenant, id).await?;
+        self.store.schedule().at(Point::KeyRead).await?;
         let Some(row) = row.filter(|row| row.revoked.0 == 0) else {
             self.callers.known.remove(&name);
             self.callers.unknown.insert(name, looked);
@@ -188,8 +203,13 @@ impl Service {
         let tenant = self.tenant(row.tenant).await?;
         let known = Arc::new(match self.callers.known.peek(&name) {
             Some(before) => {
-                let (quota, used) = (Arc::clone(&before.quota), Arc::clone(&before.used));
-                KnownKey::of(tenant, row, looked, quota, used)
+                // The settings may allow it more or less than before.
+                let allowed = allowance(&row, &tenant);
+                let quota = match before.quota.is_of(allowed) {
+                    true => Arc::clone(&before.quota),
+                    false => Arc::new(Quota::of(allowed)),
+                };
+                KnownKey::of(tenant, row, looked, quota, Arc::clone(&before.used))
             }
             None => {
                 let quota = Arc::new(Quota::of(allowance(&row, &tenant)));

@@ -8,7 +8,7 @@ use super::Error;
 use super::caller::{Caller, Role};
 use super::changing::{Asked, Ownership, is_shared_too_widely, read_identifier, token_of};
 use super::desk::Desk;
-use super::naming::{holders, resolve};
+use super::naming::{holders, named};
 use super::recognise::hint_record;
 use super::record::RequestRecord;
 use super::service::Service;
@@ -114,8 +114,7 @@ impl Operation for LinkOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;
-            let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
-            let customer = customer.ok_or(Error::CustomerNotFound)?;
+            let customer = named(&mut desk, &self.tie.customer_ref).await?;
             let token = self.token;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
             if is_shared_too_widely(&owners, Some(customer)) {

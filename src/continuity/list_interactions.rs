@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::Warning;
 use super::caller::{Caller, Role};
-use super::catching_up::strictest;
+use super::catching_up::{archived, strictest};
 use super::desk::Desk;
 use super::load;
-use super::record::ContactRecord;
+use super::record::{ContactRecord, State};
 use super::service::Service;
 use super::settling::customer_of;
 use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::{Audience, Disclosure, PastInteraction};
+use crate::context::{
+    Audience, Context, Disclosure, PastInteraction, Viewpoint, consented, is_open_to, set_aside,
+    shows_sensitive,
+};
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
 use crate::store::history::{self, Page};
@@ -53,12 +57,19 @@ pub struct Listing {
     pub contacts: Vec<Listed>,
     /// Where this page ended, if there is more.
     pub next: Option<(Time, Token)>,
+    /// How many were held back, since the customer has not agreed to be shown.
+    pub withheld: usize,
+    /// What deserves a look.
+    pub warnings: Vec<Warning>,
 }
 
-/// A customer, and whether this caller may see sensitive values of them.
+/// A customer, and what this caller may see of them.
 pub(super) struct Subject {
     pub customer: CustomerId,
+    /// Whether sensitive values are shown.
     pub sensitive_allowed: bool,
+    /// The purpose that they must have agreed to; empty when none is asked for.
+    pub asks: Arc<str>,
 }
 
 /// Finds whom a reader asks about: an admin by ref, an agent through an interaction settled on them.
@@ -78,8 +89,11 @@ pub(super) async fn subject(
     };
     if interaction_id.is_empty() {
         caller.needs(&[Role::Admin])?;
-        let customer = named.flatten().ok_or(Error::CustomerNotFound)?;
-        return Ok(Subject { customer, sensitive_allowed: true });
+        let customer = match named.flatten() {
+            Some(customer) => customer,
+            None => super::naming::named(desk, customer_ref).await?,
+        };
+        return Ok(Subject { customer, sensitive_allowed: true, asks: Arc::default() });
     }
     let source = caller.addresses(source)?;
     let token = caller.tenant.secrets.interaction(&source, interaction_id);
@@ -91,37 +105,56 @@ pub(super) async fn subject(
     if named.is_some() && named_set != Some(person.set_name()) {
         return Err(Error::CustomerNotFound);
     }
-    let admin = caller.has(Role::Admin);
-    let standing = super::answer::standing(&known.state);
-    let private = known.state.audience == Audience::Private.code();
-    let open = match strictest(&desk.set_of(&person, false).await?) {
-        Disclosure::Normal => true,
-        Disclosure::AlwaysConfirm => known.state.feedback != 0,
-        Disclosure::Never => false,
-    };
-    let asked = standing.recommendation == crate::identity::Recommendation::Confirm;
-    let readable = private && open && !asked;
-    if !admin && !readable {
+    let set = desk.set_of(&person, false).await?;
+    let said = super::absorb::said_yes(&known.state);
+    let assurance = super::answer::standing(&known.state).assurance;
+    let rule = set_aside(strictest(&set), archived(&set).is_some(), said, assurance);
+    let view = looking_through(&known.state, rule, caller, desk.service.store.now());
+    if caller.has(Role::Admin) {
+        return Ok(Subject { customer, sensitive_allowed: true, asks: Arc::default() });
+    }
+    if !is_open_to(&view) {
         return Err(Error::NotSettled);
     }
-    let sure = standing.level >= crate::identity::Level::High
-        && standing.assurance >= Some(crate::identity::Assurance::Authenticated);
-    Ok(Subject { customer, sensitive_allowed: admin || sure })
+    let asks = Arc::clone(&caller.tenant.policy.disclosure_requires_consent);
+    Ok(Subject { customer, sensitive_allowed: shows_sensitive(&view), asks })
+}
+
+/// From where somebody looks at a customer through an interaction that is settled on them.
+fn looking_through(state: &State, disclosure: Disclosure, caller: &Caller, now: Time) -> Viewpoint {
+    let standing = super::answer::standing(state);
+    Viewpoint {
+        now,
+        recommendation: standing.recommendation,
+        level: standing.level,
+        assurance: standing.assurance,
+        audience: Audience::from_code(state.audience).unwrap_or(Audience::Public),
+        disclosure,
+        confirmed: super::absorb::said_yes(state),
+        confirm_discloses_context: false,
+        may_see_sensitive: caller.may_see_sensitive(),
+        history_limit: 0,
+        new_customer: false,
+        // Whether they have agreed is seen when they are read.
+        consented: true,
+        may_see_evidence: caller.has(Role::Admin),
+    }
 }
 
 /// Whoever is one person with a customer, and a page of each one's contacts: all of one moment, so
 /// that what somebody got after they had left is not among it.
 async fn page_of_set(
     desk: &mut Desk<'_, '_>,
-    customer: CustomerId,
+    (customer, with_context): (CustomerId, bool),
     page: Page,
 ) -> Result<(Vec<Remembered>, Vec<InteractionRow>), Error> {
     let (service, tenant) = (Arc::clone(desk.service), Arc::clone(desk.tenant));
     desk.reads
         .load(Box::new(move |connection| {
             Box::pin(async move {
-                let set = load::sets(&service, &tenant, connection, &[customer], false).await?;
-                let members = match set {
+                let of = [customer];
+                let set = load::sets(&service, &tenant, connection, &of, with_context).await;
+                let members = match set? {
                     Ok(members) => members,
                     Err(error) => return Ok(Err(error)),
                 };
@@ -156,15 +189,27 @@ impl Service {
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
         let whom = (&*list.customer_ref, &*list.source, &*list.interaction_id);
-        let Subject { customer, sensitive_allowed } = subject(&mut desk, caller, whom).await?;
+        let Subject { customer, sensitive_allowed, asks } =
+            subject(&mut desk, caller, whom).await?;
         let (tenant, limit) = (desk.tenant_id(), list.page_size);
         let channel = (!list.channel.is_empty()).then_some(list.channel);
         let page = Page { before: list.after, channel, limit: limit + 1 };
-        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
-        let (members, mut rows) = page_of_set(&mut desk, person.row.customer, page).await?;
+        let person = desk.there(customer, false).await?;
+        let whose = (person.row.customer, !asks.is_empty());
+        let (members, mut rows) = page_of_set(&mut desk, whose, page).await?;
+        if members.is_empty() {
+            return Err(desk.why_gone(customer).await?);
+        }
         rows.sort_by_key(|row| std::cmp::Reverse((row.ended, row.interaction)));
         let more = rows.len() as i64 > limit;
         rows.truncate(limit.max(0) as usize);
+        let name = members.first().map_or(customer, |member| member.set_name());
+        let contexts = members.iter().filter_map(|member| member.context.clone());
+        if !consented(&Context::gathered(contexts.collect()), &asks) {
+            let (withheld, warnings) = (rows.len(), vec![Warning::consent_missing(&asks)]);
+            let (contacts, next) = (Vec::new(), None);
+            return Ok(Listing { customer: name, contacts, next, withheld, warnings });
+        }
         let next = rows.last().filter(|_| more).map(|row| (row.ended, row.interaction));
         let mut contacts = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -173,7 +218,6 @@ impl Service {
             let (past, record) = load::open_contact(tenant, key, row)?;
             contacts.push(Listed { past, record, sensitive_allowed });
         }
-        let customer = members.first().map_or(customer, |member| member.set_name());
-        Ok(Listing { customer, contacts, next })
+        Ok(Listing { customer: name, contacts, next, withheld: 0, warnings: Vec::new() })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Error;
-use super::record::{BlockRecord, ContactRecord};
+use super::record::{BlockRecord, ContactRecord, MessageRecord};
 use super::sealing::Slot;
 use super::service::Service;
 use super::settling::token_of;
@@ -12,13 +12,14 @@ use super::tenant::Tenant;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{
-    AttributeWrite, Context, Disclosure, IntentFact, IntentStatus, PastIntent, PastInteraction,
-    Sensitivity, VariableWrite,
+    AttributeWrite, ConsentState, ConsentWrite, Context, Disclosure, IntentFact, IntentStatus,
+    LaterMessage, Messages, PastIntent, PastInteraction, RunningContact, Sensitivity,
+    VariableWrite,
 };
 use crate::crypto::{DataKey, Wrapped};
 use crate::identity::{Assurance, Direction};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
-use crate::store::history::{self, History};
+use crate::store::history::{self, History, MOST_CONSENTS};
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
 use crate::store::{self, Connection, read};
 
@@ -33,11 +34,14 @@ pub(super) async fn keys(
     ids: &[KeyId],
 ) -> Loaded<HashMap<KeyId, Arc<DataKey>>> {
     let wrapped = read::data_keys(connection, tenant, ids).await?;
-    let unwrap = |(id, version, bytes): (KeyId, i64, Vec<u8>)| {
-        let key = service.root_keys.unwrap(tenant, id, &Wrapped { version, bytes })?;
-        Ok((id, Arc::new(key)))
-    };
-    Ok(wrapped.into_iter().map(unwrap).collect())
+    let mut keys = HashMap::with_capacity(wrapped.len());
+    for (id, version, bytes) in wrapped {
+        match service.keyring.unwrap(tenant, id, &Wrapped { version, bytes }).await {
+            Ok(key) => keys.insert(id, Arc::new(key)),
+            Err(error) => return Ok(Err(error)),
+        };
+    }
+    Ok(Ok(keys))
 }
 
 /// The customers that exist among `ids`, with their contexts if asked.
@@ -57,8 +61,12 @@ pub(super) async fn people(
     let now = service.store.now();
     let mut people = Vec::with_capacity(found.len());
     for person in found.into_values() {
-        let Some(key) = keys.get(&person.row.data_key).cloned() else {
-            return Ok(Err(Error::Sealed));
+        let key = match keys.get(&person.row.data_key) {
+            Some(key) => Arc::clone(key),
+            None if service.without_keys => {
+                Arc::new(DataKey::stand_in(person.row.data_key, &service.entropy))
+            }
+            None => return Ok(Err(Error::Sealed)),
         };
         let mut remembered = Remembered {
             row: person.row,
@@ -113,7 +121,7 @@ pub(super) async fn sets(
 }
 
 /// The texts of the intents that these facts name.
-async fn labels(
+pub(super) async fn labels(
     service: &Service,
     tenant: &Tenant,
     connection: &mut Connection,
@@ -151,12 +159,16 @@ fn open_context(
     for row in &rows.interactions {
         context.history.push(open_contact(tenant, key, row)?.0);
     }
+    for row in &rows.running {
+        context.running.extend(open_running(tenant, key, row)?);
+    }
     for row in &rows.facts {
         context.facts.push(open_fact(tenant, key, row, labels)?);
     }
     for row in &rows.blocks {
         values_of(&open_block(tenant, key, row)?, row, &mut context);
     }
+    context.consents.incomplete = context.consents.blocks >= MOST_CONSENTS as usize;
     Ok(context)
 }
 
@@ -167,7 +179,7 @@ pub(super) fn open_contact(
     row: &InteractionRow,
 ) -> Result<(PastInteraction, ContactRecord), Error> {
     let (customer, ended, interaction) = (row.customer, row.ended, row.interaction);
-    let slot = Slot::Contact { customer, ended, interaction };
+    let slot = Slot::Contact { customer, ended, interaction, revision: row.revision };
     let record: ContactRecord = slot.open(tenant, key, &row.content)?;
     let about = record.about.clone().unwrap_or_default();
     let ending = record.ending.clone().unwrap_or_default();
@@ -195,8 +207,39 @@ pub(super) fn open_contact(
         agent_ref: about.agent_ref,
         confirmed: row.confirmed,
         never_ended: ending.never_ended,
+        redacted: Time(record.redacted),
+        messages: messages(row, about.thread_ref, &record),
     };
     Ok((past, record))
+}
+
+/// A contact on file that goes on; `None` for one of which nobody knows whose it is.
+pub(super) fn open_running(
+    tenant: TenantId,
+    key: &DataKey,
+    row: &InteractionRow,
+) -> Result<Option<RunningContact>, Error> {
+    let (past, _) = open_contact(tenant, key, row)?;
+    let PastInteraction { interaction, channel, start, messages, confirmed, .. } = past;
+    Ok(confirmed.then_some(RunningContact { interaction, channel, start, messages }))
+}
+
+fn messages(row: &InteractionRow, thread_ref: String, record: &ContactRecord) -> Messages {
+    Messages {
+        conversation: token_of(&record.conversation).unwrap_or(row.contact),
+        thread_ref,
+        inbound: row.direction == Direction::Inbound.code(),
+        later: record.messages.iter().map(message).collect(),
+    }
+}
+
+/// A message as it is sealed.
+pub(super) fn message(record: &MessageRecord) -> LaterMessage {
+    LaterMessage {
+        channel: record.channel.clone(),
+        thread_ref: record.thread_ref.clone(),
+        time: Time(record.time),
+    }
 }
 
 pub(super) fn open_fact(
@@ -241,7 +284,25 @@ pub(super) fn values_of(block: &BlockRecord, row: &BlockRow, context: &mut Conte
             let contacts = block.acknowledged.iter().filter_map(|bytes| token_of(bytes));
             context.acknowledged.extend(contacts);
         }
+        BlockKind::Consents => {
+            context.consents.blocks += 1;
+            consents(block, row.customer).for_each(|write| context.consents.add(write));
+        }
     }
+}
+
+fn consents(block: &BlockRecord, customer: CustomerId) -> impl Iterator<Item = ConsentWrite> + '_ {
+    block.consents.iter().map(move |said| ConsentWrite {
+        customer,
+        purpose: said.purpose.clone(),
+        // A code that a newer version wrote is taken for the most restrictive.
+        state: ConsentState::from_code(said.state).unwrap_or(ConsentState::Withdrawn),
+        time: Time(said.time),
+        channel: block.channel.clone(),
+        source: block.source.clone(),
+        interaction_id: block.interaction_id.clone(),
+        evidence: said.evidence.clone(),
+    })
 }
 
 fn variables<'b>(

@@ -11,7 +11,7 @@ use super::caller::{Caller, Role};
 use super::changing::Asked;
 use super::desk::Desk;
 use super::joining::{self, Around, MergeRecord, around, rejoin};
-use super::naming::resolve;
+use super::naming::named;
 use super::record::RequestRecord;
 use super::service::Service;
 use crate::context::{Context, profile_conflicts};
@@ -93,9 +93,13 @@ async fn merged_as_it_stands(
         .look(Box::new(move |connection| {
             Box::pin(async move { merges::merge(connection, tenant, merge_id).await })
         }))
-        .await?
-        .ok_or(Error::CustomerNotFound)?;
-    let person = desk.person(row.one, false).await?.ok_or(Error::CustomerNotFound)?;
+        .await?;
+    let Some(row) = row else {
+        // It went with one of the two: with the first, the request went as well.
+        desk.journaled::<RequestRecord>(merge_id).await?;
+        return Err(Error::CustomerNotFound);
+    };
+    let person = desk.there(row.one, false).await?;
     Ok(Merged {
         merge_id,
         in_force: row.state == MergeState::InForce,
@@ -131,9 +135,8 @@ impl Operation for MergeOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;
-            let one = resolve(&mut desk, &self.merging.customer_ref).await?;
-            let other = resolve(&mut desk, &self.merging.other_customer_ref).await?;
-            let (one, other) = one.zip(other).ok_or(Error::CustomerNotFound)?;
+            let one = named(&mut desk, &self.merging.customer_ref).await?;
+            let other = named(&mut desk, &self.merging.other_customer_ref).await?;
             if one == other {
                 return Err(Error::SameCustomer);
             }
@@ -197,8 +200,8 @@ impl MergeOperation {
                 undone_reason: "accepted".to_owned(),
                 ..joining::open(desk, row)?
             };
-            let content = joining::seal(desk, row.merge_id, &record);
-            Ok(MergeRow { state: MergeState::Undone, content, ..row.clone() })
+            let (content, revision) = joining::seal(desk, row.merge_id, &record);
+            Ok(MergeRow { state: MergeState::Undone, content, revision, ..row.clone() })
         };
         proposals.map(decide).collect()
     }

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use super::Error;
 use super::absorb::Feedback;
+use super::caller::Caller;
 use super::desk::Desk;
 use super::recognise::Looked;
 use super::record::{DecisionRecord, State};
+use super::service::Service;
 use super::settling::customer_of;
+use super::traces::About;
 use super::working::Working;
 use crate::cache::Remembered;
 use crate::ids::{CustomerId, Token};
+use crate::store::Reads;
+use crate::store::rows::Verb;
 
 /// The customer that a ref names now; `None` for one that nobody has.
 pub(super) async fn resolve(
@@ -20,6 +25,46 @@ pub(super) async fn resolve(
     match CustomerId::parse_ref(named) {
         Some(id) => Ok(desk.person(id, false).await?.map(|person| person.row.customer)),
         None => Ok(None),
+    }
+}
+
+/// The customer that a request is about; a ref of somebody who was erased is told from one that
+/// nobody ever had.
+///
+/// # Errors
+/// [`Error::Erased`], [`Error::CustomerNotFound`].
+pub(super) async fn named(desk: &mut Desk<'_, '_>, named: &str) -> Result<CustomerId, Error> {
+    if let Some(known) = resolve(desk, named).await? {
+        return Ok(known);
+    }
+    let id = CustomerId::parse_ref(named).ok_or(Error::CustomerNotFound)?;
+    Err(desk.why_gone(id).await?)
+}
+
+impl Service {
+    /// Whether a reference that a caller showed is of one of its tenant's customers; what is not may be
+    /// a reference of the caller's own. For whoever may start or end: the call that comes after names
+    /// a known customer in the audit; that somebody was erased is told here, and leaves its trace here.
+    ///
+    /// # Errors
+    /// [`Error::RoleRequired`]; [`Error::Erased`] for one of somebody who was erased, and the store's.
+    pub async fn is_ours(
+        self: &Arc<Self>,
+        caller: &Caller,
+        reference: &str,
+    ) -> Result<bool, Error> {
+        // Whoever may start may end.
+        caller.may_end()?;
+        let mut reads = Reads::Fresh(Arc::clone(&self.store));
+        let mut desk = Desk::new(self, &caller.tenant, &mut reads);
+        match named(&mut desk, reference).await {
+            Ok(_) => Ok(true),
+            Err(Error::CustomerNotFound) => Ok(false),
+            gone => {
+                let about = About::customers(&[reference]);
+                self.traced(caller, Verb::GetCustomer, &about, gone.map(|_| true), |_| Vec::new())
+            }
+        }
     }
 }
 
@@ -56,7 +101,7 @@ pub(super) async fn holders(
     if desk.working.get(&customer).is_some_and(Working::is_new) {
         return Ok(Holders { members: vec![customer], set_name: customer });
     }
-    let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+    let person = desk.there(customer, false).await?;
     let set = desk.set_of(&person, false).await?;
     let has = |one: &&Arc<Remembered>| one.links.iter().any(|link| link.token == token);
     let mut members: Vec<CustomerId> =
@@ -97,7 +142,7 @@ pub(super) async fn whom(
         (Some(named), Some(own)) if confirmed && shown(named) => {
             desk.person(own, false).await?.map(|person| person.row.customer)
         }
-        (Some(named), _) => Some(resolve(desk, named).await?.ok_or(Error::CustomerNotFound)?),
+        (Some(named), _) => Some(self::named(desk, named).await?),
         (None, Some(own)) if confirmed => {
             desk.person(own, false).await?.map(|person| person.row.customer)
         }

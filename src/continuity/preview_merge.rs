@@ -9,7 +9,7 @@ use super::catching_up::strictest;
 use super::desk::Desk;
 use super::get_customer::{KnownIdentifier, identifiers};
 use super::merge_customers::members_or_alone;
-use super::naming::resolve;
+use super::naming::named;
 use super::service::Service;
 use super::traces::About;
 use crate::cache::Remembered;
@@ -92,8 +92,8 @@ impl Service {
         caller.needs(&[Role::Admin])?;
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-        let one = resolve(&mut desk, customer_ref).await?.ok_or(Error::CustomerNotFound)?;
-        let other = resolve(&mut desk, other_customer_ref).await?.ok_or(Error::CustomerNotFound)?;
+        let one = named(&mut desk, customer_ref).await?;
+        let other = named(&mut desk, other_customer_ref).await?;
         if one == other {
             return Err(Error::SameCustomer);
         }

@@ -118,11 +118,8 @@ impl Operation for ReassignOperation {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;
             let known = known.ok_or(Error::InteractionNotFound)?;
-            let mut done = known.entry.guards.iter().filter(|guard| guard.verb == Verb::Reassign);
-            if let Some(done) = done.find(|guard| guard.part == self.part) {
-                let same = done.fingerprint == self.fingerprint;
-                return Err(if same { Error::AlreadyDone } else { Error::RequestConflict });
-            }
+            let own = (&*self.part, &*self.fingerprint);
+            known.not_done(Verb::Reassign, own, Error::RequestConflict)?;
             if known.entry.guards.len() > MOST_UPDATES {
                 return Err(Error::TooManyUpdates);
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Error;
+use super::answer::Warning;
 use super::desk::Desk;
 use super::load;
 use super::record::{
@@ -63,6 +64,13 @@ impl Looked {
         let has = |one: &Remembered| one.links.iter().any(|link| link.token == self.tokens[index]);
         !has(person)
             && person.members.iter().any(|id| self.people.get(id).is_some_and(|one| has(one)))
+    }
+
+    /// Whether this customer's whole set is set aside for want of a contact.
+    pub fn is_set_aside(&self, customer: CustomerId) -> bool {
+        let Some(person) = self.people.get(&customer) else { return false };
+        let members = person.members.iter().filter_map(|id| self.people.get(id));
+        members.chain([person]).all(|one| one.row.archived != Time(0))
     }
 
     /// The member of a set to whom an interaction belongs, be it named by whichever of its
@@ -184,6 +192,12 @@ pub(super) fn judge(
         let elsewhere = |index: &usize| looked.visitor_of_another(*index, customer);
         decision.conflicts.extend((0..looked.shown.len()).filter(elsewhere));
     }
+    let best = decision.candidates.first().map(|candidate| candidate.customer);
+    let proved = matches!(looked.proof, Proof::Decides(_));
+    if best.is_some_and(|best| looked.is_set_aside(best)) && !proved {
+        // Settled on them, a stranger with their old number would make them active again.
+        decision.recommendation = decision.recommendation.min(Recommendation::Confirm);
+    }
     // The rules know sets only; what is written goes to a member.
     for candidate in &mut decision.candidates {
         let named = named.filter(|named| looked.set_name(*named) == candidate.customer);
@@ -225,7 +239,8 @@ pub(super) async fn record(
             log_odds: candidate.log_odds,
             assurance: candidate.assurance.code(),
             evidence: evidence.collect(),
-            label: person.map_or_else(|| Ok(String::new()), |person| label(desk, person))?,
+            sealed_label: person.map_or_else(|| Ok(Vec::new()), |it| sealed_label(desk, it))?,
+            label: String::new(),
         });
     }
     let mut conflicts = conflicts(looked, decision.conflicts.iter().copied());
@@ -243,11 +258,24 @@ pub(super) async fn record(
         model_version: weights.version.to_string(),
         policy_version: desk.tenant.policy_version.clone(),
         inherited: false,
+        archived: decision
+            .candidates
+            .first()
+            .is_some_and(|best| looked.is_set_aside(best.customer)),
         fitted_on: match weights.fitted {
             Fitted::OnSimulation => 0,
             Fitted::OnTenant(decisions) => i64::from(decisions),
         },
     })
+}
+
+/// Says that somebody will have to ask since the candidate is set aside.
+pub(super) fn warn_of_archived(desk: &mut Desk<'_, '_>, looked: &Looked, decision: &Decision) {
+    let best = decision.candidates.first().map(|candidate| candidate.customer);
+    let asks = decision.recommendation == Recommendation::Confirm;
+    if asks && best.is_some_and(|best| looked.is_set_aside(best)) {
+        desk.warnings.push(Warning::set_aside());
+    }
 }
 
 /// The strictest rule of a customer's set; `None` for somebody unknown.
@@ -290,6 +318,13 @@ fn sources(looked: &Looked, decision: &Decision, now: Time) -> Vec<String> {
         sources.extend(word.map(|word| format!("recency:{word}")));
     }
     sources
+}
+
+/// A candidate's masked label, under their own key.
+fn sealed_label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<Vec<u8>, Error> {
+    let text = label(desk, person)?;
+    let (tenant, entropy) = (desk.tenant_id(), &desk.service.entropy);
+    Ok(Slot::CandidateLabel.seal_bytes(tenant, &person.key, text.as_bytes(), entropy))
 }
 
 /// The masked label of a candidate, from the profile's `name` and the linked identifiers.

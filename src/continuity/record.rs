@@ -1,6 +1,5 @@
-//! What is sealed into rows, as messages that newer versions can still read: fields are only added.
-//!
-//! Tags are part of the stored format. None of these prints its content.
+//! What is sealed into rows, as messages that newer versions can still read: fields are only added,
+//! and tags are part of the stored format. None of these prints its content.
 
 use prost::Message;
 
@@ -23,10 +22,14 @@ macro_rules! record {
 }
 
 mod changes;
+mod contact;
 mod values;
+mod webhooks;
 
-pub use changes::RequestRecord;
-pub use values::{BlockRecord, ValueRecord};
+pub use changes::{ErasureRecord, NoticeRecord, PlaceRecord, RequestRecord};
+pub use contact::{ContactRecord, MessageRecord, RedactionRecord};
+pub use values::{BlockRecord, ConsentRecord, ValueRecord};
+pub(super) use webhooks::{EndpointRecord, SecretRecord};
 
 record! {
     /// What an interaction says of itself.
@@ -106,9 +109,12 @@ record! {
         /// Why.
         #[prost(message, repeated, tag = "4")]
         pub evidence: Vec<EvidenceRecord>,
-        /// Masked.
+        /// Masked. Of a decision that is stored it is sealed; opened when somebody is to be asked.
         #[prost(string, tag = "5")]
         pub label: String,
+        /// The label under the candidate's own key: readable as long as they are not erased.
+        #[prost(bytes = "vec", tag = "6")]
+        pub sealed_label: Vec<u8>,
     }
 
     /// A hint that points elsewhere.
@@ -150,6 +156,9 @@ record! {
         /// Whether it was inherited from the interaction it continues.
         #[prost(bool, tag = "8")]
         pub inherited: bool,
+        /// Whether the best candidate was set aside for want of a contact, and so to be confirmed.
+        #[prost(bool, tag = "20")]
+        pub archived: bool,
         /// How many of the tenant's decisions the weights were fitted on; 0 for the default's.
         #[prost(int64, tag = "9")]
         pub fitted_on: i64,
@@ -169,6 +178,9 @@ record! {
         /// Code of the sensitivity.
         #[prost(int64, tag = "4")]
         pub sensitivity: i64,
+        /// Whether an end said it, and no update.
+        #[prost(bool, tag = "5")]
+        pub by_end: bool,
     }
 
     /// What it led to.
@@ -244,31 +256,6 @@ record! {
         /// Code of the hint's kind.
         #[prost(int64, tag = "3")]
         pub kind: i64,
-    }
-
-    /// A contact on a customer's file.
-    pub struct ContactRecord {
-        /// What it says of itself.
-        #[prost(message, optional, tag = "1")]
-        pub about: Option<About>,
-        /// How it ended; missing while active.
-        #[prost(message, optional, tag = "2")]
-        pub ending: Option<EndingRecord>,
-        /// Which links it gives reason for.
-        #[prost(message, repeated, tag = "3")]
-        pub supports: Vec<SupportRecord>,
-        /// Code of the verification.
-        #[prost(int64, tag = "4")]
-        pub verification: i64,
-        /// Code of the audience.
-        #[prost(int64, tag = "5")]
-        pub audience: i64,
-        /// What it showed that points to somebody else.
-        #[prost(message, repeated, tag = "6")]
-        pub conflicts: Vec<ConflictRecord>,
-        /// Whether somebody, or a VERIFIED token, said whose it is.
-        #[prost(bool, tag = "7")]
-        pub vouched: bool,
     }
 
     /// An interaction as it stands: what the newest journal row holds.
@@ -357,8 +344,7 @@ record! {
         /// Variables its updates set while it was not settled whose they are.
         #[prost(message, repeated, tag = "29")]
         pub values: Vec<ValueRecord>,
-        /// Code of the assurance that verification or an agent's word gave, under the ceiling of the
-        /// key that said so.
+        /// Code of the assurance that verification or an agent's word gave, under their key's ceiling.
         #[prost(int64, tag = "30")]
         pub vouched: i64,
         /// What answers called its customer, where that was the name of a set and not their own ref.
@@ -370,5 +356,22 @@ record! {
         /// Identifiers that gave way to those it linked, where a customer may have no more of a kind.
         #[prost(message, repeated, tag = "40")]
         pub displaced: Vec<HintRecord>,
+        /// What was said of consent while it was not settled who said it.
+        #[prost(message, repeated, tag = "45")]
+        pub consents: Vec<ConsentRecord>,
+        /// What was taken out of it for good.
+        #[prost(message, repeated, tag = "50")]
+        pub redactions: Vec<RedactionRecord>,
+        /// The customer's messages that updates told of: the newest of each channel and thread.
+        #[prost(message, repeated, tag = "55")]
+        pub messages: Vec<MessageRecord>,
+        /// Whether an erasure wrote this row anew, without the person who is gone: nothing else has
+        /// happened.
+        #[prost(bool, tag = "57")]
+        pub rewritten: bool,
+        /// Token of the first interaction of its conversation, where it or its chain continued one that
+        /// was too old to be of the same chain: only where its messages belong follows from it.
+        #[prost(bytes = "vec", tag = "60")]
+        pub conversation: Vec<u8>,
     }
 }

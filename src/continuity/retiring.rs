@@ -32,7 +32,7 @@ pub(super) async fn retire_if_empty(
     if joined || person.is_none_or(|person| kept(&person)) {
         return Ok(());
     }
-    if !remaining(desk, old, interaction).await?.is_empty() {
+    if !remaining(desk, old, &[interaction]).await?.is_empty() {
         return Ok(());
     }
     let tenant = desk.tenant_id();

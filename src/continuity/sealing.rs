@@ -1,5 +1,6 @@
 //! Where each sealed value stands: a value is bound to its table, whole key and column, so that it
-//! opens nowhere else.
+//! opens nowhere else. Where a column is written anew under the same key, the row carries a random
+//! revision, so that an older value does not open in the place of a newer one.
 
 use prost::Message;
 
@@ -11,13 +12,52 @@ use crate::store::rows::{BlockKind, Verb};
 
 /// A place in the store, by the values of its key.
 pub(super) enum Slot {
-    Journal { interaction: Token, verb: Verb, part: Vec<u8> },
-    Link { customer: CustomerId, token: Token },
-    Contact { customer: CustomerId, ended: Time, interaction: Token },
-    Fact { customer: CustomerId, interaction: Token, intent: Token, reference: Option<Token> },
-    Block { customer: CustomerId, kind: BlockKind, interaction: Token, part: i64 },
-    Label { token: Token },
-    Merge { merge_id: Token },
+    Journal {
+        interaction: Token,
+        verb: Verb,
+        part: Vec<u8>,
+    },
+    Link {
+        customer: CustomerId,
+        token: Token,
+    },
+    Contact {
+        customer: CustomerId,
+        ended: Time,
+        interaction: Token,
+        revision: i64,
+    },
+    Fact {
+        customer: CustomerId,
+        interaction: Token,
+        intent: Token,
+        reference: Option<Token>,
+    },
+    Block {
+        customer: CustomerId,
+        kind: BlockKind,
+        interaction: Token,
+        part: i64,
+    },
+    Label {
+        token: Token,
+    },
+    Merge {
+        merge_id: Token,
+        revision: i64,
+    },
+    Tombstone {
+        token: Token,
+    },
+    WebhookEndpoint {
+        endpoint: i64,
+        revision: i64,
+    },
+    ErasureNotice {
+        erasure: Token,
+    },
+    /// In a decision, and in whatever takes it over: of no row, but of the key that seals it.
+    CandidateLabel,
 }
 
 impl Slot {
@@ -30,10 +70,11 @@ impl Slot {
             Self::Link { customer, token } => {
                 then(&place(tenant, "link", "identifier", &[&customer.0, &token.0]))
             }
-            Self::Contact { customer, ended, interaction } => {
+            Self::Contact { customer, ended, interaction, revision } => {
                 let ended = ended.0.to_be_bytes();
                 let key: [&[u8]; 3] = [&customer.0, &ended, &interaction.0];
-                then(&place(tenant, "interaction", "content", &key))
+                let place = place(tenant, "interaction", "content", &key);
+                then(&Place { revision: *revision, ..place })
             }
             Self::Fact { customer, interaction, intent, reference } => {
                 let reference: &[u8] = reference.as_ref().map_or(&[], |token| &token.0);
@@ -46,9 +87,22 @@ impl Slot {
                 then(&place(tenant, "block", "content", &key))
             }
             Self::Label { token } => then(&place(tenant, "label", "content", &[&token.0])),
-            Self::Merge { merge_id } => {
-                then(&place(tenant, "customer_merge", "content", &[&merge_id.0]))
+            Self::Merge { merge_id, revision } => {
+                let key: [&[u8]; 1] = [&merge_id.0];
+                let place = place(tenant, "customer_merge", "content", &key);
+                then(&Place { revision: *revision, ..place })
             }
+            Self::WebhookEndpoint { endpoint, revision } => {
+                let endpoint = endpoint.to_be_bytes();
+                let key: [&[u8]; 1] = [&endpoint];
+                let place = place(tenant, "webhook_endpoint", "content", &key);
+                then(&Place { revision: *revision, ..place })
+            }
+            Self::ErasureNotice { erasure } => {
+                then(&place(tenant, "erasure_notice", "content", &[&erasure.0]))
+            }
+            Self::CandidateLabel => then(&place(tenant, "journal", "label", &[])),
+            Self::Tombstone { token } => then(&place(tenant, "tombstone", "content", &[&token.0])),
         }
     }
 

@@ -12,6 +12,7 @@ use super::duplicates;
 use super::filing;
 use super::limits;
 use super::load;
+use super::messages;
 use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
 use super::retiring;
@@ -25,11 +26,14 @@ use crate::store::Removal;
 use crate::store::history;
 
 /// A customer that did not exist before, first seen at `created`.
-pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> CustomerId {
-    let working = Working::new(desk.service, desk.tenant, created);
+///
+/// # Errors
+/// When there is nothing to wrap their key with.
+pub(super) fn new_customer(desk: &mut Desk<'_, '_>, created: Time) -> Result<CustomerId, Error> {
+    let working = Working::new(desk.service, desk.tenant, created)?;
     let id = working.row.customer;
     desk.working.insert(id, working);
-    id
+    Ok(id)
 }
 
 /// The customer may resolve to another ref by now, or be gone: then nobody is known again.
@@ -125,8 +129,10 @@ pub(super) async fn settle(
     };
     state.customer = customer.0.to_vec();
     state.settled = true;
-    if linked || (before != state.supports.len() && state.filed_at.is_some()) {
-        // A link needs its reason on file, so that it can be taken back with it.
+    let news = before != state.supports.len() && state.filed_at.is_some();
+    if linked || news || messages::are_on_file(state) {
+        // A link needs its reason on file, so that it can be taken back with it; a message that is
+        // not answered yet says where a reply reaches the customer.
         Box::pin(filing::file(desk, state, interaction)).await?;
     }
     Ok(())
@@ -197,7 +203,7 @@ pub(super) async fn withdraw(
         return Ok(Carried::default());
     }
     desk.take_in_hand(from).await?;
-    let carried = carrying::carry(desk, from, interaction).await?;
+    let carried = carrying::carry(desk, from, interaction).await?.leaving();
     filing::drop_unwritten(desk, from, interaction);
     if let Some(filed_at) = state.filed_at.take() {
         let ended = Time(filed_at);
@@ -206,7 +212,7 @@ pub(super) async fn withdraw(
     desk.effects.removals.push(Removal::Content { customer: from, interaction });
     desk.effects.strip.push(interaction);
     if state.settled {
-        let others = remaining(desk, from, interaction).await?;
+        let others = remaining(desk, from, &[interaction]).await?;
         let working = desk.take_in_hand(from).await?;
         let folded = refold(working, &others, &state.supports);
         let still = |token: Token| folded.get(&token).cloned();
@@ -228,11 +234,11 @@ pub(super) struct OnFile {
     record: ContactRecord,
 }
 
-/// The contacts that stay on a customer's file without this one.
+/// The contacts that stay on a customer's file without these.
 pub(super) async fn remaining(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
-    without: Token,
+    without: &[Token],
 ) -> Result<Vec<OnFile>, Error> {
     let tenant = desk.tenant_id();
     let rows = desk
@@ -243,7 +249,7 @@ pub(super) async fn remaining(
         .await?;
     let key = std::sync::Arc::clone(&desk.take_in_hand(customer).await?.key);
     let mut contacts = Vec::with_capacity(rows.len());
-    for row in rows.iter().filter(|row| row.interaction != without) {
+    for row in rows.iter().filter(|row| !without.contains(&row.interaction)) {
         let (_, record) = load::open_contact(tenant, &key, row)?;
         let (started, ended, counted) = (row.started, row.ended, row.counted);
         contacts.push(OnFile { started, ended, counted, record });
@@ -253,7 +259,7 @@ pub(super) async fn remaining(
 
 /// Folds links and counters anew from the contacts that stay, in order of time, and from what was
 /// said of ties beside them; what they support by now is the answer.
-fn refold(
+pub(super) fn refold(
     working: &mut Working,
     contacts: &[OnFile],
     withdrawn: &[SupportRecord],

@@ -3,14 +3,14 @@
 //! Replay? → candidates → decide → write → answer. A start of a returning customer whose hints are
 //! all linked reads nothing but the cache and writes nothing but its journal row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
 use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
 use super::attach::AttachOperation;
-use super::caller::{Caller, Role};
+use super::caller::Caller;
 use super::continuation::{continued, inherit};
 use super::desk::{Desk, Known};
 use super::get_interaction::{as_it_stands, whom};
@@ -74,20 +74,36 @@ impl Service {
         start: Start,
         budget: Duration,
     ) -> Result<Answer, Error> {
-        caller.needs(&[Role::Telephony, Role::Bot, Role::Backfill])?;
+        caller.may_start()?;
         // To continue an interaction is to inherit what was proved in it.
         caller.addresses(&start.about.continues_source)?;
         let wish = Wish { history_limit: start.history_limit };
         let operation = Arc::new(StartOperation::new(self, caller, start));
+        // A time-out looks at the work before it looks at the clock: no time at all is not to
+        // decide now and then.
+        if budget.is_zero() {
+            let answer = degraded(caller, &operation.start, Degraded::BudgetExhausted);
+            caller.tenant.counts.answered(&answer);
+            return Ok(answer);
+        }
         let deciding = decide_and_write(self, caller, &operation, &wish);
-        match tokio::time::timeout(budget, deciding).await {
+        let answer = match tokio::time::timeout(budget, deciding).await {
             Err(_) => Ok(degraded(caller, &operation.start, Degraded::BudgetExhausted)),
             Ok(Err(Error::Store(error))) if !matches!(error, store::Error::QueueFull) => {
                 tracing::warn!(%error, "a start was answered degraded");
                 Ok(degraded(caller, &operation.start, Degraded::StoreUnavailable))
             }
             Ok(result) => result,
-        }
+        };
+        answer.inspect(|answer| caller.tenant.counts.answered(answer))
+    }
+}
+
+impl Service {
+    /// The answer to a start of a caller whose key the store has not shown in time: nothing was done.
+    pub fn start_unanswered(&self, caller: &Caller, start: &Start) -> Answer {
+        tracing::warn!("a start was answered degraded: the store did not show its key in time");
+        degraded(caller, start, Degraded::StoreUnavailable)
     }
 }
 
@@ -127,7 +143,7 @@ async fn replay(
     let interaction = operation.interaction;
     let known = service.known(caller, interaction).await?;
     let late = operation.start.late_token;
-    let mut repeated = true;
+    let (mut repeated, mut warnings) = (true, operation.warnings());
     let Some(known) = known else {
         let expired = Err(Error::WebTokenRefused(Refused::Expired));
         return if late { expired } else { Ok(removed(caller, operation)) };
@@ -142,7 +158,7 @@ async fn replay(
             match service.store.run(attach).await {
                 Ok(Verdict::Committed(settled)) => {
                     service.remember_labels(caller, &settled);
-                    repeated = false;
+                    (repeated, warnings) = (false, settled.warnings);
                 }
                 // Another start came late at the same moment: was it this one?
                 Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
@@ -158,7 +174,6 @@ async fn replay(
         }
         _ => return Err(Error::StartConflict),
     }
-    let warnings = operation.warnings();
     let signed_in = |hint: &HintRecord| hint.kind == HintKind::WebToken.code();
     if operation.start.normalised.unproven.is_some() && known.state.hints.iter().any(signed_in) {
         // It was decided on a proof that cannot be repeated now: whoever repeats it may be anybody.
@@ -166,7 +181,7 @@ async fn replay(
         return Ok(Answer { warnings, ..answer });
     }
     match as_it_stands(service, caller, interaction, wish, warnings).await {
-        // Its customer was removed meanwhile.
+        // It went by time, or with its customer.
         Err(Error::InteractionNotFound) => Ok(removed(caller, operation)),
         answer if repeated => {
             service.traced(caller, Verb::Repeat, &traces::About::of(interaction), answer, whom)
@@ -262,14 +277,14 @@ impl Operation for StartOperation {
             let mut state = self.state();
             let mut warnings = self.warnings();
             let mut hints = self.start.normalised.hints.clone();
-            if let Some(before) = continued(&mut desk, &self.start.about, self.begun).await? {
+            let continued = continued(&mut desk, &self.start.about, self.begun).await?;
+            state.conversation = continued.conversation;
+            warnings.extend(continued.warning);
+            if let Some(before) = continued.before {
                 hints.retain(|hint| hint.field != CALLER_NUMBER);
                 let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, hints);
                 Box::pin(inheriting).await?;
             } else {
-                if !self.start.about.continues_interaction_id.is_empty() {
-                    warnings.push(Warning::unknown_continuation());
-                }
                 let named = self.start.normalised.customer_ref.as_deref();
                 warnings.extend(
                     decide_first(&mut desk, &mut state, self.interaction, hints, named).await?,
@@ -325,13 +340,14 @@ pub(super) async fn decide_first(
             settle(desk, state, interaction, best, &looked, basis, own).await?;
         }
         (Recommendation::Confirm, Some(best)) => {
+            recognise::warn_of_archived(desk, &looked, &decision);
             state.customer = best.0.to_vec();
             // Seen from now on, owned by nobody yet.
             desk.effects.heads.extend(&looked.unseen);
         }
         _ => {
             let visitor = looked.first_sign_in();
-            let new = visitor.unwrap_or_else(|| new_customer(desk, now));
+            let new = visitor.map_or_else(|| new_customer(desk, now), Ok)?;
             state.made_customer = visitor.is_none();
             settle(desk, state, interaction, new, &looked, Basis::NewCustomer, |_| true).await?;
         }
@@ -339,7 +355,7 @@ pub(super) async fn decide_first(
     Ok(warnings)
 }
 
-/// Its customer was removed, and all it said with them: only that it took place is left.
+/// It went by time, or with its customer: only that it took place is left.
 fn removed(caller: &Caller, operation: &StartOperation) -> Answer {
     let mut answer = degraded(caller, &operation.start, Degraded::StoreUnavailable);
     answer.degraded = None;
@@ -361,7 +377,9 @@ fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
         context: Arc::default(),
         complete: true,
         disclosure: crate::context::Disclosure::Never,
+        archived: false,
         set_names: HashMap::new(),
+        unnamed: HashSet::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
     };

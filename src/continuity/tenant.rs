@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::allowance::{Allowance, KEY_RATE, Quota, TENANT_RATE};
+use super::counts::TenantCounts;
 use super::web_tokens::TrustedIssuer;
-use crate::context::{self, Redaction};
-use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, Wrapped, open, seal};
+use crate::context::{self, Redaction, Retention};
+use crate::crypto::{DataKey, OpenError, Place, RootKeys, TenantSecrets, open, seal};
 use crate::identity::{HintKind, Policy, Weights};
 use crate::ids::{Entropy, TenantId};
 use crate::store::admin::{NewKey, TenantRow};
@@ -26,6 +27,11 @@ pub struct TenantPolicy {
     pub default_ttl_seconds: i64,
     /// Seconds a variable lives at most.
     pub max_ttl_seconds: i64,
+    /// The purpose that a customer must have agreed to before anything of their context is shown;
+    /// empty when none is asked for.
+    pub disclosure_requires_consent: Arc<str>,
+    /// What of it lasts how long.
+    pub retention: Retention,
     /// What of its texts is not kept.
     pub redaction: Arc<Redaction>,
     /// Whose web tokens are trusted; nobody's without it.
@@ -45,6 +51,8 @@ impl Default for TenantPolicy {
             locale: "en-US".into(),
             default_ttl_seconds: context::DEFAULT_TTL_SECONDS,
             max_ttl_seconds: context::MAX_TTL_SECONDS,
+            disclosure_requires_consent: Arc::default(),
+            retention: Retention::default(),
             redaction: Arc::default(),
             web_token: None,
             key_calls: Allowance::of(KEY_RATE),
@@ -78,7 +86,7 @@ pub struct Tenant {
     /// Whether its rows are purged after 7 days.
     pub test: bool,
     /// Its blind index.
-    pub secrets: TenantSecrets,
+    pub secrets: Arc<TenantSecrets>,
     /// Its own data key.
     pub key: Arc<DataKey>,
     /// What it chose.
@@ -86,7 +94,29 @@ pub struct Tenant {
     /// The name of those choices, stored with each decision.
     pub policy_version: String,
     /// What is left of the calls of all its keys.
-    pub quota: Quota,
+    pub quota: Arc<Quota>,
+    /// What is counted of it.
+    pub counts: Arc<TenantCounts>,
+    /// How often the policies had changed when it got this one.
+    pub(super) round: u64,
+}
+
+impl Tenant {
+    /// The same tenant with another policy.
+    pub(super) fn with(&self, policy: Arc<TenantPolicy>, quota: Arc<Quota>, round: u64) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            test: self.test,
+            secrets: Arc::clone(&self.secrets),
+            key: Arc::clone(&self.key),
+            policy_version: policy.identity.version(),
+            policy,
+            quota,
+            counts: Arc::clone(&self.counts),
+            round,
+        }
+    }
 }
 
 fn secrets_place(tenant: TenantId) -> Place<'static> {
@@ -94,36 +124,45 @@ fn secrets_place(tenant: TenantId) -> Place<'static> {
 }
 
 /// The key and the sealed secrets of a new tenant.
-pub fn new_tenant(tenant: TenantId, root: &RootKeys, entropy: &Entropy) -> (NewKey, Vec<u8>) {
-    let key = DataKey::generate(entropy);
-    let wrapped = root.wrap(tenant, &key, entropy);
-    let secrets = TenantSecrets::generate(entropy).to_bytes();
-    let sealed = seal(&key, &secrets_place(tenant), &secrets[..], entropy);
-    ((key.id(), wrapped.version, wrapped.bytes), sealed)
-}
-
-/// Opens a tenant's row.
 ///
 /// # Errors
-/// [`OpenError`] when the root key or the row is not the right one.
+/// [`OpenError`] when that version of the root key is not there.
+pub fn new_tenant(
+    tenant: TenantId,
+    (root, version): (&RootKeys, i64),
+    entropy: &Entropy,
+) -> Result<(NewKey, Vec<u8>), OpenError> {
+    let key = DataKey::generate(entropy);
+    let wrapped = root.wrap(version, tenant, &key, entropy)?;
+    let secrets = TenantSecrets::generate(entropy).to_bytes();
+    let sealed = seal(&key, &secrets_place(tenant), &secrets[..], entropy);
+    Ok(((key.id(), wrapped.version, wrapped.bytes), sealed))
+}
+
+/// Opens a tenant's row with its data key.
+///
+/// # Errors
+/// [`OpenError`] when the row is not the right one.
 pub fn open_tenant(
     row: TenantRow,
-    wrapped: &Wrapped,
-    root: &RootKeys,
+    key: DataKey,
     policy: Arc<TenantPolicy>,
+    round: u64,
+    counts: TenantCounts,
 ) -> Result<Tenant, OpenError> {
-    let key = root.unwrap(row.tenant, row.data_key, wrapped)?;
     let secrets = open(&key, &secrets_place(row.tenant), &row.secrets)?;
     let secrets: &[u8; 96] = secrets.as_slice().try_into().map_err(|_| OpenError)?;
     Ok(Tenant {
         id: row.tenant,
         name: row.name,
         test: row.test,
-        secrets: TenantSecrets::from_bytes(secrets),
+        secrets: Arc::new(TenantSecrets::from_bytes(secrets)),
         key: Arc::new(key),
         policy_version: policy.identity.version(),
-        quota: Quota::of(policy.tenant_calls),
+        quota: Arc::new(Quota::of(policy.tenant_calls)),
         policy,
+        counts: Arc::new(counts),
+        round,
     })
 }
 

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::service::Service;
 use crate::clock::Time;
 use crate::ids::{CustomerId, Token};
+use crate::store::audit::traces::Read;
 use crate::store::rows::{JournalRow, Outcome, Verb};
 
 /// What was asked for.
@@ -74,6 +75,8 @@ impl Service {
             Err(Error::InteractionNotFound | Error::CustomerNotFound) => {
                 (Outcome::NotFound, about.customers.clone())
             }
+            // Who is no more is named no more.
+            Err(Error::Erased) => (Outcome::NotFound, Vec::new()),
             // Nothing was looked up, or nothing came of it.
             Err(_) => return read,
         };
@@ -84,8 +87,12 @@ impl Service {
         }
         let now = self.store.now();
         let row = |customer| self.trace_row(caller, (verb, outcome), about, customer, now);
-        let rows = each.into_iter().map(row).collect();
-        self.store.trace(caller.tenant.id, rows)?;
+        let tombstone = |customer: Option<CustomerId>| {
+            customer.map(|customer| caller.tenant.secrets.tombstone("customer", &customer.0))
+        };
+        let each = each.into_iter();
+        let reads = each.map(|it| Read { row: row(it), tombstone: tombstone(it) }).collect();
+        self.store.trace(caller.tenant.id, reads)?;
         read
     }
 

@@ -10,7 +10,7 @@ use super::caller::{Caller, Role};
 use super::changing::{Asked, Ownership, read_identifier, token_of};
 use super::desk::Desk;
 use super::link_identifier::Tie;
-use super::naming::{holders, resolve};
+use super::naming::{holders, named};
 use super::record::RequestRecord;
 use super::service::Service;
 use crate::identity::RawIdentifier;
@@ -90,7 +90,7 @@ fn as_it_stands(caller: &Caller, raw: &RawIdentifier) -> Token {
 impl UnlinkOperation {
     /// Which identifier is meant: one that the customer has as it stands, else as it is read.
     async fn meant(&self, desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<Token, Error> {
-        let person = desk.person(customer, false).await?.ok_or(Error::CustomerNotFound)?;
+        let person = desk.there(customer, false).await?;
         let set = desk.set_of(&person, false).await?;
         let mut links = set.iter().flat_map(|member| &member.links);
         match self.token {
@@ -116,8 +116,7 @@ impl Operation for UnlinkOperation {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;
-            let customer = resolve(&mut desk, &self.tie.customer_ref).await?;
-            let customer = customer.ok_or(Error::CustomerNotFound)?;
+            let customer = named(&mut desk, &self.tie.customer_ref).await?;
             let token = self.meant(&mut desk, customer).await?;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
             let now = self.service.store.now();

@@ -11,7 +11,7 @@ use super::changing::Asked;
 use super::desk::Desk;
 use super::joining::{self, MergeRecord, around, rejoin};
 use super::merge_customers::{members_or_alone, set_of};
-use super::naming::resolve;
+use super::naming::named;
 use super::record::RequestRecord;
 use super::service::Service;
 use super::settling::token_of;
@@ -82,6 +82,10 @@ impl Service {
                 for merge_id in record.merges.iter().filter_map(|bytes| token_of(bytes)) {
                     undone.extend(find(&mut desk, &Which::Merge(merge_id)).await?);
                 }
+                if undone.is_empty() {
+                    // They went with one of the two: with the older, the request went as well.
+                    desk.journaled::<RequestRecord>(operation.asked.token).await?;
+                }
                 unmerged_as_it_stands(&mut desk, &undone).await
             }
         }
@@ -103,8 +107,8 @@ async fn find(desk: &mut Desk<'_, '_>, which: &Which) -> Result<Vec<MergeRow>, E
             Ok(found.into_iter().collect())
         }
         Which::Between(one, other) => {
-            let one = resolve(desk, one).await?.ok_or(Error::CustomerNotFound)?;
-            let other = resolve(desk, other).await?.ok_or(Error::CustomerNotFound)?;
+            let one = named(desk, one).await?;
+            let other = named(desk, other).await?;
             let around = around(desk, &[one, other]).await?;
             let between = (one.min(other), one.max(other));
             let mut found = around.merges;
@@ -121,7 +125,7 @@ async fn unmerged_as_it_stands(
     let first = rows.first().ok_or(Error::MergeNotFound)?;
     let mut sets = Vec::with_capacity(2);
     for id in [first.one, first.other] {
-        let person = desk.person(id, false).await?.ok_or(Error::CustomerNotFound)?;
+        let person = desk.there(id, false).await?;
         let members = members_or_alone(&person.members, person.row.customer);
         sets.push((person.set_name(), members));
     }
@@ -167,8 +171,13 @@ impl Operation for UnmergeOperation {
                     undone_reason: self.unmerging.reason.clone(),
                     ..joining::open(&desk, row)?
                 };
-                let content = joining::seal(&desk, row.merge_id, &record);
-                undone.push(MergeRow { state: MergeState::Undone, content, ..row.clone() });
+                let (content, revision) = joining::seal(&desk, row.merge_id, &record);
+                undone.push(MergeRow {
+                    state: MergeState::Undone,
+                    content,
+                    revision,
+                    ..row.clone()
+                });
             }
             if undone.is_empty() {
                 return Err(Error::MergeNotFound);

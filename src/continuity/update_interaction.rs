@@ -6,13 +6,17 @@ use super::Error;
 use super::absorb::{Feedback, News, absorb};
 use super::answer::{Answer, Settled, Warning, Wish, answer, settled};
 use super::caller::{Caller, Role};
+use super::consenting;
 use super::desk::Desk;
 use super::ending;
 use super::filing;
 use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
-use super::record::{IntentRecord, State, ValueRecord};
+use super::messages;
+use super::record::{ConsentRecord, IntentRecord, MessageRecord, State, ValueRecord};
+use super::redactions;
 use super::service::Service;
+use super::settling::customer_of;
 use super::traces::About;
 use crate::clock::Time;
 use crate::context::Audience;
@@ -48,8 +52,12 @@ pub struct Update {
     pub audience: Option<Audience>,
     /// What it is about.
     pub intents: Vec<IntentRecord>,
+    /// A message of the customer; its time is zero when it came just now.
+    pub message: Option<MessageRecord>,
     /// Values to remember; `expire` is filled in here.
     pub variables: Vec<ValueRecord>,
+    /// What the customer says of consent; a time that was not given is 0.
+    pub consents: Vec<ConsentRecord>,
     /// Somebody's word on who it is.
     pub feedback: Option<Feedback>,
     /// How the customer proved who they are.
@@ -131,12 +139,8 @@ impl Operation for UpdateOperation {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;
             let known = known.ok_or(Error::InteractionNotFound)?;
-            let updates = known.entry.guards.iter().filter(|guard| guard.verb == Verb::Update);
-            if let Some(done) = updates.clone().find(|guard| guard.part == self.part) {
-                let same = done.fingerprint == self.fingerprint;
-                return Err(if same { Error::AlreadyDone } else { Error::UpdateConflict });
-            }
-            if updates.count() >= MOST_UPDATES {
+            let own = (&*self.part, &*self.fingerprint);
+            if known.not_done(Verb::Update, own, Error::UpdateConflict)? >= MOST_UPDATES {
                 return Err(Error::TooManyUpdates);
             }
             let mut state = known.state;
@@ -154,7 +158,7 @@ impl Operation for UpdateOperation {
             let ceiling = self.caller.max_assurance;
             let interaction = self.interaction;
             warnings.extend(absorb(&mut desk, &mut state, interaction, &news, ceiling).await?);
-            self.remember(&mut desk, &mut state).await?;
+            warnings.extend(self.remember(&mut desk, &mut state).await?);
             let entry = Entry {
                 interaction,
                 verb: Verb::Update,
@@ -193,9 +197,24 @@ impl UpdateOperation {
         if long_ago { Time(state.newest_event.max(state.start_time)) } else { self.now }
     }
 
+    /// Takes over when the customer wrote; whether that was news. Nothing was sent later than now.
+    fn listen(&self, state: &mut State) -> bool {
+        let just_now = self.event_time(state).0;
+        self.update.message.clone().is_some_and(|mut message| {
+            message.time = if message.time == 0 { just_now } else { message.time.min(self.now.0) };
+            messages::take_in(state, message)
+        })
+    }
+
     /// Writes intents and variables to the customer, or keeps them until it is known whose they are.
-    async fn remember(&self, desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
+    /// What was redacted from this interaction stays out of it: the warnings say so.
+    async fn remember(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+    ) -> Result<Vec<Warning>, Error> {
         let at = self.event_time(state);
+        let heard = self.listen(state);
         for said in &self.update.intents {
             let same = |known: &IntentRecord| {
                 (&known.intent, &known.reference) == (&said.intent, &said.reference)
@@ -207,20 +226,31 @@ impl UpdateOperation {
             expire: at.plus(value.ttl_seconds.saturating_mul(1_000)).0,
             ..value.clone()
         });
-        let values: Vec<ValueRecord> = expiring.collect();
+        filing::wait(&mut state.values, expiring.collect());
+        let consents = consenting::timed(&self.update.consents, at, self.now);
         if !state.settled {
-            filing::wait(&mut state.values, values);
-            return ending::within_limits(state);
+            consenting::wait(&mut state.consents, consents.clone());
         }
         ending::within_limits(state)?;
-        let intents = &self.update.intents;
-        filing::write_facts(desk, state, self.interaction, intents, at).await?;
-        let kind = BlockKind::Variables;
+        let fields = redactions::apply(state);
+        let warnings = fields.iter().map(Warning::stays_redacted).collect();
+        if !state.settled {
+            return Ok(warnings);
+        }
+        let left = |said: &&IntentRecord| fields.iter().all(|it| !it.means_intent(&said.intent));
+        let intents: Vec<IntentRecord> = self.update.intents.iter().filter(left).cloned().collect();
+        filing::write_facts(desk, state, self.interaction, &intents, at).await?;
+        // Nothing waits in what is settled: these are this update's.
+        let (kind, values) = (BlockKind::Variables, std::mem::take(&mut state.values));
         filing::write_block(desk, state, self.interaction, kind, values, (at, 0)).await?;
-        if state.ending.is_some() {
+        if let Some(customer) = customer_of(&state.customer) {
+            consenting::may_be_said(desk, customer, &consents, "consents").await?;
+        }
+        consenting::write(desk, state, self.interaction, consents, at).await?;
+        if heard || state.ending.is_some() {
             filing::file(desk, state, self.interaction).await?;
         }
-        Ok(())
+        Ok(warnings)
     }
 }
 

@@ -3,55 +3,31 @@
 //! Done already? → whom the ref or the identifiers name → identifiers, values, rule → write →
 //! answer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Error;
 use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::changing::{Asked, Named, is_shared_too_widely, read_identifiers, token_of};
+use super::consenting;
 use super::desk::Desk;
 use super::filing;
 use super::finding::{Found, find};
 use super::get_customer::Profile;
+use super::masking::masked;
 use super::naming::holders;
 use super::recognise::hint_record;
-use super::record::{BlockRecord, RequestRecord, ValueRecord};
+use super::record::{BlockRecord, ConsentRecord, RequestRecord, ValueRecord};
 use super::service::Service;
 use super::settling::new_customer;
-use crate::clock::{HOUR, Time};
-use crate::context::{
-    Context, Disclosure, MAX_TTL_SECONDS, Sensitivity, current_profile, current_variables,
-};
+use crate::clock::Time;
+use crate::context::{Context, Disclosure, current_profile, current_variables};
 use crate::identity::{Assurance, RawIdentifier};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
 use crate::store::{Boxed, Operation, Proposal, Reads};
 
-/// Which names of a map are to be set.
-#[derive(Clone, Default)]
-pub enum Names {
-    /// Those that are given; nothing is cleared.
-    #[default]
-    Given,
-    /// These; one that is not given is cleared.
-    These(BTreeSet<String>),
-    /// All there are: what is not given is cleared.
-    All,
-}
-
-/// What of a change is to be made.
-#[derive(Clone)]
-pub struct Mask {
-    /// Lasting values.
-    pub profile: Names,
-    /// Values that expire.
-    pub variables: Names,
-    /// Whether the rule is set; without one, to normal.
-    pub disclosure: bool,
-    /// Whether identifiers are linked. They find the customer in any case.
-    pub identifiers: bool,
-}
+pub use super::masking::{Mask, Names};
 
 /// A customer to make or to change, parsed.
 #[derive(Clone)]
@@ -70,6 +46,8 @@ pub struct Upsert {
     pub profile: Vec<ValueRecord>,
     /// Values that expire; when is filled in here.
     pub variables: Vec<ValueRecord>,
+    /// What they say of consent; a time that was not given is 0.
+    pub consents: Vec<ConsentRecord>,
     /// What is shown of them at most.
     pub disclosure: Option<Disclosure>,
     /// What of it to set.
@@ -145,6 +123,7 @@ pub(super) struct UpsertOperation {
     upsert: Upsert,
     named: Named,
     guard: Guard,
+    source: String,
     at: Time,
 }
 
@@ -162,8 +141,9 @@ impl UpsertOperation {
         };
         let named = read_identifiers(caller, &upsert.identifiers, field, unstated)?;
         let at = upsert.update_time.unwrap_or_else(|| service.store.now());
+        let source = caller.addresses(&upsert.source)?;
         let (service, caller) = (Arc::clone(service), caller.clone());
-        Ok(Self { service, caller, upsert, named, guard, at })
+        Ok(Self { service, caller, upsert, named, guard, source, at })
     }
 
     /// How strong its lasting values are, under the key's ceiling.
@@ -266,6 +246,7 @@ impl UpsertOperation {
                 set: self.at.0,
                 values,
                 interaction_id: self.upsert.request_id.clone(),
+                source: self.source.clone(),
                 assurance,
                 ..BlockRecord::default()
             };
@@ -273,6 +254,31 @@ impl UpsertOperation {
             changed = true;
         }
         Ok(changed)
+    }
+
+    async fn write_consents(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        customer: CustomerId,
+    ) -> Result<bool, Error> {
+        let now = self.service.store.now();
+        let mut consents = consenting::timed(&self.upsert.consents, self.at, now);
+        if let Names::These(these) = &self.upsert.mask.consents {
+            consents.retain(|one| these.contains(&one.purpose));
+        }
+        if consents.is_empty() {
+            return Ok(false);
+        }
+        consenting::may_be_said(desk, customer, &consents, "customer.consents").await?;
+        let record = BlockRecord {
+            set: self.at.0,
+            consents,
+            interaction_id: self.upsert.request_id.clone(),
+            source: self.source.clone(),
+            ..BlockRecord::default()
+        };
+        filing::put_block(desk, customer, self.token(), BlockKind::Consents, record).await?;
+        Ok(true)
     }
 
     fn token(&self) -> Token {
@@ -319,20 +325,20 @@ impl Operation for UpsertOperation {
                 self.named.notices.iter().cloned().map(Warning::from).collect();
             let (customer, context, created) = match found.customer {
                 Some(customer) => {
-                    let person = desk.person(customer, true).await?;
-                    let person = person.ok_or(Error::CustomerNotFound)?;
+                    let person = desk.there(customer, true).await?;
                     // What any of them said is what stands, and what a mask may clear.
                     let set = desk.set_of(&person, true).await?;
                     let contexts = set.iter().map(|it| it.context.clone().unwrap_or_default());
                     (customer, Context::gathered(contexts.collect()), false)
                 }
-                None => (new_customer(&mut desk, self.at), Arc::default(), true),
+                None => (new_customer(&mut desk, self.at)?, Arc::default(), true),
             };
             let mut changed = created;
             if self.upsert.mask.identifiers || created {
                 changed |= self.link(&mut desk, customer, &found, &mut warnings).await?;
             }
             changed |= self.write_values(&mut desk, customer, &context).await?;
+            changed |= self.write_consents(&mut desk, customer).await?;
             if self.upsert.mask.disclosure {
                 let rule = self.upsert.disclosure.unwrap_or(Disclosure::Normal).code();
                 let working = desk.take_in_hand(customer).await?;
@@ -351,32 +357,6 @@ impl Operation for UpsertOperation {
             Ok(desk.propose(Changed { customer, created, warnings }))
         })
     }
-}
-
-/// The values to write of those given, with clears of those that the mask names and nobody gave.
-fn masked<'n>(
-    names: &Names,
-    given: &[ValueRecord],
-    standing: impl Iterator<Item = &'n str>,
-) -> Vec<ValueRecord> {
-    let is_given = |name: &str| given.iter().any(|value| value.name == name);
-    let mut values: Vec<ValueRecord> = given.to_vec();
-    let cleared: Vec<String> = match names {
-        Names::Given => Vec::new(),
-        Names::All => standing.map(str::to_owned).filter(|name| !is_given(name)).collect(),
-        Names::These(these) => {
-            values.retain(|value| these.contains(&value.name));
-            these.iter().filter(|name| !is_given(name)).cloned().collect()
-        }
-    };
-    values.extend(cleared.into_iter().map(|name| ValueRecord {
-        name,
-        // A clear outlasts whatever it hides.
-        ttl_seconds: MAX_TTL_SECONDS + HOUR,
-        sensitivity: Sensitivity::Normal.code(),
-        ..ValueRecord::default()
-    }));
-    values
 }
 
 fn left_out(field: &str, code: &'static str) -> Warning {

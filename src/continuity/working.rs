@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Error;
 use super::record::HintRecord;
 use super::sealing::Slot;
 use super::service::Service;
@@ -46,9 +47,12 @@ impl Working {
     }
 
     /// A new customer, first seen at `created`.
-    pub fn new(service: &Service, tenant: &Tenant, created: Time) -> Self {
+    ///
+    /// # Errors
+    /// When this instance lacks the version of the root key that wraps now.
+    pub fn new(service: &Service, tenant: &Tenant, created: Time) -> Result<Self, Error> {
         let key = DataKey::generate(&service.entropy);
-        let (data_key, wrapped) = service.wrap(tenant.id, &key);
+        let (data_key, wrapped) = (key.id(), service.wrap(tenant.id, &key)?);
         let row = CustomerRow {
             customer: CustomerId::new(service.clock.now(), &service.entropy),
             data_key,
@@ -60,10 +64,11 @@ impl Working {
             disclosure: crate::context::Disclosure::Normal.code(),
             moved_to: None,
             set_name: None,
+            archived: Time(0),
         };
         let new_key =
             DataKeyRow { data_key, root_version: wrapped.version, wrapped: wrapped.bytes };
-        Self {
+        Ok(Self {
             row,
             key: Arc::new(key),
             links: BTreeMap::new(),
@@ -74,7 +79,7 @@ impl Working {
             removed_links: BTreeSet::new(),
             new_owners: BTreeSet::new(),
             changed_ties: BTreeSet::new(),
-        }
+        })
     }
 
     /// Something of this customer changed: it gets a new stamp.

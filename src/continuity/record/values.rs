@@ -53,5 +53,27 @@ record! {
         /// Contacts that showed an identifier of somebody else, and may.
         #[prost(bytes = "vec", repeated, tag = "8")]
         pub acknowledged: Vec<Vec<u8>>,
+        /// What was said of consent.
+        #[prost(message, repeated, tag = "9")]
+        pub consents: Vec<ConsentRecord>,
+        /// The source that told it; empty in blocks that are older than this field.
+        #[prost(string, tag = "10")]
+        pub source: String,
+    }
+
+    /// What a customer said of one purpose.
+    pub struct ConsentRecord {
+        /// What for.
+        #[prost(string, tag = "1")]
+        pub purpose: String,
+        /// Code of what they said.
+        #[prost(int64, tag = "2")]
+        pub state: i64,
+        /// When they said it; event time.
+        #[prost(int64, tag = "3")]
+        pub time: i64,
+        /// How it can be shown.
+        #[prost(string, tag = "4")]
+        pub evidence: String,
     }
 }

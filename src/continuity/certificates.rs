@@ -1,0 +1,189 @@
+//! Who calls with a client certificate and without a key: the settings say which name in a
+//! certificate stands for whom.
+//!
+//! A key says who calls wherever there is one; a certificate is looked at only where there is none.
+//! Who signed it was judged before (`server`), and is judged again while the connection lives.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use super::Error;
+use super::allowance::Quota;
+use super::caller::Caller;
+use super::service::Service;
+use crate::identity::Assurance;
+
+/// A name in a certificate's subject alternative names. Compared as a whole: `*` stands for nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CertificateName {
+    /// A DNS name, in lower case.
+    Dns(String),
+    /// A URI, such as `spiffe://example.com/pbx`.
+    Uri(String),
+}
+
+impl fmt::Debug for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => write!(f, "dns {name}"),
+            Self::Uri(name) => write!(f, "uri {name}"),
+        }
+    }
+}
+
+/// The client certificate of a connection, as the server has judged it.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// All its names.
+    pub names: Arc<[CertificateName]>,
+    /// Whether those who may sign still vouch for it, now.
+    pub is_good: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What a certificate's name stands for.
+#[derive(Clone)]
+pub struct CertifiedTerms {
+    /// What the audit calls it, after `cert:`.
+    pub name: String,
+    /// The tenant's name.
+    pub tenant: String,
+    /// Its roles, as a sum of [`Role`](super::caller::Role)s.
+    pub roles: u32,
+    /// The source its interaction ids belong to.
+    pub source: String,
+    /// Other sources it may name.
+    pub may_address: Vec<String>,
+    /// Its ceiling, if it has one.
+    pub max_assurance: Option<Assurance>,
+}
+
+/// Whom certificates stand for, all tenants': a name belongs to one of them only.
+pub type CertifiedNames = BTreeMap<CertificateName, CertifiedTerms>;
+
+/// A name of the settings, and who it is once somebody has called with it.
+struct CertifiedCaller {
+    terms: CertifiedTerms,
+    caller: OnceLock<(Caller, Quota)>,
+}
+
+/// Everybody whom the settings know by a certificate.
+pub(super) struct CertifiedCallers(BTreeMap<CertificateName, CertifiedCaller>);
+
+/// The same as the settings are now.
+pub(super) struct Certified(RwLock<Arc<CertifiedCallers>>);
+
+impl Certified {
+    pub fn new(callers: CertifiedCallers) -> Self {
+        Self(RwLock::new(Arc::new(callers)))
+    }
+
+    /// From now on these and nobody else.
+    pub fn change(&self, callers: CertifiedCallers) {
+        // Only whole values are put behind this lock: a poisoned one is still whole.
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
+    }
+
+    /// Whether a certificate stands for somebody, and is vouched for.
+    ///
+    /// # Errors
+    /// [`Error::MissingApiKey`] when it does not.
+    pub fn admits(&self, certificate: &ClientCertificate) -> Result<(), Error> {
+        self.now().good(certificate).map(drop)
+    }
+
+    fn now(&self) -> Arc<CertifiedCallers> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl CertifiedCallers {
+    pub fn new(names: CertifiedNames) -> Self {
+        let unknown = |terms| CertifiedCaller { terms, caller: OnceLock::new() };
+        Self(names.into_iter().map(|(name, terms)| (name, unknown(terms))).collect())
+    }
+
+    /// Whom a certificate stands for; nobody, when its names stand for two.
+    fn one_of(&self, names: &[CertificateName]) -> Option<&CertifiedCaller> {
+        let mut found = names.iter().filter_map(|name| self.0.get(name));
+        let one = found.next()?;
+        found.all(|other| std::ptr::eq(one, other)).then_some(one)
+    }
+
+    /// Whom it stands for, while it is vouched for.
+    fn good(&self, certificate: &ClientCertificate) -> Result<&CertifiedCaller, Error> {
+        let certified = self.one_of(&certificate.names).ok_or(Error::MissingApiKey)?;
+        if (certificate.is_good)() { Ok(certified) } else { Err(Error::MissingApiKey) }
+    }
+}
+
+impl Service {
+    /// Who calls with this certificate. Counts as one call of it and its tenant, which is made if
+    /// there is none of that name.
+    ///
+    /// # Errors
+    /// [`Error::MissingApiKey`] when it stands for nobody, for two, or is not vouched for any more;
+    /// [`Error::RateLimited`]; the store's.
+    pub async fn authenticate_certificate(
+        self: &Arc<Self>,
+        certificate: &ClientCertificate,
+    ) -> Result<Caller, Error> {
+        let known = self.certified.now();
+        let certified = known.good(certificate)?;
+        let (caller, quota) = match certified.caller.get() {
+            Some(known) => known,
+            None => {
+                let made = self.certified_caller(&certified.terms).await?;
+                certified.caller.get_or_init(|| made)
+            }
+        };
+        self.called(caller, quota, Instant::now())
+    }
+
+    async fn certified_caller(&self, terms: &CertifiedTerms) -> Result<(Caller, Quota), Error> {
+        let tenant = self.tenant_named(&terms.tenant, false).await?;
+        let quota = Quota::of(tenant.policy.key_calls);
+        let caller = Caller {
+            tenant,
+            key_id: format!("cert:{}", terms.name).into(),
+            roles: terms.roles,
+            source: terms.source.as_str().into(),
+            may_address: terms.may_address.clone().into(),
+            max_assurance: terms.max_assurance,
+        };
+        Ok((caller, quota))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_stands_for_one_or_for_nobody() {
+        let dns = |name: &str| CertificateName::Dns(name.into());
+        let terms = |name: &str| CertifiedTerms {
+            name: name.into(),
+            tenant: "acme".into(),
+            roles: 1,
+            source: "default".into(),
+            may_address: Vec::new(),
+            max_assurance: None,
+        };
+        let uri = CertificateName::Uri("pbx.example".into());
+        let names = [(dns("pbx.example"), terms("pbx")), (dns("bot.example"), terms("bot"))];
+        let known = CertifiedCallers::new(names.into());
+        let stands_for = |names: &[CertificateName]| {
+            known.one_of(names).map(|certified| certified.terms.name.clone())
+        };
+        assert_eq!(stands_for(&[dns("pbx.example")]).as_deref(), Some("pbx"));
+        assert_eq!(stands_for(&[dns("other"), dns("bot.example")]).as_deref(), Some("bot"));
+        let twice = [dns("pbx.example"), dns("pbx.example")];
+        assert_eq!(stands_for(&twice).as_deref(), Some("pbx"), "one name, said twice");
+        assert_eq!(stands_for(&[dns("pbx.example"), dns("bot.example")]), None, "two");
+        for nobody in [vec![], vec![uri], vec![dns("x.pbx.example")], vec![dns("*.example")]] {
+            assert_eq!(stands_for(&nobody), None, "{nobody:?}");
+        }
+    }
+}

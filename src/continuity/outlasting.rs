@@ -1,0 +1,68 @@
+//! How long a block of variables is kept: until nothing older can reappear from under it.
+
+use super::Error;
+use super::desk::Desk;
+use super::record::{BlockRecord, ValueRecord};
+use super::working::Working;
+use crate::clock::Time;
+use crate::context::VariableWrite;
+use crate::ids::CustomerId;
+
+/// A value that a customer has, as far as others may hide it or be hidden.
+#[derive(Clone)]
+pub(super) struct Written {
+    name: String,
+    set: Time,
+    expire: Time,
+}
+
+impl Written {
+    fn of(write: &VariableWrite) -> Self {
+        Self { name: write.name.clone(), set: write.set, expire: write.expire }
+    }
+}
+
+/// How long a block of variables is kept: until all in it have expired, and until whatever it
+/// hides has, lest an older value reappear. A value that comes late and is hidden already ends
+/// with what hides it, for the same reason.
+pub(super) async fn outlasts(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    record: &mut BlockRecord,
+) -> Result<i64, Error> {
+    // A move may give a value its own time back.
+    let ends = |value: &ValueRecord| value.own_expire.unwrap_or(value.expire).max(value.expire);
+    let last = |record: &BlockRecord| record.values.iter().map(ends).max().unwrap_or(0);
+    let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
+    let person = if is_new { None } else { desk.person(customer, true).await? };
+    let now = desk.service.store.now();
+    let mut of_others = Vec::new();
+    if let Some(person) = person.as_ref().filter(|person| !person.members.is_empty()) {
+        for member in desk.set_of(person, true).await?.iter().skip(1) {
+            let context = member.context.clone().unwrap_or_default();
+            of_others.extend(context.variables.iter().map(Written::of));
+        }
+    }
+    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
+    let kept = context.variables.iter().filter(|write| write.kept > now);
+    let mut known: Vec<Written> = kept.map(Written::of).collect();
+    // What this very operation has written to them is not in their context yet.
+    known.extend(desk.written.iter().filter(|(of, _)| *of == customer).map(|(_, it)| it.clone()));
+    for write in known.iter().filter(|write| write.set > Time(record.set)) {
+        let late = record.values.iter_mut().filter(|value| value.name == write.name);
+        for value in late.filter(|value| value.expire > write.expire.0) {
+            value.own_expire.get_or_insert(value.expire);
+            value.expire = write.expire.0;
+        }
+    }
+    // What others of one set have said is hidden as well; it ends by nobody's writes but theirs.
+    known.extend(of_others);
+    let hidden = |write: &&Written| record.values.iter().any(|it| it.name == write.name);
+    let older = known.iter().filter(hidden).map(|write| write.expire.0).max();
+    let set = Time(record.set);
+    desk.written.extend(record.values.iter().map(|value| {
+        let written = Written { name: value.name.clone(), set, expire: Time(value.expire) };
+        (customer, written)
+    }));
+    Ok(last(record).max(older.unwrap_or(0)))
+}

@@ -1,0 +1,111 @@
+//! Removes a customer by time: one that nothing was ever linked to, one of a test tenant, one whose
+//! last contact on file went some time ago and of whom nothing is left.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::desk::Desk;
+use super::joining;
+use super::load;
+use super::service::Service;
+use super::settling::remaining;
+use super::sweep;
+use super::tenant::Tenant;
+use crate::cache::Remembered;
+use crate::clock::Time;
+use crate::context::{Disclosure, current_profile, current_variables};
+use crate::ids::{CustomerId, TenantId};
+use crate::store::rows::Verb;
+use crate::store::sweep::{OldRow, RowsOf};
+use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+
+pub(super) struct PurgeOperation {
+    service: Arc<Service>,
+    tenant: Arc<Tenant>,
+    which: RowsOf,
+    row: OldRow,
+    now: Time,
+}
+
+impl PurgeOperation {
+    pub fn new(
+        service: &Arc<Service>,
+        tenant: &Arc<Tenant>,
+        which: RowsOf,
+        row: OldRow,
+        now: Time,
+    ) -> Self {
+        let (service, tenant) = (Arc::clone(service), Arc::clone(tenant));
+        Self { service, tenant, which, row, now }
+    }
+
+    async fn purge(&self, desk: &mut Desk<'_, '_>) -> Result<(), Error> {
+        let customer = self.row.customer.ok_or(Error::AlreadyDone)?;
+        let person = desk.people(&[customer], false).await?.remove(&customer);
+        let person = person.ok_or(Error::AlreadyDone)?;
+        let kept = match self.which {
+            RowsOf::Unidentified => is_somebody(&person),
+            RowsOf::Expired => is_somebody(&person) || self.has_anything(desk, &person).await?,
+            _ => false,
+        };
+        if kept {
+            return Err(Error::AlreadyDone);
+        }
+        joining::leave(desk, customer).await?;
+        desk.effects.heads.extend(person.links.iter().map(|link| link.token));
+        desk.effects.removals.push(Removal::Customer { customer });
+        let interaction = self.row.interaction;
+        desk.effects.strip.push(interaction);
+        let now = self.service.store.now();
+        desk.effects.journal.push(sweep::row(interaction, Verb::Purge, Some(customer), now));
+        Ok(())
+    }
+
+    /// Whether anything is still known of them, or somebody decided something about them.
+    ///
+    /// A contact that goes on is not on file yet. It began before the last one went: otherwise there
+    /// was no identifier left to find them by; and so it has been filed by now, or closed.
+    async fn has_anything(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        person: &Remembered,
+    ) -> Result<bool, Error> {
+        let customer: CustomerId = person.row.customer;
+        let direct = person.ties.iter().any(|tie| tie.assurance > 0);
+        if direct || load::disclosure(person) != Disclosure::Normal {
+            return Ok(true);
+        }
+        if !remaining(desk, customer, &[]).await?.is_empty() {
+            return Ok(true);
+        }
+        let person = desk.person(customer, true).await?.ok_or(Error::AlreadyDone)?;
+        let context = person.context.clone().unwrap_or_default();
+        Ok(!context.facts.is_empty()
+            || !current_profile(&context.profile).is_empty()
+            // That somebody agreed has to be shown for as long as they are known.
+            || context.consents.blocks > 0
+            || !current_variables(&context.variables, self.now).is_empty())
+    }
+}
+
+/// Whether identifiers point to them, or somebody said who they are.
+fn is_somebody(person: &Remembered) -> bool {
+    !person.links.is_empty() || person.row.moved_to.is_some() || !person.members.is_empty()
+}
+
+impl Operation for PurgeOperation {
+    type Answer = u64;
+    type Refusal = Error;
+
+    fn tenant(&self) -> TenantId {
+        self.tenant.id
+    }
+
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<u64>, Error>> {
+        Box::pin(async move {
+            let mut desk = Desk::new(&self.service, &self.tenant, reads);
+            self.purge(&mut desk).await?;
+            Ok(desk.propose(1))
+        })
+    }
+}
