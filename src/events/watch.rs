@@ -1,0 +1,386 @@
+//! One stream: what a watcher is sent next, wherever it has to come from.
+//!
+//! Who comes with a token, or has fallen behind, reads the journal by themselves; who has seen all
+//! that has been handed out hears the rest from the follower. Either way the place that was reached
+//! is the only thing that counts, so that nothing is missed between the two, and nothing sent twice.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::follower::{Delivery, Ended, Joining};
+use super::places::Place;
+use super::token;
+use super::watching::Watching;
+use crate::clock::Time;
+use crate::continuity::following::{Event, Happened, Interest, Page};
+use crate::continuity::{Answer, Caller, Credential, Error, Role, Service, Watched};
+use crate::ids::CustomerId;
+use crate::store;
+
+/// Events that may wait for one watcher; one more, and they are let go.
+const QUEUE: usize = 256;
+/// A stream without an event says where it is so often.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// A stream's key is looked at so often.
+const KEY_LOOKED_AT_EVERY: Duration = Duration::from_millis(300);
+/// What was read longer ago is read again before it is sent: it may not be shown any more.
+const FRESH_FOR: Duration = Duration::from_secs(2);
+/// How long a watcher who reads on by themselves waits for a store that does not answer.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+/// Between two tries of something that could not be done.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// After so long a customer who is shown again leaves another entry in the audit.
+const SHOWN_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+/// Customers that one stream remembers it has shown; beyond, all are forgotten and leave an entry
+/// again.
+const MOST_SHOWN: usize = 10_000;
+
+/// What a watcher asks for.
+pub struct Request {
+    /// What to watch.
+    pub watched: Watched,
+    /// Where to go on; empty for from now on.
+    pub resume_token: String,
+    /// Whether the customer's context is wanted.
+    pub context: bool,
+    /// Earlier contacts at most.
+    pub history_limit: usize,
+}
+
+/// One message of a stream.
+pub struct Message {
+    /// Where to go on after it.
+    pub resume_token: String,
+    /// What happened; nothing in a heartbeat.
+    pub told: Option<Told>,
+}
+
+/// One event, as this watcher may see it.
+pub struct Told {
+    /// What.
+    pub happened: Happened,
+    /// When, as the caller said.
+    pub time: Time,
+    /// When it was committed.
+    pub received: Time,
+    /// Whom it is about, or who is watched, by the name of their set.
+    pub customer: Option<CustomerId>,
+    /// Id and source of an interaction that is not the watched customer's any more, or of a source
+    /// that an agent's key may not address: all that is shown of it.
+    pub names_only: Option<(String, String)>,
+    /// The interaction, as GetInteraction would answer.
+    pub answer: Option<Answer>,
+}
+
+/// One stream.
+pub struct Watch {
+    watching: Arc<Watching>,
+    caller: Caller,
+    shown: Credential,
+    request: Request,
+    interest: Interest,
+    /// All up to here has been sent, or is nothing for this watcher.
+    position: i64,
+    from: From,
+    stopping: watch::Receiver<bool>,
+    told_of: HashMap<Option<CustomerId>, Instant>,
+    heartbeat_at: Instant,
+    key_looked_at: Instant,
+    over: bool,
+    _place: Place,
+}
+
+/// Where events come from.
+enum From {
+    /// The journal, a page at a time.
+    Journal(Option<Read>),
+    /// The follower.
+    Follower(Live),
+}
+
+struct Read {
+    page: Page,
+    next: usize,
+}
+
+struct Live {
+    queue: mpsc::Receiver<Delivery>,
+    ended: Arc<OnceLock<Ended>>,
+    handed_out: Arc<AtomicI64>,
+}
+
+impl Watch {
+    /// Opens a stream.
+    pub(super) async fn open(
+        watching: &Arc<Watching>,
+        caller: Caller,
+        shown: Credential,
+        request: Request,
+    ) -> Result<Self, Error> {
+        let service = watching.service();
+        let filter = service.watch(&caller, &request.watched).await?;
+        let place = watching.places.take(&caller)?;
+        let newest = service.newest_position(&caller.tenant).await?;
+        let position = match request.resume_token.as_str() {
+            "" => newest,
+            named => token::position(&caller, &request.watched, named)?,
+        };
+        if position > newest {
+            // The store was put back to before the token was given.
+            return Err(Error::ResumeTokenRefused);
+        }
+        let now = Instant::now();
+        Ok(Self {
+            interest: Interest { filter: Arc::new(filter), context: request.context },
+            watching: Arc::clone(watching),
+            caller,
+            shown,
+            request,
+            position,
+            from: From::Journal(None),
+            stopping: watching.stopping(),
+            told_of: HashMap::new(),
+            heartbeat_at: now,
+            key_looked_at: now,
+            over: false,
+            _place: place,
+        })
+    }
+
+    /// The next message; the first is a heartbeat. Nothing comes after an error.
+    pub async fn next(&mut self) -> Option<Result<Message, Error>> {
+        if self.over {
+            return None;
+        }
+        let message = self.message().await.map_err(|error| match error {
+            // Whatever became of the store, this is where to go on.
+            Error::Store(_) => Error::WatchInterrupted(self.resume_token()),
+            error => error,
+        });
+        if message.is_err() {
+            self.over = true;
+            self.from = From::Journal(None);
+        }
+        Some(message)
+    }
+
+    async fn message(&mut self) -> Result<Message, Error> {
+        loop {
+            if *self.stopping.borrow() {
+                return Err(Error::WatchInterrupted(self.resume_token()));
+            }
+            self.look_at_key().await?;
+            let message = match &self.from {
+                From::Journal(_) if self.heartbeat_at <= Instant::now() => Some(self.heartbeat()),
+                From::Journal(_) => self.read_on().await?,
+                From::Follower(_) => self.hear().await?,
+            };
+            if let Some(message) = message {
+                self.heartbeat_at = Instant::now() + HEARTBEAT_EVERY;
+                return Ok(message);
+            }
+        }
+    }
+
+    /// A key that was revoked or has expired watches no further, nor a certificate that nobody vouches
+    /// for any more.
+    async fn look_at_key(&mut self) -> Result<(), Error> {
+        if self.key_looked_at.elapsed() >= KEY_LOOKED_AT_EVERY {
+            self.service().still_admits(&self.shown).await?;
+            self.key_looked_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// The next event of the page in hand, or the next page; behind the last, it is heard on.
+    async fn read_on(&mut self) -> Result<Option<Message>, Error> {
+        let From::Journal(read) = &mut self.from else { return Ok(None) };
+        match read.take() {
+            Some(Read { page, next })
+                if next < page.events.len() && page.read_at.elapsed() < FRESH_FOR =>
+            {
+                let message = self.tell(&page, next).await?;
+                self.from = From::Journal(Some(Read { page, next: next + 1 }));
+                Ok(message)
+            }
+            Some(Read { page, next }) if next >= page.events.len() => {
+                self.position = page.position;
+                if !page.more {
+                    self.join().await;
+                }
+                Ok(None)
+            }
+            // Nothing was read yet, or too long ago.
+            _ => self.read().await.map(|()| None),
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        let begun = Instant::now();
+        let interests: Arc<[Interest]> = Arc::new([self.interest.clone()]);
+        let page = loop {
+            // It is never closed.
+            let _permit = self.watching.catching_up.acquire().await;
+            let service = self.watching.service();
+            match service.follow(&self.caller.tenant, self.position, &interests).await {
+                Ok(page) => break page,
+                Err(_) if begun.elapsed() < SILENT_FOR => {}
+                Err(_) => return Err(Error::WatchInterrupted(self.resume_token())),
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        };
+        match page {
+            Some(page) if page.is_gone(&self.interest) => Err(self.gone().await),
+            Some(page) => {
+                self.from = From::Journal(Some(Read { page, next: 0 }));
+                Ok(())
+            }
+            None => {
+                self.join().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Hears on from the follower; who is behind it meanwhile reads on first.
+    async fn join(&mut self) {
+        let (queue, hears) = mpsc::channel(QUEUE);
+        let (joined, told) = oneshot::channel();
+        let ended = Arc::new(OnceLock::new());
+        let joining = Joining {
+            from: self.position,
+            interest: self.interest.clone(),
+            queue,
+            ended: Arc::clone(&ended),
+            joined,
+        };
+        self.watching.join(&self.caller.tenant, joining);
+        self.from = match told.await {
+            Ok(Some(handed_out)) => From::Follower(Live { queue: hears, ended, handed_out }),
+            Ok(None) => From::Journal(None),
+            Err(_) => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                From::Journal(None)
+            }
+        };
+    }
+
+    /// What the follower says; a heartbeat or a look at the key when it is time for one.
+    async fn hear(&mut self) -> Result<Option<Message>, Error> {
+        let wake = self.heartbeat_at.min(self.key_looked_at + KEY_LOOKED_AT_EVERY);
+        let From::Follower(live) = &mut self.from else { return Ok(None) };
+        let delivery = tokio::select! {
+            biased;
+            _ = self.stopping.changed() => return Ok(None),
+            delivery = live.queue.recv() => delivery,
+            () = tokio::time::sleep_until(wake) => {
+                if self.heartbeat_at > Instant::now() {
+                    return Ok(None);
+                }
+                // In this order: whatever had been handed out by then is in the queue.
+                let handed_out = live.handed_out.load(Ordering::Acquire);
+                match live.queue.try_recv() {
+                    Ok(delivery) => Some(delivery),
+                    Err(mpsc::error::TryRecvError::Disconnected) => None,
+                    Err(mpsc::error::TryRecvError::Empty) => {
+                        self.position = self.position.max(handed_out);
+                        return Ok(Some(self.heartbeat()));
+                    }
+                }
+            }
+        };
+        let ended = live.ended.get().copied();
+        match delivery {
+            Some(Delivery { page, index }) if page.read_at.elapsed() < FRESH_FOR => {
+                self.tell(&page, index).await
+            }
+            Some(_) if ended.is_none() => {
+                // What waits here is stale: read again from where this watcher is.
+                self.from = From::Journal(None);
+                Ok(None)
+            }
+            _ => Err(match ended {
+                Some(Ended::TooSlow) => Error::WatcherTooSlow(self.resume_token()),
+                Some(Ended::Gone) => self.gone().await,
+                Some(Ended::Silent) | None => Error::WatchInterrupted(self.resume_token()),
+            }),
+        }
+    }
+
+    /// An event as this watcher may see it, once the audit will know that they did; nothing of one
+    /// who has not agreed to be shown.
+    async fn tell(&mut self, page: &Page, index: usize) -> Result<Option<Message>, Error> {
+        let event = &page.events[index];
+        // A stream may last for days.
+        self.watching.service().bring_up_to_date(&mut self.caller);
+        let (service, watched) = (Arc::clone(self.service()), &self.request.watched);
+        if !service.may_be_told(&self.caller, watched, &self.interest.filter).await? {
+            self.position = event.position;
+            return Ok(None);
+        }
+        let own = page.called(&self.interest).filter(|_| watched.is_customer());
+        let left = own.is_some() && event.customer() != own;
+        // Of those, GetInteraction shows an agent nothing; whoever calls there may yet be another.
+        let elsewhere = !self.caller.has(Role::Admin) && !event.is_addressed_by(&self.caller);
+        let names_only = left || elsewhere;
+        let customer = own.or(event.customer());
+        self.trace(event, customer).await?;
+        self.position = event.position;
+        let now = service.store().now();
+        let answer = || event.answer(&self.caller, now, self.request.history_limit);
+        let told = Told {
+            happened: event.happened,
+            time: event.time,
+            received: event.received,
+            customer,
+            names_only: if names_only { event.names() } else { None },
+            answer: if names_only { None } else { answer() },
+        };
+        Ok(Some(Message { resume_token: self.resume_token(), told: Some(told) }))
+    }
+
+    /// Leaves the entry that somebody is shown, unless this stream has left one lately.
+    async fn trace(&mut self, event: &Event, shown: Option<CustomerId>) -> Result<(), Error> {
+        let lately = self.told_of.get(&shown).filter(|at| at.elapsed() < SHOWN_AGAIN_AFTER);
+        if lately.is_some() {
+            return Ok(());
+        }
+        let (service, watched) = (Arc::clone(self.service()), &self.request.watched);
+        while let Err(error) = service.trace_event(&self.caller, watched, event, shown) {
+            match error {
+                Error::Store(store::Error::QueueFull) if !*self.stopping.borrow() => {
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                _ => return Err(Error::WatchInterrupted(self.resume_token())),
+            }
+        }
+        if self.told_of.len() >= MOST_SHOWN {
+            self.told_of.clear();
+        }
+        self.told_of.insert(shown, Instant::now());
+        Ok(())
+    }
+
+    /// Why a customer is not there any more: as whoever asks for them now is told.
+    async fn gone(&self) -> Error {
+        let again = self.service().watch(&self.caller, &self.request.watched).await;
+        again.err().unwrap_or(Error::CustomerNotFound)
+    }
+
+    fn heartbeat(&self) -> Message {
+        Message { resume_token: self.resume_token(), told: None }
+    }
+
+    fn resume_token(&self) -> String {
+        token::of(&self.caller, &self.request.watched, self.position)
+    }
+
+    fn service(&self) -> &Arc<Service> {
+        self.watching.service()
+    }
+}
