@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use prost_types::Timestamp;
 
 use super::explaining::{calibration, conflicts};
-use super::proto;
 use super::status::name;
+use super::{proto, replies};
 use crate::clock::Time;
 use crate::context::{
-    AttributeWrite, Audience, Context, Disclosed, OpenIntent, Sensitivity, Shown, ShownInteraction,
-    VariableWrite, Viewpoint, brief, disclose, profile_conflicts, what_is_shown,
+    AttributeWrite, Audience, Context, Disclosed, OpenIntent, Sensitivity, Shown, ShownConsent,
+    ShownInteraction, VariableWrite, Viewpoint, brief, disclose, profile_conflicts, shows_outcome,
+    shows_sensitive, what_is_shown,
 };
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
 use crate::continuity::record::{ContactRecord, EndingRecord, IntentRecord, State};
+use crate::continuity::redact_interaction::Redacted;
+use crate::continuity::redactions;
 use crate::continuity::{Answer, Degraded, Warning};
-use crate::identity::{Assurance, Recommendation, probability};
+use crate::identity::{Recommendation, probability};
 use crate::ids::CustomerId;
 
 /// A moment on the wire; zero is no moment.
@@ -57,8 +60,9 @@ pub(super) fn context(answer: Answer, explains: bool) -> proto::StartInteraction
         return message;
     }
     message.identity = Some(identity(&answer, shown, explains));
-    if shown == Shown::Context {
-        disclosed(&mut message, &answer);
+    disclosed(&mut message, &answer);
+    if shown != Shown::IdentityOnly {
+        replies::fill(&mut message, &answer, shown);
     }
     message
 }
@@ -95,7 +99,8 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
     }
     let private = answer.view.audience == Audience::Private;
     let asked = standing.recommendation == Recommendation::Confirm;
-    let named = private && (asked || explains || shown == Shown::Context);
+    let known = matches!(shown, Shown::Context | Shown::Unconsented);
+    let named = private && (asked || explains || known);
     let evidence = standing
         .evidence
         .iter()
@@ -133,6 +138,7 @@ fn disclosed(message: &mut proto::StartInteractionResponse, answer: &Answer) {
         withheld_count,
         withheld_variables,
         last_agent_ref,
+        consents,
     } = disclose(&answer.context, &answer.view);
     let (locale, time_zone) = &answer.voice;
     message.brief = brief(&history, &answer.state.channel, answer.view.now, locale, time_zone);
@@ -144,6 +150,19 @@ fn disclosed(message: &mut proto::StartInteractionResponse, answer: &Answer) {
     message.withheld_count = withheld_count;
     message.withheld_variables = withheld_variables;
     message.last_agent_ref = last_agent_ref.to_owned();
+    message.consents = consents.into_iter().map(consent).collect();
+}
+
+fn consent(it: ShownConsent<'_>) -> (String, proto::Consent) {
+    let shown = proto::Consent {
+        state: it.state.code() as i32,
+        time: timestamp(it.time),
+        channel: it.channel.to_owned(),
+        source: it.source.to_owned(),
+        interaction_id: it.interaction_id.to_owned(),
+        evidence: it.evidence.to_owned(),
+    };
+    (it.purpose.to_owned(), shown)
 }
 
 fn open_intent(it: OpenIntent) -> proto::OpenIntent {
@@ -217,6 +236,7 @@ fn recent(it: &ShownInteraction<'_>) -> proto::RecentInteraction {
         interaction_id: it.interaction_id.to_owned(),
         source: it.source.to_owned(),
         start_time: timestamp(it.start),
+        redact_time: timestamp(it.redacted),
     }
 }
 
@@ -244,19 +264,22 @@ pub(super) fn reassigned(it: Reassigned) -> proto::ReassignInteractionResponse {
     }
 }
 
+/// The answer to a redaction.
+pub(super) fn redacted(it: Redacted) -> proto::RedactInteractionResponse {
+    proto::RedactInteractionResponse {
+        interaction_id: it.interaction_id,
+        redacted_fields: it.fields.iter().map(ToString::to_string).collect(),
+        redact_time: timestamp(it.time),
+    }
+}
+
 /// An interaction's own facts. Summary and intents only where the caller may see the context.
 pub(super) fn facts(answer: &Answer) -> proto::Interaction {
     let state: &State = &answer.state;
     let about = state.about.clone().unwrap_or_default();
     let view = &answer.view;
-    let own = view.audience == Audience::Private
-        && view.disclosure != crate::context::Disclosure::Never
-        && answer.reads
-        && (state.settled || what_is_shown(view) == Shown::Context);
-    let sensitive = own
-        && view.may_see_sensitive
-        && view.level >= crate::identity::Level::High
-        && view.assurance >= Some(Assurance::Authenticated);
+    let own = answer.reads && shows_outcome(view, state.settled);
+    let sensitive = own && shows_sensitive(view);
     let ending = state.ending.as_ref();
     let status = match ending {
         None => proto::InteractionStatus::Active,
@@ -283,6 +306,7 @@ pub(super) fn facts(answer: &Answer) -> proto::Interaction {
         verification: state.verification as i32,
         duration_seconds: ending
             .map(|ending| seconds(Time(state.start_time), Time(ending.end_time))),
+        redact_time: timestamp(redactions::newest(state)),
         ..Default::default()
     };
     if let Some(ending) = ending {
@@ -347,6 +371,7 @@ pub(super) fn listed(customer: CustomerId, listed: Listed) -> proto::Interaction
         continues_source: about.continues_source,
         verification: verification as i32,
         duration_seconds: Some(seconds(past.start, past.end)),
+        redact_time: timestamp(past.redacted),
         ..Default::default()
     };
     if let Some(ending) = &ending {
@@ -370,4 +395,5 @@ pub(super) fn known_of(
         .collect();
     message.profile = attributes(context, disclosed.profile);
     message.withheld_count = disclosed.withheld_count;
+    message.consents = disclosed.consents.into_iter().map(consent).collect();
 }

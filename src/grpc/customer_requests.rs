@@ -1,7 +1,7 @@
 //! Messages that change customers to commands: every field is checked against its limit, and all
 //! that is wrong is said at once.
 
-use super::fields::{assurance, identifier, profile, time, variables};
+use super::fields::{assurance, consents, identifier, profile, time, variables};
 use super::limits::{self, Check};
 use super::proto;
 use super::redacting::{content, redact};
@@ -44,6 +44,7 @@ pub(super) fn upsert(
         identifiers: identifiers(&mut check, "customer.identifiers", given.identifiers),
         profile,
         variables: prefixed(&mut check, |check| variables(check, given.variables, caller)),
+        consents: prefixed(&mut check, |check| consents(check, given.consents, now)),
         disclosure,
         mask,
         update_time,
@@ -103,39 +104,58 @@ fn asked(check: &mut Check, request_id: &str, source: &str) {
 /// What of a customer to set.
 fn mask(check: &mut Check, mask: Option<prost_types::FieldMask>, rule_given: bool) -> Mask {
     let Some(paths) = mask.map(|mask| mask.paths) else {
-        let (profile, variables) = (Names::Given, Names::Given);
-        return Mask { profile, variables, disclosure: rule_given, identifiers: true };
+        return Mask {
+            profile: Names::Given,
+            variables: Names::Given,
+            consents: Names::Given,
+            disclosure: rule_given,
+            identifiers: true,
+        };
     };
     check.at_most("update_mask", paths.len(), limits::PATHS);
     let nothing = || Names::These(Default::default());
-    let mut read =
-        Mask { profile: nothing(), variables: nothing(), disclosure: false, identifiers: false };
+    let mut read = Mask {
+        profile: nothing(),
+        variables: nothing(),
+        consents: nothing(),
+        disclosure: false,
+        identifiers: false,
+    };
     for (index, path) in paths.iter().take(limits::PATHS).enumerate() {
         let field = format!("update_mask.paths[{index}]");
         match path.split_once('.') {
             None => match path.as_str() {
                 "profile" => read.profile = Names::All,
                 "variables" => read.variables = Names::All,
+                "consents" => read.consents = Names::All,
                 "disclosure" => read.disclosure = true,
                 "identifiers" => read.identifiers = true,
                 _ => check.bad(field, PATHS),
             },
             Some(("profile", name)) => add(check, field, &mut read.profile, name),
             Some(("variables", name)) => add(check, field, &mut read.variables, name),
+            Some(("consents", name)) => add(check, field, &mut read.consents, name),
             Some(_) => check.bad(field, PATHS),
         }
     }
     read
 }
 
-const PATHS: &str =
-    "must be identifiers, profile, profile.NAME, variables, variables.NAME or disclosure";
+const PATHS: &str = "must be identifiers, profile, profile.NAME, variables, variables.NAME, \
+    consents, consents.PURPOSE or disclosure";
 
 fn add(check: &mut Check, field: String, names: &mut Names, name: &str) {
     check.required(&field, name, limits::NAME);
     if let Names::These(these) = names {
         these.insert(name.to_owned());
     }
+}
+
+/// Checks an ExportCustomer; gives whom.
+pub(super) fn export(request: proto::ExportCustomerRequest) -> Parsed<String> {
+    let mut check = Check::default();
+    check.required("customer_ref", &request.customer_ref, limits::ID);
+    finish(check, request.customer_ref)
 }
 
 /// Checks and reads a ListConflicts.

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::interactions::within;
 use super::proto::customer_service_server::CustomerService;
 use super::{
-    answers, caller, customer_requests, deadline, importing, merges, proto, requests, status,
+    answers, caller, customer_requests, deadline, erasing, exporting, importing, merges, proto,
+    requests, status, watching,
 };
 use crate::continuity::Service;
 use crate::continuity::conflicts::{Conflict, Disagreement};
 use crate::continuity::get_customer::{KnownIdentifier, Profile};
+use crate::events::Watching;
 use crate::identity::Sharing;
 
 /// Rows of all imports together that are in flight at most: starts must find room in the queue.
@@ -21,23 +24,35 @@ const IMPORTING: usize = 512;
 /// The service behind the protocol.
 pub struct Customers {
     service: Arc<Service>,
+    watching: Arc<Watching>,
     permits: Arc<Semaphore>,
 }
 
 impl Customers {
     /// Serves these use cases.
-    pub fn new(service: Arc<Service>) -> Self {
-        Self { service, permits: Arc::new(Semaphore::new(IMPORTING)) }
+    pub fn new(watching: &Arc<Watching>) -> Self {
+        Self {
+            service: Arc::clone(watching.service()),
+            watching: Arc::clone(watching),
+            permits: Arc::new(Semaphore::new(IMPORTING)),
+        }
     }
 }
 
 #[tonic::async_trait]
 impl CustomerService for Customers {
+    async fn watch_customer(
+        &self,
+        request: Request<proto::WatchCustomerRequest>,
+    ) -> Result<Response<BoxStream<proto::WatchCustomerResponse>>, Status> {
+        watching::customer(&self.watching, request).await
+    }
+
     async fn get_customer(
         &self,
         request: Request<proto::GetCustomerRequest>,
     ) -> Result<Response<proto::GetCustomerResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let get = request.into_inner();
         requests::get_customer(&get)?;
         let whom = (&*get.customer_ref, &*get.source, &*get.interaction_id);
@@ -49,7 +64,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::PreviewMergeRequest>,
     ) -> Result<Response<proto::PreviewMergeResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let preview = request.into_inner();
         merges::preview(&preview)?;
@@ -62,7 +77,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::MergeCustomersRequest>,
     ) -> Result<Response<proto::MergeCustomersResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let merging = merges::merge(request.into_inner(), &caller)?;
         let merged = within(limit, self.service.merge_customers(&caller, merging)).await?;
@@ -73,7 +88,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::UnmergeCustomersRequest>,
     ) -> Result<Response<proto::UnmergeCustomersResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let unmerging = merges::unmerge(request.into_inner(), &caller)?;
         let unmerged = within(limit, self.service.unmerge_customers(&caller, unmerging)).await?;
@@ -84,7 +99,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::UpsertCustomerRequest>,
     ) -> Result<Response<proto::UpsertCustomerResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let now = self.service.store().now();
         let (upsert, redacted) = customer_requests::upsert(request.into_inner(), &caller, now)?;
@@ -101,7 +116,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::LinkIdentifierRequest>,
     ) -> Result<Response<proto::LinkIdentifierResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let tie = customer_requests::link(request.into_inner(), &caller)?;
         let linked = within(limit, self.service.link_identifier(&caller, tie)).await?;
@@ -125,7 +140,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::UnlinkIdentifierRequest>,
     ) -> Result<Response<proto::UnlinkIdentifierResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let tie = customer_requests::unlink(request.into_inner(), &caller)?;
         let unlinked = within(limit, self.service.unlink_identifier(&caller, tie)).await?;
@@ -140,7 +155,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::ListConflictsRequest>,
     ) -> Result<Response<proto::ListConflictsResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let list = customer_requests::conflicts(request.into_inner())?;
         let page = within(limit, self.service.list_conflicts(&caller, list)).await?;
@@ -154,7 +169,7 @@ impl CustomerService for Customers {
         &self,
         request: Request<proto::ResolveConflictRequest>,
     ) -> Result<Response<proto::ResolveConflictResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
         let limit = deadline(request.metadata());
         let resolve = customer_requests::resolve(request.into_inner(), &caller)?;
         let resolved = within(limit, self.service.resolve_conflict(&caller, resolve)).await?;
@@ -164,14 +179,43 @@ impl CustomerService for Customers {
         }))
     }
 
+    async fn erase_customer(
+        &self,
+        request: Request<proto::EraseCustomerRequest>,
+    ) -> Result<Response<proto::EraseCustomerResponse>, Status> {
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
+        let limit = deadline(request.metadata());
+        let answer = match erasing::erase(request.into_inner(), &caller)? {
+            erasing::Asked::Preview(named) => {
+                let previewing = self.service.preview_erasure(&caller, &named);
+                erasing::previewed(&within(limit, previewing).await?)
+            }
+            erasing::Asked::Erase(erasing) => {
+                let erasing = self.service.erase_customer(&caller, erasing);
+                erasing::erased(within(limit, erasing).await?)
+            }
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn export_customer(
+        &self,
+        request: Request<proto::ExportCustomerRequest>,
+    ) -> Result<Response<exporting::Records>, Status> {
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
+        let customer_ref = customer_requests::export(request.into_inner())?;
+        let records = exporting::export(&self.service, &caller, &customer_ref).await?;
+        Ok(Response::new(records))
+    }
+
     async fn import_customers(
         &self,
         request: Request<Streaming<proto::ImportCustomersRequest>>,
     ) -> Result<Response<proto::ImportCustomersResponse>, Status> {
-        let caller = caller(&self.service, request.metadata()).await.map_err(|it| status(&it))?;
-        let metadata = request.metadata().clone();
-        let rows = request.into_inner();
-        let imported = importing::import(&self.service, &self.permits, &caller, &metadata, rows);
+        let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
+        let (metadata, extensions, rows) = request.into_parts();
+        let asked = Request::from_parts(metadata, extensions, ());
+        let imported = importing::import(&self.service, &self.permits, &caller, &asked, rows);
         let imported = imported.await?;
         Ok(Response::new(imported))
     }
@@ -184,11 +228,13 @@ fn customer(known: &Profile) -> proto::GetCustomerResponse {
         customer_ref: known.customer.to_ref(),
         create_time: answers::timestamp(known.created),
         last_contact_time: answers::timestamp(known.last_contact),
+        archive_time: known.archived.and_then(answers::timestamp),
         contact_count: count(known.contacts),
         disclosure: known.disclosure as i32,
         identifiers: identifiers.collect(),
         member_refs: known.members.iter().map(|member| member.to_ref()).collect(),
         merges: known.merges.iter().map(merges::history).collect(),
+        warnings: answers::warnings(&known.warnings),
         ..Default::default()
     };
     answers::known_of(&mut message, &known.context, &known.view);

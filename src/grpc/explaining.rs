@@ -27,6 +27,7 @@ pub(super) fn decision(answer: &Answer) -> Option<proto::Decision> {
         calibration: Some(calibration(decision)),
         policy_version: decision.policy_version.clone(),
         inherited: decision.inherited,
+        archived: decision.archived,
     })
 }
 

@@ -7,8 +7,10 @@ use prost_types::Timestamp;
 use super::limits::{self, Check};
 use super::proto;
 use crate::clock::{DAY, HOUR, MINUTE, Time};
-use crate::context::{self, Audience, Disclosure, IntentStatus, Sensitivity};
-use crate::continuity::record::{About, ConversionRecord, IntentRecord, ValueRecord};
+use crate::context::{self, Audience, ConsentState, Disclosure, IntentStatus, Sensitivity};
+use crate::continuity::record::{
+    About, ConsentRecord, ConversionRecord, IntentRecord, ValueRecord,
+};
 use crate::continuity::{Caller, Feedback};
 use crate::crypto::web_token::Refused;
 use crate::identity::{
@@ -204,6 +206,7 @@ pub(super) fn intents(
             status: status.unwrap_or(IntentStatus::Open).code(),
             reference: one.reference,
             sensitivity: own.unwrap_or(unspecified).code(),
+            by_end: false,
         });
     }
     records
@@ -277,6 +280,39 @@ pub(super) fn profile(
     }
     values.sort_by(|a, b| a.name.cmp(&b.name));
     (values, disclosure)
+}
+
+/// What a customer says of consent, by purpose. A time that is not given is 0.
+pub(super) fn consents(
+    check: &mut Check,
+    consents: BTreeMap<String, proto::ConsentInput>,
+    now: Time,
+) -> Vec<ConsentRecord> {
+    check.at_most("consents", consents.len(), limits::CONSENTS);
+    let mut records = Vec::with_capacity(consents.len());
+    for (purpose, input) in consents {
+        if !context::valid_purpose(&purpose) {
+            let most = context::MAX_PURPOSE_LENGTH;
+            check.bad("consents", format!("has a purpose that is not 1 to {most} of a-z, 0-9, _"));
+            continue;
+        }
+        let field = format!("consents[{purpose}]");
+        let said =
+            check.known(format!("{field}.state"), proto::ConsentState::try_from(input.state));
+        let state = said.and_then(|said| ConsentState::from_code(said as i64));
+        if said.is_some() && state.is_none() {
+            check.bad(format!("{field}.state"), "is required");
+        }
+        check.text(format!("{field}.evidence"), &input.evidence, limits::REASON);
+        let time = time(check, &format!("{field}.time"), input.time, now);
+        records.push(ConsentRecord {
+            purpose,
+            state: state.map_or(0, ConsentState::code),
+            time: time.unwrap_or_default().0,
+            evidence: input.evidence,
+        });
+    }
+    records
 }
 
 /// Names to forget become writes without a value; a name cannot be set and forgotten at once.

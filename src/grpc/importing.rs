@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use super::limits::{self, Check};
@@ -33,7 +32,7 @@ pub(super) async fn import(
     service: &Arc<Service>,
     permits: &Arc<Semaphore>,
     caller: &Caller,
-    metadata: &MetadataMap,
+    asked: &Request<()>,
     mut rows: Streaming<proto::ImportCustomersRequest>,
 ) -> Result<proto::ImportCustomersResponse, Status> {
     let mut message = rows.message().await?;
@@ -60,7 +59,7 @@ pub(super) async fn import(
         }
         message = rows.message().await?;
         if message.is_some() {
-            still_admitted(service, metadata).await?;
+            still_admitted(service, asked).await?;
         }
     }
     while let Some(landed) = run.flight.join_next().await {
@@ -74,9 +73,9 @@ pub(super) async fn import(
 
 /// Each message after the first is a call of its own: a key that was revoked or has expired imports
 /// no further. What calls too often waits, and whoever sends waits with it.
-async fn still_admitted(service: &Arc<Service>, metadata: &MetadataMap) -> Result<(), Status> {
+async fn still_admitted(service: &Arc<Service>, asked: &Request<()>) -> Result<(), Status> {
     loop {
-        match super::caller(service, metadata).await {
+        match super::caller(service, asked).await {
             Ok(_) => return Ok(()),
             Err(Error::RateLimited(wait)) => tokio::time::sleep(wait).await,
             Err(error) => return Err(status(&error)),

@@ -10,21 +10,27 @@ pub(super) const ID: usize = 256;
 /// Names: queue, brand, intent, variable, disposition, conversion.
 pub(super) const NAME: usize = 128;
 /// Channel, source, namespace.
-pub(super) const SHORT: usize = 64;
+pub const SHORT: usize = 64;
 /// Values of variables and attributes.
-pub(super) const VALUE: usize = 4_096;
+pub const VALUE: usize = 4_096;
 /// Summaries.
-pub(super) const SUMMARY: usize = 8_192;
-/// Reasons of a merge, and evidence for it.
+pub const SUMMARY: usize = 8_192;
+/// Reasons of a merge, evidence for it, and evidence of a consent.
 pub(super) const REASON: usize = 1_000;
 /// Page tokens.
 pub(super) const PAGE_TOKEN: usize = 256;
+/// Resume tokens.
+pub(super) const RESUME_TOKEN: usize = 64;
 /// Intents of one request.
 pub(super) const INTENTS: usize = 32;
 /// Variables, attributes and names to clear, each, of one request.
 pub(super) const VALUES: usize = 64;
+/// Purposes of consent of one request.
+pub(super) const CONSENTS: usize = 16;
 /// Paths of an `update_mask`.
 pub(super) const PATHS: usize = 128;
+/// Fields of one redaction.
+pub(super) const FIELDS: usize = 64;
 /// Identifiers of one customer in a request.
 pub(super) const IDENTIFIERS: usize = 16;
 /// Rows of one message of an import.
@@ -42,7 +48,6 @@ pub(super) const DEFAULT_PAGE: i32 = 50;
 #[derive(Default)]
 pub(super) struct Check {
     pub violations: Vec<Violation>,
-    pub unimplemented: Vec<Violation>,
     /// Why the web token is not to be trusted.
     pub token: Option<Refused>,
 }
@@ -52,14 +57,6 @@ impl Check {
     pub fn bad(&mut self, field: impl Into<String>, description: impl Into<String>) {
         let (field, description) = (field.into(), description.into());
         self.violations.push(Violation { field, description });
-    }
-
-    /// Refuses a field of a later version where it is used.
-    pub fn not_yet(&mut self, used: bool, field: &str) {
-        if used {
-            let description = "is not available in this version".into();
-            self.unimplemented.push(Violation { field: field.into(), description });
-        }
     }
 
     /// One line of printable text of at most `most` characters; empty is fine.

@@ -4,40 +4,139 @@
 mod answers;
 mod customer_requests;
 mod customers;
+mod erasing;
 mod explaining;
+mod exporting;
 mod fields;
 mod importing;
 mod interactions;
 mod limits;
-mod log;
 mod merges;
+mod observing;
 pub mod proto;
+mod protocol;
+mod redact_request;
 mod redacting;
+mod replies;
 mod requests;
 mod status;
+mod watching;
 
 pub use customers::Customers;
-pub use interactions::Interactions;
-pub use limits::MAX_REQUEST_BYTES;
-pub use log::Logged;
-pub use status::{DOMAIN, status};
+pub use interactions::{Interactions, WRITE_WITHIN};
+pub use limits::{
+    MAX_REQUEST_BYTES, SHORT as MAX_WORD, SUMMARY as MAX_SUMMARY, VALUE as MAX_VALUE,
+};
+pub use observing::Observing;
+pub use proto::ErrorReason;
+pub use protocol::code_name;
+pub use status::{DOMAIN, crowded, invalid, name as reason_name, plain as refusal, status};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tonic::Request;
 use tonic::metadata::MetadataMap;
 
-use crate::continuity::{Caller, Error, Service};
+use self::observing::Whose;
+use crate::continuity::{Admitted, Caller, ClientCertificate, Credential, Error, Service};
 
-/// Who calls, from `authorization: Bearer <API key>`.
-async fn caller(service: &Arc<Service>, metadata: &MetadataMap) -> Result<Caller, Error> {
-    let header = metadata.get("authorization").ok_or(Error::MissingApiKey)?;
+/// Who calls: from `authorization: Bearer <API key>`; where there is no such header, from the
+/// connection's certificate. Counts as a call.
+///
+/// # Errors
+/// Those of [`Service::authenticate`] and [`Service::authenticate_certificate`].
+async fn caller<T>(service: &Arc<Service>, request: &Request<T>) -> Result<Caller, Error> {
+    let extensions = request.extensions();
+    let caller = match extensions.get::<Known>() {
+        Some(known) => known.caller.clone(),
+        None => caller_of(service, request.metadata(), extensions.get()).await?,
+    };
+    if let Some(whose) = extensions.get::<Whose>() {
+        whose.note(&caller);
+    }
+    Ok(caller)
+}
+
+/// Who calls with a start, which must be answered in time: the look at their key is waited for so long
+/// at most.
+async fn admitted<T>(
+    service: &Arc<Service>,
+    request: &Request<T>,
+    patience: Duration,
+) -> Result<Admitted, Error> {
+    match shown(request.metadata(), request.extensions().get()) {
+        Ok(Shown::Key(key)) if request.extensions().get::<Known>().is_none() => {
+            let admitted = service.admit(key, patience).await?;
+            if let Some(whose) = request.extensions().get::<Whose>() {
+                let (Admitted::Now(caller) | Admitted::Before(caller)) = &admitted;
+                whose.note(caller);
+            }
+            Ok(admitted)
+        }
+        _ => caller(service, request).await.map(Admitted::Now),
+    }
+}
+
+/// Who calls, where a door has asked before it made calls of a request: they count as one. No header
+/// says so, only this process can.
+#[derive(Clone)]
+pub struct Known {
+    /// Whoever it is.
+    pub caller: Caller,
+    /// When the door began to ask: that is part of what a start may take.
+    pub since: Instant,
+}
+
+/// Since when an answer is waited for.
+fn begun<T>(request: &Request<T>) -> Instant {
+    request.extensions().get::<Known>().map_or_else(Instant::now, |known| known.since)
+}
+
+/// Who calls with a request that is no message of the protocol, in the same way. Counts as a call.
+///
+/// # Errors
+/// Those of [`Service::authenticate`] and [`Service::authenticate_certificate`].
+pub async fn caller_of(
+    service: &Arc<Service>,
+    metadata: &MetadataMap,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Caller, Error> {
+    match shown(metadata, certificate)? {
+        Shown::Key(key) => service.authenticate(key).await,
+        Shown::Certificate(certificate) => service.authenticate_certificate(certificate).await,
+    }
+}
+
+/// What a caller showed, to be looked at again by whoever goes on after the call.
+fn credential<T>(request: &Request<T>) -> Result<Credential, Error> {
+    Ok(match shown(request.metadata(), request.extensions().get())? {
+        Shown::Key(key) => Credential::key(key),
+        Shown::Certificate(certificate) => Credential::Certificate(certificate.clone()),
+    })
+}
+
+/// What says who calls.
+enum Shown<'r> {
+    Key(&'r str),
+    Certificate(&'r ClientCertificate),
+}
+
+fn shown<'r>(
+    metadata: &'r MetadataMap,
+    certificate: Option<&'r ClientCertificate>,
+) -> Result<Shown<'r>, Error> {
+    let Some(header) = metadata.get("authorization") else {
+        return certificate.map(Shown::Certificate).ok_or(Error::MissingApiKey);
+    };
     let text = header.to_str().map_err(|_| Error::MissingApiKey)?;
-    let key = text
-        .strip_prefix("Bearer ")
-        .or_else(|| text.strip_prefix("bearer "))
-        .ok_or(Error::MissingApiKey)?;
-    service.authenticate(key.trim()).await
+    let key = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("bearer "));
+    key.map(str::trim).map(Shown::Key).ok_or(Error::MissingApiKey)
+}
+
+/// Whether there is no `grpc-timeout`, or one that can be read.
+pub fn has_readable_deadline(metadata: &MetadataMap) -> bool {
+    !metadata.contains_key("grpc-timeout") || deadline(metadata).is_some()
 }
 
 /// The client's own deadline, from `grpc-timeout` (a number of at most 8 digits and a unit).

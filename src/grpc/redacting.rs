@@ -117,6 +117,21 @@ impl Redactor<'_> {
         }
     }
 
+    /// Paths such as `profile.NAME`.
+    fn paths<'p>(&mut self, field: &str, paths: impl Iterator<Item = &'p mut String>) {
+        for (index, path) in paths.enumerate() {
+            let field = format!("{field}[{index}]");
+            match path.split_once('.') {
+                Some((place, name)) => {
+                    let mut name = name.to_owned();
+                    self.text(&field, &mut name);
+                    *path = format!("{place}.{name}");
+                }
+                None => self.text(&field, path),
+            }
+        }
+    }
+
     fn warn(&mut self, field: String, masked: &Masked) {
         self.warnings.push(Warning { code: "redacted", field, message: masked.to_string() });
     }
@@ -129,6 +144,12 @@ trait Value {
 impl Value for proto::VariableInput {
     fn text(&mut self) -> &mut String {
         &mut self.value
+    }
+}
+
+impl Value for proto::ConsentInput {
+    fn text(&mut self) -> &mut String {
+        &mut self.evidence
     }
 }
 
@@ -150,6 +171,7 @@ impl Texts for proto::UpdateInteractionRequest {
         redactor.text("queue", &mut self.queue);
         redactor.intents(&mut self.intents);
         redactor.values("variables", &mut self.variables);
+        redactor.values("consents", &mut self.consents);
     }
 }
 
@@ -161,6 +183,7 @@ impl Texts for proto::EndInteractionRequest {
         redactor.names("clear_variables", &mut self.clear_variables);
         redactor.values("profile", &mut self.profile);
         redactor.names("clear_profile", &mut self.clear_profile);
+        redactor.values("consents", &mut self.consents);
         redactor.text("summary", &mut self.summary);
         redactor.text("disposition", &mut self.disposition);
         if let Some(conversion) = &mut self.conversion {
@@ -174,19 +197,17 @@ impl Texts for proto::UpsertCustomerRequest {
         if let Some(customer) = &mut self.customer {
             redactor.values("customer.profile", &mut customer.profile);
             redactor.values("customer.variables", &mut customer.variables);
+            redactor.values("customer.consents", &mut customer.consents);
         }
         // Paths name what was redacted: `profile.NAME`.
-        for (index, path) in self.update_mask.iter_mut().flat_map(|it| &mut it.paths).enumerate() {
-            let field = format!("update_mask.paths[{index}]");
-            match path.split_once('.') {
-                Some((place, name)) => {
-                    let mut name = name.to_owned();
-                    redactor.text(&field, &mut name);
-                    *path = format!("{place}.{name}");
-                }
-                None => redactor.text(&field, path),
-            }
-        }
+        let paths = self.update_mask.iter_mut().flat_map(|it| &mut it.paths);
+        redactor.paths("update_mask.paths", paths);
+    }
+}
+
+impl Texts for proto::RedactInteractionRequest {
+    fn texts(&mut self, redactor: &mut Redactor<'_>) {
+        redactor.paths("fields", self.fields.iter_mut());
     }
 }
 
@@ -214,3 +235,4 @@ impl Texts for proto::ReassignInteractionRequest {}
 impl Texts for proto::LinkIdentifierRequest {}
 impl Texts for proto::UnlinkIdentifierRequest {}
 impl Texts for proto::ResolveConflictRequest {}
+impl Texts for proto::EraseCustomerRequest {}

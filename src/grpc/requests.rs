@@ -6,8 +6,8 @@ use tonic::Status;
 
 use super::fields::{
     Token as WebToken, audience, check_about, check_feedback, check_hints, check_voice, cleared,
-    conversion, direction, hints, history_limit, intents, profile, sensitivity, telco, time,
-    variables, verification, without_token,
+    consents, conversion, direction, hints, history_limit, intents, profile, sensitivity, telco,
+    time, variables, verification, without_token,
 };
 use super::limits::{self, Check};
 use super::proto::{self, ErrorReason};
@@ -17,7 +17,7 @@ use crate::clock::{DAY, MINUTE, Time};
 use crate::context::{Audience, Sensitivity};
 use crate::continuity::end_interaction::End;
 use crate::continuity::reassign_interaction::Reassigning;
-use crate::continuity::record::About;
+use crate::continuity::record::{About, MessageRecord};
 use crate::continuity::start_interaction::Start;
 use crate::continuity::update_interaction::Update;
 use crate::continuity::{Caller, Error, Feedback, Role, Warning};
@@ -39,11 +39,7 @@ pub(super) fn finish<T>(check: Check, value: T) -> Parsed<T> {
     if !check.violations.is_empty() {
         let mut all = check.violations;
         all.extend(check.token.map(bad_token));
-        all.extend(check.unimplemented);
         return Err(invalid(&all, ErrorReason::InvalidField));
-    }
-    if !check.unimplemented.is_empty() {
-        return Err(invalid(&check.unimplemented, ErrorReason::UnimplementedField));
     }
     if let Some(refused) = check.token {
         return Err(super::status(&Error::WebTokenRefused(refused)));
@@ -117,6 +113,7 @@ pub(super) fn start(
 pub(super) fn update(
     mut request: proto::UpdateInteractionRequest,
     caller: &Caller,
+    now: Time,
     token: WebToken,
 ) -> Parsed<Redacted<Update>> {
     let mut check = Check::default();
@@ -127,7 +124,7 @@ pub(super) fn update(
     check.line("source", &request.source, limits::SHORT);
     check.line("agent_ref", &request.agent_ref, limits::ID);
     check.line("queue", &request.queue, limits::NAME);
-    check.not_yet(request.last_inbound.is_some(), "last_inbound");
+    let message = message(&mut check, request.last_inbound, now);
     use proto::update_interaction_request::IdentityFeedback as Said;
     let feedback = request.identity_feedback.map(|said| match said {
         Said::IdentityConfirmed(it) => Feedback::Confirmed(Some(it.customer_ref)),
@@ -146,11 +143,27 @@ pub(super) fn update(
         queue: request.queue,
         audience: audience(&mut check, request.audience),
         intents: intents(&mut check, request.intents, Sensitivity::Normal),
+        message,
         variables: variables(&mut check, request.variables, caller),
+        consents: consents(&mut check, request.consents, now),
         feedback,
         verification: verification(&mut check, request.verification),
     };
     finish(check, (update, redacted))
+}
+
+/// The customer's last message; its time is zero when none is given.
+fn message(
+    check: &mut Check,
+    said: Option<proto::LastInbound>,
+    now: Time,
+) -> Option<MessageRecord> {
+    let proto::LastInbound { channel, thread_ref, time: at } = said?;
+    check.required("last_inbound.channel", &channel, limits::SHORT);
+    check.word("last_inbound.channel", &channel);
+    check.line("last_inbound.thread_ref", &thread_ref, limits::ID);
+    let time = time(check, "last_inbound.time", at, now).map_or(0, |at| at.0);
+    Some(MessageRecord { channel, thread_ref, time })
 }
 
 /// Checks and reads an end.
@@ -164,16 +177,7 @@ pub(super) fn end(
     canonical(&mut request.source, &mut request.identity_hints, caller, &token);
     let (content, redacted) = content(&mut request, &caller.tenant.policy.redaction);
     check_outcome(&mut check, &request);
-    let about = About {
-        interaction_id: request.interaction_id,
-        source: request.source,
-        thread_ref: request.thread_ref,
-        agent_ref: request.agent_ref,
-        queue: request.queue,
-        brand: String::new(),
-        continues_interaction_id: request.continues_interaction_id,
-        continues_source: request.continues_source,
-    };
+    let about = about_of_an_end(&mut request);
     check_about(&mut check, &about);
     check.line("source", &about.source, limits::SHORT);
     check.line("customer_ref", &request.customer_ref, limits::ID);
@@ -204,9 +208,11 @@ pub(super) fn end(
         start_time,
         end_time,
         revision: request.revision,
+        complete: request.complete,
         intents: intents(&mut check, request.intents, unspecified),
         variables,
         profile,
+        consents: consents(&mut check, request.consents, now),
         disclosure,
         summary: request.summary,
         sensitivity: unspecified,
@@ -223,6 +229,21 @@ pub(super) fn end(
         needs_backfill(caller)?;
     }
     Ok((end, redacted))
+}
+
+/// What an end says of itself.
+fn about_of_an_end(request: &mut proto::EndInteractionRequest) -> About {
+    let take = std::mem::take::<String>;
+    About {
+        interaction_id: take(&mut request.interaction_id),
+        source: take(&mut request.source),
+        thread_ref: take(&mut request.thread_ref),
+        agent_ref: take(&mut request.agent_ref),
+        queue: take(&mut request.queue),
+        brand: String::new(),
+        continues_interaction_id: take(&mut request.continues_interaction_id),
+        continues_source: take(&mut request.continues_source),
+    }
 }
 
 fn word_of_an_end(said: proto::end_interaction_request::IdentityFeedback) -> Feedback {
@@ -263,6 +284,9 @@ fn check_outcome(check: &mut Check, request: &proto::EndInteractionRequest) {
     }
     if request.revision.is_some_and(|revision| revision < 0) {
         check.bad("revision", "must not be negative");
+    }
+    if request.complete && request.revision.is_none() {
+        check.bad("complete", "needs a revision");
     }
 }
 
@@ -327,7 +351,7 @@ pub(super) fn reassign(
     finish(check, reassigning)
 }
 
-fn whom(check: &mut Check, customer_ref: &str, source: &str, interaction_id: &str) {
+pub(super) fn whom(check: &mut Check, customer_ref: &str, source: &str, interaction_id: &str) {
     check.line("interaction_id", interaction_id, limits::ID);
     if interaction_id.is_empty() && customer_ref.is_empty() {
         check.bad("customer_ref", "is required, or interaction_id");

@@ -1,6 +1,7 @@
 //! The ONE mapping of errors to the wire: a code, a documented reason, every bad field, when to
 //! come back. No text of a driver and no value of a request ever gets here.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -53,6 +54,7 @@ pub fn status(error: &Error) -> Status {
         Error::RequestConflict
         | Error::SameCustomer
         | Error::SetTooLarge
+        | Error::ExportInterrupted
         | Error::MergeNotFound => of_customers(error),
         Error::NotSettled => plain(
             Code::FailedPrecondition,
@@ -77,6 +79,14 @@ pub fn status(error: &Error) -> Status {
             ErrorReason::TooManyUpdates,
             "this interaction has been updated too often",
         ),
+        Error::RootKeyMissing(_) | Error::RootKeySource(_) => {
+            tracing::error!(%error, "this instance's root key is not up to date");
+            of_store(&store::Error::RootKeyTooOld)
+        }
+        Error::ResumeTokenRefused
+        | Error::WatcherTooSlow(_)
+        | Error::WatchInterrupted(_)
+        | Error::TooManyWatchers => of_watching(error),
         Error::Sealed => {
             tracing::error!("a sealed value did not open");
             plain(Code::Internal, ErrorReason::Internal, "internal error")
@@ -89,11 +99,6 @@ pub fn status(error: &Error) -> Status {
 /// Why a customer was not changed.
 fn of_change(error: &Error) -> Status {
     match error {
-        Error::RequestConflict => plain(
-            Code::AlreadyExists,
-            ErrorReason::RequestConflict,
-            "this request_id was used with other content",
-        ),
         Error::CustomerAmbiguous(violations) => {
             let mut details =
                 ErrorDetails::with_error_info(name(ErrorReason::CustomerAmbiguous), DOMAIN, []);
@@ -112,6 +117,16 @@ fn of_change(error: &Error) -> Status {
             Code::NotFound,
             ErrorReason::ConflictNotFound,
             "no such conflict is open; list them again",
+        ),
+        Error::Erased => plain(
+            Code::NotFound,
+            ErrorReason::Erased,
+            "it was erased with its person, and nothing brings it back",
+        ),
+        Error::PreviewOutdated => plain(
+            Code::FailedPrecondition,
+            ErrorReason::PreviewOutdated,
+            "this is not what would be erased now, or it was previewed too long ago",
         ),
         _ => plain(Code::Internal, ErrorReason::Internal, "internal error"),
     }
@@ -177,9 +192,54 @@ fn of_customers(error: &Error) -> Status {
             ErrorReason::MergeNotFound,
             "no merge of this id, or between these two, is in force",
         ),
+        Error::ExportInterrupted => (
+            Code::Aborted,
+            ErrorReason::ExportInterrupted,
+            "the customer was merged, parted or erased meanwhile; this export is not whole",
+        ),
         _ => (Code::Internal, ErrorReason::Internal, "internal error"),
     };
     plain(code, reason, message)
+}
+
+/// Why a stream was not opened, or has ended; where it did, with the token to go on with.
+fn of_watching(error: &Error) -> Status {
+    let (code, reason, message, after, resume_token) = match error {
+        Error::ResumeTokenRefused => {
+            let reason = ErrorReason::ResumeTokenRefused;
+            return plain(
+                Code::InvalidArgument,
+                reason,
+                "resume_token was not given for this call and filter",
+            );
+        }
+        Error::WatcherTooSlow(token) => (
+            Code::ResourceExhausted,
+            ErrorReason::WatcherTooSlow,
+            "events came faster than they were read; watch again with resume_token",
+            Duration::ZERO,
+            Some(token),
+        ),
+        Error::WatchInterrupted(token) => (
+            Code::Unavailable,
+            ErrorReason::WatchInterrupted,
+            "the stream had to end; watch again with resume_token",
+            SOON,
+            Some(token),
+        ),
+        _ => (
+            Code::ResourceExhausted,
+            ErrorReason::TooManyWatchers,
+            "as many streams are open as may be",
+            LATER,
+            None,
+        ),
+    };
+    let token = resume_token.map(|token| ("resume_token".to_owned(), token.clone()));
+    let token: HashMap<String, String> = token.into_iter().collect();
+    let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, token);
+    details.set_retry_info(Some(after));
+    Status::with_error_details(code, message, details)
 }
 
 fn of_store(error: &store::Error) -> Status {
@@ -193,7 +253,7 @@ fn of_store(error: &store::Error) -> Status {
         store::Error::Busy => {
             retry(Code::Unavailable, ErrorReason::StoreUnavailable, "the store is busy", SOON)
         }
-        store::Error::Unavailable | store::Error::Stalled => retry(
+        store::Error::Unavailable | store::Error::Stalled | store::Error::RootKeyTooOld => retry(
             Code::Unavailable,
             ErrorReason::StoreUnavailable,
             "the store does not answer in time",
@@ -223,7 +283,7 @@ fn refused_token(refused: Refused) -> Status {
 }
 
 /// All bad fields at once; those that do not work yet have a reason of their own.
-pub(super) fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
+pub fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
     let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
     let (mut told, mut bytes) = (0, 0);
     for violation in violations {
@@ -234,13 +294,26 @@ pub(super) fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
         details.add_bad_request_violation(&violation.field, &violation.description);
         told += 1;
     }
-    let fields = violations.iter().take(MOST_FIELDS_IN_MESSAGE).map(|one| one.field.as_str());
+    let named = violations.iter().filter(|one| !one.field.is_empty());
+    let fields = named.take(MOST_FIELDS_IN_MESSAGE).map(|one| one.field.as_str());
     let mut message = format!("bad fields: {}", fields.collect::<Vec<_>>().join(", "));
+    if let [whole] = violations
+        && whole.field.is_empty()
+    {
+        // What is wrong with all of it is wrong with no field.
+        message = format!("bad request: {}", whole.description);
+    }
     let rest = violations.len().saturating_sub(MOST_FIELDS_IN_MESSAGE);
     if rest > 0 {
         message.push_str(&format!(" and {rest} more"));
     }
     Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// More is coming than there is room for, before it is known of whom.
+pub fn crowded() -> Status {
+    let said = "too many unfinished requests are coming at once";
+    retry(Code::ResourceExhausted, ErrorReason::QueueFull, said, SOON)
 }
 
 /// The write may or may not be durable when the client's deadline ends.
@@ -253,7 +326,8 @@ pub(super) fn deadline_exceeded() -> Status {
     )
 }
 
-fn plain(code: Code, reason: ErrorReason, message: &str) -> Status {
+/// A refusal with its reason, and nothing else to tell.
+pub fn plain(code: Code, reason: ErrorReason, message: &str) -> Status {
     let details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
     Status::with_error_details(code, message, details)
 }
@@ -265,7 +339,7 @@ fn retry(code: Code, reason: ErrorReason, message: &str, after: Duration) -> Sta
 }
 
 /// A reason as clients see it: without the enum's prefix.
-pub(super) fn name(reason: ErrorReason) -> &'static str {
+pub fn name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }

@@ -18,6 +18,9 @@ const READS: &[&str] = &[
     "GetCustomerRequest",
     "PreviewMergeRequest",
     "ListConflictsRequest",
+    "ExportCustomerRequest",
+    "WatchInteractionsRequest",
+    "WatchCustomerRequest",
 ];
 
 const HINTS: &[&str] = &[
@@ -98,9 +101,13 @@ fn names(message: &str) -> Vec<&'static str> {
         "UnmergeCustomersRequest" => {
             (&["customer_ref", "merge_id", "other_customer_ref", "request_id", "source"], false)
         }
+        "EraseCustomerRequest" => {
+            (&["customer_ref", "preview_token", "request_id", "source"], false)
+        }
         "ReassignInteractionRequest" => {
             (&["customer_ref", "interaction_id", "request_id", "source"], false)
         }
+        "RedactInteractionRequest" => (&["interaction_id", "request_id", "source"], false),
         "LinkIdentifierRequest" | "UnlinkIdentifierRequest" => (
             &[
                 "customer_ref",
@@ -205,6 +212,8 @@ fn every_string_of_every_write_is_redacted_or_names_something() {
             "LinkIdentifierRequest" => left::<proto::LinkIdentifierRequest>(&of),
             "UnlinkIdentifierRequest" => left::<proto::UnlinkIdentifierRequest>(&of),
             "ResolveConflictRequest" => left::<proto::ResolveConflictRequest>(&of),
+            "EraseCustomerRequest" => left::<proto::EraseCustomerRequest>(&of),
+            "RedactInteractionRequest" => left::<proto::RedactInteractionRequest>(&of),
             other => panic!("{other}: say which of its strings are context"),
         };
         let expected: BTreeSet<String> = names(of.name()).into_iter().map(str::to_owned).collect();
