@@ -2,7 +2,7 @@
 //!
 //! Each module imports only from those to its left:
 //!
-//! `ids clock → identity context crypto → store cache → continuity → grpc → server cli → main`
+//! `ids clock meters → identity context crypto → store cache → continuity → events → grpc → http → server cli → main`
 //!
 //! ARCHITECTURE.md has the map and the invariants; `tests/tidy.rs` keeps them.
 
@@ -12,8 +12,11 @@ pub mod clock;
 pub mod context;
 pub mod continuity;
 pub mod crypto;
+pub mod events;
 pub mod grpc;
+pub mod http;
 pub mod identity;
 pub mod ids;
+pub mod meters;
 pub mod server;
 pub mod store;

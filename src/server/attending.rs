@@ -1,21 +1,21 @@
-//! Which connections have a call, and whether a call's request goes on coming.
+//! Which connections have a call, and what a call is told of its connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 
-/// How long a request may stop coming before it has come whole.
-const COMES_ON_WITHIN: Duration = Duration::from_secs(30);
+use super::coming::{Coming, Room};
+use crate::continuity::ClientCertificate;
 
 /// What happens on one connection. Clones share it.
 #[derive(Clone)]
@@ -51,6 +51,15 @@ impl Activity {
     }
 }
 
+/// What a connection's calls are told of it.
+#[derive(Clone)]
+pub(super) struct Peer {
+    /// What happens on it.
+    pub activity: Activity,
+    /// Whom the other end is known by.
+    pub certificate: Option<ClientCertificate>,
+}
+
 /// A call under way.
 struct Attended(Activity);
 
@@ -63,15 +72,18 @@ impl Drop for Attended {
     }
 }
 
-/// Counts the calls of each connection, and lets no request come for ever.
-#[derive(Clone, Copy)]
-pub(super) struct Attending;
+/// Counts the calls of each connection, and bounds how their requests come.
+#[derive(Clone)]
+pub(super) struct Attending {
+    /// For the bytes of requests that have not come whole.
+    pub room: Room,
+}
 
 impl<S> Layer<S> for Attending {
     type Service = AttendingService<S>;
 
     fn layer(&self, inner: S) -> AttendingService<S> {
-        AttendingService { inner }
+        AttendingService { inner, room: self.room.clone() }
     }
 }
 
@@ -79,6 +91,7 @@ impl<S> Layer<S> for Attending {
 #[derive(Clone)]
 pub(super) struct AttendingService<S> {
     inner: S,
+    room: Room,
 }
 
 impl<S> Service<Request<Body>> for AttendingService<S>
@@ -94,49 +107,19 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let attended = request.extensions().get::<Activity>().map(Activity::begin);
-        let coming = |body| Body::new(Coming { body, within: COMES_ON_WITHIN, by: None });
-        let answering = self.inner.call(request.map(coming));
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let peer = request.extensions_mut().remove::<Peer>();
+        let attended = peer.as_ref().map(|peer| peer.activity.begin());
+        if let Some(certificate) = peer.and_then(|peer| peer.certificate) {
+            request.extensions_mut().insert(certificate);
+        }
+        let coming = |body| Body::new(Coming::new(body, &self.room));
+        let request = request.map(coming);
+        let answering = self.inner.call(request);
         Box::pin(async move {
             let answer = answering.await?;
             Ok(answer.map(|body| Answering { body, _attended: attended }))
         })
-    }
-}
-
-/// A request as it comes.
-struct Coming {
-    body: Body,
-    within: Duration,
-    /// Set while it has stopped.
-    by: Option<Pin<Box<Sleep>>>,
-}
-
-impl http_body::Body for Coming {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.by = None;
-            return Poll::Ready(frame);
-        }
-        let within = self.within;
-        let by = self.by.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
-        ready!(by.as_mut().poll(context));
-        Poll::Ready(Some(Err(Status::deadline_exceeded("the request stopped coming"))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
@@ -185,6 +168,24 @@ mod tests {
         assert!(activity.idle_for() >= Duration::from_millis(4));
     }
 
+    /// A stream that waits for its next message keeps its connection, however long.
+    #[tokio::test]
+    async fn a_connection_with_an_open_stream_is_not_idle() {
+        let peer = Peer { activity: Activity::new(), certificate: None };
+        let activity = peer.activity.clone();
+        let answers = tower::service_fn(async |_: Request<Body>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Body::new(Stopped)))
+        });
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(peer);
+        let answer = Attending { room: Room::new() }.layer(answers).call(request).await.unwrap_or_else(|it| match it {});
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(5)).await;
+        assert_eq!(activity.idle_for(), Duration::ZERO);
+        drop(answer);
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(5)).await;
+        assert!(activity.idle_for() >= Duration::from_millis(4));
+    }
+
     /// Never says anything and never ends.
     struct Stopped;
 
@@ -198,14 +199,5 @@ mod tests {
         ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
             Poll::Pending
         }
-    }
-
-    #[tokio::test]
-    async fn a_request_that_stops_coming_is_not_waited_for() {
-        let (body, within) = (Body::new(Stopped), Duration::from_millis(1));
-        let mut coming = Coming { body, within, by: None };
-        let frame = std::future::poll_fn(|context| Pin::new(&mut coming).poll_frame(context)).await;
-        let status = frame.expect("a frame").expect_err("an error");
-        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
     }
 }

@@ -1,31 +1,42 @@
 //! `threadline.toml`, read and validated at start: every mistake is named at once.
 
 mod calls;
+mod certificates;
+mod consent;
+pub(crate) mod document;
+pub(crate) mod hooks;
+pub(super) mod operations;
+mod policy;
 mod redaction;
 mod remembering;
+mod server;
 mod transport;
+mod values;
 mod web_token;
+mod webhooks;
 pub(crate) mod weights;
+mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::{Format as _, Toml};
-use redaction::PatternFile;
-use remembering::{lifetimes, voice};
+use document::{Document, names_in};
+use operations::{Operations, OperationsFile};
+use policy::{PolicyFile, policy};
 use serde::Deserialize;
+use server::Server;
+use tonic::codegen::http::HeaderValue;
 use transport::TlsFile;
-use web_token::WebTokenFile;
+use webhooks::WebhooksFile;
 
-use super::TlsSettings;
-use crate::continuity::tenant::{Policies, TenantPolicy, namespace_kind};
-use crate::identity::{
-    Assurance, ConfirmDiscloses, Duplicates, NamespacePolicy, NamespaceUse, Policy,
-    PrimaryIdentifier,
-};
+pub use server::LogFormat;
+
+use super::{HookSettings, TlsSettings};
+use crate::continuity::CertifiedNames;
+use crate::continuity::tenant::{Policies, TenantPolicy};
+use crate::events::webhooks::Terms;
 
 /// What the command line and the environment say; each wins over the file.
 #[derive(Clone, Default)]
@@ -36,6 +47,26 @@ pub struct Layers {
     pub listen: Option<String>,
     /// `--database` or `THREADLINE_DATABASE`.
     pub database: Option<String>,
+    /// `--root-key-file` or `THREADLINE_ROOT_KEY_FILE`.
+    pub root_key_file: Option<PathBuf>,
+}
+
+impl Layers {
+    /// The same, with the file by its name: settings that were read from one are not read from none.
+    #[must_use]
+    pub fn pinned(mut self) -> Self {
+        self.file = self.file.or_else(|| Path::new(FILE).exists().then(|| FILE.into()));
+        self
+    }
+
+    /// The file that is read, for a person.
+    pub fn said_in(&self) -> String {
+        match &self.file {
+            Some(file) => file.display().to_string(),
+            None if Path::new(FILE).exists() => FILE.into(),
+            None => "there is no file of settings".into(),
+        }
+    }
 }
 
 /// All settings, valid.
@@ -49,8 +80,16 @@ pub struct Configuration {
     pub plaintext_anywhere: bool,
     /// Connections at once.
     pub connections: usize,
+    /// What is shown to those who operate, and where.
+    pub operations: Operations,
+    /// Whose pages may call.
+    pub allowed_origins: Vec<HeaderValue>,
     /// `sqlite:PATH` or `postgres://…`.
     pub database: String,
+    /// The root key's file, if that is where it is.
+    pub root_key_file: Option<PathBuf>,
+    /// The command that prints the root key, if that is where it comes from.
+    pub root_key_command: Option<Vec<String>>,
     /// A start answers within this.
     pub start_budget: Duration,
     /// The cache's bound.
@@ -63,11 +102,32 @@ pub struct Configuration {
     pub checkpoint_file: Option<PathBuf>,
     /// Between two of them.
     pub checkpoint_every: Duration,
+    /// How a line of the log is written.
+    pub log_format: LogFormat,
+    /// How long it is served on, while it is said to be not ready, once a stop was asked for.
+    pub unready_for: Duration,
+    /// How long open calls may go on after that.
+    pub drain_within: Duration,
     /// What the tenants chose.
     pub policies: Policies,
+    /// Whom client certificates stand for.
+    pub certified: CertifiedNames,
+    /// Their helpdesks' web-hooks, still without their secrets.
+    pub hooks: Vec<HookSettings>,
+    /// How web-hooks are sent.
+    pub webhooks: Terms,
+    /// `[server]` and `[webhooks]` as they stand in the file, by whole name: what has changed is told by
+    /// this.
+    said: BTreeMap<String, String>,
 }
 
-/// Everything that is wrong with the settings.
+/// The file that is read where none is named.
+const FILE: &str = "threadline.toml";
+/// The longest name of a tenant, a source or a certificate, in characters.
+const MOST_WORD: usize = 64;
+
+/// Everything that is wrong with the settings, a line each: the setting's name, what is wrong, what
+/// is allowed, and where it stands. No value is repeated: it may be a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigurationError(pub Vec<String>);
@@ -76,62 +136,9 @@ pub struct ConfigurationError(pub Vec<String>);
 #[serde(deny_unknown_fields, default)]
 struct File {
     server: Server,
+    webhooks: WebhooksFile,
     policy: PolicyFile,
     tenants: BTreeMap<String, PolicyFile>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Server {
-    listen: Option<String>,
-    tls: Option<TlsFile>,
-    plaintext: Option<String>,
-    connections: Option<u64>,
-    database: Option<String>,
-    start_budget_ms: Option<u64>,
-    cache_megabytes: Option<u64>,
-    workers: Option<u64>,
-    sweep_every_seconds: Option<u64>,
-    checkpoint_file: Option<PathBuf>,
-    checkpoint_every_seconds: Option<u64>,
-}
-
-/// What a tenant may choose. Whatever it leaves out is as `[policy]` says, else the default.
-#[derive(Clone, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct PolicyFile {
-    default_region: Option<String>,
-    own_numbers: Option<Vec<String>>,
-    reuse_confidence: Option<f64>,
-    confirm_confidence: Option<f64>,
-    confirm_discloses: Option<String>,
-    duplicates: Option<String>,
-    primary_identifier: Option<String>,
-    time_zone: Option<String>,
-    locale: Option<String>,
-    default_ttl_seconds: Option<i64>,
-    max_ttl_seconds: Option<i64>,
-    redact_cards: Option<bool>,
-    redact_patterns: Option<Vec<PatternFile>>,
-    web_token: Option<WebTokenFile>,
-    weights: Option<PathBuf>,
-    key_rate: Option<u64>,
-    key_burst: Option<u64>,
-    tenant_rate: Option<u64>,
-    tenant_burst: Option<u64>,
-    limits: BTreeMap<String, usize>,
-    namespaces: BTreeMap<String, NamespaceFile>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NamespaceFile {
-    #[serde(default)]
-    policy: Option<String>,
-    #[serde(default)]
-    assurance: Option<String>,
-    #[serde(default)]
-    kind: Option<String>,
 }
 
 impl Configuration {
@@ -140,12 +147,21 @@ impl Configuration {
     /// # Errors
     /// Every mistake at once, each with the setting it is in.
     pub fn load(layers: &Layers) -> Result<Self, ConfigurationError> {
+        let (configuration, wrong) = Self::read(layers)?;
+        configuration.unless(wrong)
+    }
+
+    /// The same, and all that is wrong with it; what is wrong is as if it was not said.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(super) fn read(layers: &Layers) -> Result<(Self, Vec<String>), ConfigurationError> {
         let text = match &layers.file {
             Some(path) => read(path)?,
-            None if Path::new("threadline.toml").exists() => read(Path::new("threadline.toml"))?,
+            None if Path::new(FILE).exists() => read(Path::new(FILE))?,
             None => String::new(),
         };
-        Self::parse(&text, layers)
+        Ok(Self::understand(&text, layers))
     }
 
     /// Reads settings from text.
@@ -153,78 +169,91 @@ impl Configuration {
     /// # Errors
     /// Every mistake at once.
     pub fn parse(text: &str, layers: &Layers) -> Result<Self, ConfigurationError> {
-        let file: File = Figment::from(Toml::string(text)).extract().map_err(|error| {
-            let said = |one: figment::Error| match one.path.join(".") {
-                path if path.is_empty() => one.kind.to_string(),
-                path => format!("{path}: {}", one.kind),
-            };
-            ConfigurationError(error.into_iter().map(said).collect())
-        })?;
+        let (configuration, wrong) = Self::understand(text, layers);
+        configuration.unless(wrong)
+    }
+
+    pub(super) fn unless(self, wrong: Vec<String>) -> Result<Self, ConfigurationError> {
+        if wrong.is_empty() { Ok(self) } else { Err(ConfigurationError(wrong)) }
+    }
+
+    fn understand(text: &str, layers: &Layers) -> (Self, Vec<String>) {
         let mut wrong = Vec::new();
+        let document = Document::parse(text, &mut wrong);
+        let homes = [
+            ("server", names_in::<Server>()),
+            ("server.tls", names_in::<TlsFile>()),
+            ("server.operations", names_in::<OperationsFile>()),
+            ("policy", names_in::<PolicyFile>()),
+            ("webhooks", names_in::<WebhooksFile>()),
+        ];
+        let file: File = document.settings(&homes, &mut wrong);
+        let named: BTreeSet<String> = wrong.iter().map(|one| name_of(one).to_owned()).collect();
+        let before = wrong.len();
         let folder = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let default = policy(&file.policy, TenantPolicy::default(), "policy", folder, &mut wrong);
-        let mut by_tenant = BTreeMap::new();
-        for (name, own) in &file.tenants {
-            let place = format!("tenants.{name}");
-            let merged = policy(own, default.clone(), &place, folder, &mut wrong);
-            by_tenant.insert(name.clone(), Arc::new(merged));
-        }
-        let policies = Policies { default: Arc::new(default), by_tenant };
-        let configuration = server(file.server, policies, layers, folder, &mut wrong);
-        if wrong.is_empty() { Ok(configuration) } else { Err(ConfigurationError(wrong)) }
+        let policies = policies(&file, folder, &mut wrong);
+        let own = file.tenants.iter().map(|(name, own)| (name.as_str(), &*own.certificates));
+        let asked = file.server.tls.as_ref().is_some_and(TlsFile::asks_clients);
+        let certified = certificates::chosen(own, &file.policy.certificates, asked, &mut wrong);
+        let hooks = hooks::chosen(&file.tenants, &file.policy, folder, &mut wrong);
+        let webhooks = webhooks::chosen(file.webhooks, &mut wrong);
+        let configuration = server::chosen(file.server, policies, layers, folder, &mut wrong);
+        // What was left out must not be blamed for that as well.
+        let more = wrong.split_off(before).into_iter().filter(|one| !named.contains(name_of(one)));
+        wrong.extend(more);
+        document.locate(&mut wrong);
+        let said = ["server", "webhooks"].into_iter().flat_map(|table| {
+            let settings = document.table(table).into_iter();
+            settings.map(move |(name, value)| (format!("{table}.{name}"), value))
+        });
+        let said = said.collect();
+        (Self { certified, hooks, webhooks, said, ..configuration }, wrong)
+    }
+
+    /// The settings of `[server]` and `[webhooks]` that are not as in these others, and take a start to
+    /// come into force.
+    pub(super) fn differs(&self, other: &Self) -> Vec<String> {
+        let names: BTreeSet<_> = self.said.keys().chain(other.said.keys()).collect();
+        let differs = |name: &&&String| self.said.get(**name) != other.said.get(**name);
+        // What `[server.tls]` says is read anew; whether it is there is not.
+        let tls = self.tls.is_some() != other.tls.is_some();
+        let fixed = |name: &&&String| **name != "server.tls" || tls;
+        names.iter().filter(differs).filter(fixed).map(ToString::to_string).collect()
     }
 }
 
-/// What `[server]` says, under what the command line and the environment say.
-fn server(
-    server: Server,
-    policies: Policies,
-    layers: &Layers,
-    folder: &Path,
-    wrong: &mut Vec<String>,
-) -> Configuration {
-    let mut chosen = |name: &str, given, default, least, most| {
-        within(wrong, &format!("server.{name}"), given, default, least, most)
-    };
-    let budget = chosen("start_budget_ms", server.start_budget_ms, 300, 10, 60_000);
-    let cache = chosen("cache_megabytes", server.cache_megabytes, 256, 1, 65_536);
-    let sweep = chosen("sweep_every_seconds", server.sweep_every_seconds, 60, 1, 86_400);
-    let checkpoint =
-        chosen("checkpoint_every_seconds", server.checkpoint_every_seconds, 3_600, 1, 86_400);
-    let workers = chosen("workers", server.workers, 0, 0, 256);
-    let places = chosen("connections", server.connections, transport::CONNECTIONS, 1, 1_000_000);
-    let tls = server.tls.map(|tls| transport::tls(tls, folder, wrong));
-    let plaintext_anywhere = transport::plaintext_anywhere(server.plaintext.as_deref(), wrong);
-    if tls.is_some() && plaintext_anywhere {
-        wrong.push("server.plaintext: with [server.tls] there is no plaintext".into());
+/// The setting that a mistake is in.
+fn name_of(mistake: &str) -> &str {
+    mistake.split_once(": ").map_or("", |(name, _)| name)
+}
+
+/// What the tenants chose, each over what `[policy]` says.
+fn policies(file: &File, folder: &Path, wrong: &mut Vec<String>) -> Policies {
+    let mut own = Vec::new();
+    let default = policy(&file.policy, TenantPolicy::default(), "policy", folder, &mut own);
+    let of_everybody: BTreeSet<String> =
+        own.iter().filter_map(|one| one.strip_prefix("policy").map(str::to_owned)).collect();
+    wrong.append(&mut own);
+    let mut by_tenant = BTreeMap::new();
+    for (name, chosen) in &file.tenants {
+        let place = format!("tenants.{name}");
+        if !is_word(name) {
+            wrong
+                .push(format!("{place}: a tenant's name is 1 to {MOST_WORD} of a-z, 0-9, - and _"));
+        }
+        let merged = policy(chosen, default.clone(), &place, folder, &mut own);
+        // What it has from `[policy]` was named there.
+        own.retain(|one| !one.strip_prefix(&place).is_some_and(|it| of_everybody.contains(it)));
+        wrong.append(&mut own);
+        by_tenant.insert(name.clone(), Arc::new(merged));
     }
-    let listen = layers.listen.clone().or(server.listen);
-    let listen = listen.unwrap_or_else(|| "127.0.0.1:50051".into());
-    if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-        wrong.push("server.listen: must be host:port".into());
-    }
-    let database = layers.database.clone().or(server.database);
-    let database = database.unwrap_or_else(|| "sqlite:threadline.db".into());
-    if let Err(error) = crate::store::Engine::of(&database) {
-        wrong.push(format!("server.database: {error}"));
-    }
-    Configuration {
-        listen,
-        tls,
-        plaintext_anywhere,
-        connections: places as usize,
-        database,
-        start_budget: Duration::from_millis(budget),
-        cache_bytes: cache << 20,
-        workers: match workers as usize {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            chosen => chosen,
-        },
-        sweep_every: Duration::from_secs(sweep),
-        checkpoint_file: server.checkpoint_file,
-        checkpoint_every: Duration::from_secs(checkpoint),
-        policies,
-    }
+    Policies { default: Arc::new(default), by_tenant }
+}
+
+/// Whether it can be the name of a tenant, a source or a certificate.
+fn is_word(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    (1..=MOST_WORD).contains(&text.len()) && text.chars().all(allowed)
 }
 
 fn read(path: &Path) -> Result<String, ConfigurationError> {
@@ -245,101 +274,6 @@ fn within(
         wrong.push(format!("{name}: must be from {least} to {most}"));
     }
     value
-}
-
-fn policy(
-    file: &PolicyFile,
-    base: TenantPolicy,
-    place: &str,
-    folder: &Path,
-    wrong: &mut Vec<String>,
-) -> TenantPolicy {
-    let (default_ttl_seconds, max_ttl_seconds) = lifetimes(file, &base, place, wrong);
-    let mut identity: Policy = base.identity;
-    if let Some(region) = &file.default_region {
-        identity.default_region.clone_from(region);
-    }
-    if let Some(numbers) = &file.own_numbers {
-        identity.own_numbers = numbers.iter().cloned().collect();
-    }
-    identity.reuse_confidence = file.reuse_confidence.unwrap_or(identity.reuse_confidence);
-    identity.confirm_confidence = file.confirm_confidence.unwrap_or(identity.confirm_confidence);
-    match file.confirm_discloses.as_deref() {
-        None => {}
-        Some("nothing") => identity.confirm_discloses = ConfirmDiscloses::Nothing,
-        Some("context") => identity.confirm_discloses = ConfirmDiscloses::Context,
-        Some(_) => wrong.push(format!("{place}.confirm_discloses: must be nothing or context")),
-    }
-    match file.duplicates.as_deref() {
-        None => {}
-        Some("propose") => identity.duplicates = Duplicates::Propose,
-        Some("merge") => identity.duplicates = Duplicates::Merge,
-        Some(_) => wrong.push(format!("{place}.duplicates: must be propose or merge")),
-    }
-    match file.primary_identifier.as_deref() {
-        None => {}
-        Some("email") => identity.primary_identifier = Some(PrimaryIdentifier::Email),
-        Some("phone") => identity.primary_identifier = Some(PrimaryIdentifier::Phone),
-        Some("user_id") => identity.primary_identifier = Some(PrimaryIdentifier::UserId),
-        Some(_) => {
-            wrong.push(format!("{place}.primary_identifier: must be email, phone or user_id"))
-        }
-    }
-    identity.limits.extend(file.limits.iter().map(|(kind, most)| (kind.clone(), *most)));
-    for (name, own) in &file.namespaces {
-        let known = identity.namespace(name);
-        let chosen = namespace(own, known, &format!("{place}.namespaces.{name}"), wrong);
-        identity.namespaces.insert(name.clone(), chosen);
-    }
-    wrong.extend(identity.validate().into_iter().map(|mistake| format!("{place}: {mistake}")));
-    let (time_zone, locale) = voice(file, (base.time_zone, base.locale), place, wrong);
-    let web_token = web_token::chosen(file.web_token.as_ref(), place, wrong);
-    let redaction = redaction::chosen(file, base.redaction, place, wrong);
-    let (key_calls, tenant_calls) =
-        calls::chosen(file, base.key_calls, base.tenant_calls, place, wrong);
-    let weights = weights::chosen(file.weights.as_ref(), folder, base.weights, place, wrong);
-    TenantPolicy {
-        identity,
-        weights,
-        time_zone,
-        locale,
-        default_ttl_seconds,
-        max_ttl_seconds,
-        redaction,
-        web_token,
-        key_calls,
-        tenant_calls,
-    }
-}
-
-fn namespace(
-    file: &NamespaceFile,
-    known: NamespacePolicy,
-    place: &str,
-    wrong: &mut Vec<String>,
-) -> NamespacePolicy {
-    let mut chosen = known;
-    match file.policy.as_deref() {
-        // Who says anything of a namespace takes it for one that identifies.
-        None | Some("identifying") => chosen.policy = NamespaceUse::Identifying,
-        Some("ignored") => chosen.policy = NamespaceUse::Ignored,
-        Some("derived") => chosen.policy = NamespaceUse::Derived,
-        Some(_) => {
-            wrong.push(format!("{place}.policy: must be identifying, ignored or derived"));
-        }
-    }
-    match file.assurance.as_deref() {
-        None => {}
-        Some("asserted") => chosen.assurance = Assurance::Asserted,
-        Some("carried") => chosen.assurance = Assurance::Carried,
-        Some(_) => wrong.push(format!("{place}.assurance: must be asserted or carried")),
-    }
-    match file.kind.as_deref().map(namespace_kind) {
-        None => {}
-        Some(Some(kind)) => chosen.kind = kind,
-        Some(None) => wrong.push(format!("{place}.kind: must be crm or account_number")),
-    }
-    chosen
 }
 
 #[cfg(test)]

@@ -7,45 +7,35 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
-use tokio_stream::Stream;
-use tonic::transport::Server;
+use zeroize::Zeroizing;
 
-use super::attending::Attending;
+use super::beside::Beside;
+use super::examine::plaintext_refused;
 use super::machine;
+use super::operating::Operating;
+use super::root_key::{Given, Source, own_file};
+use super::rotating::Attendance;
+use super::running::Running;
 use super::tls::Certificates;
-use super::wire::{Accepted, Wire};
-use super::workers::{Hands, Phase, Worker, reached};
-use super::{Configuration, checkpoints, root_keys};
+use super::wire::Accepted;
+use super::workers::{Hands, Phase, Worker};
+use super::{Configuration, checkpoints, hook_secrets};
 use crate::clock::Clock;
 use crate::continuity::service::Settings;
 use crate::continuity::{Error, Service};
-use crate::grpc::proto::customer_service_server::CustomerServiceServer;
-use crate::grpc::proto::interaction_service_server::InteractionServiceServer;
-use crate::grpc::{self, Customers, Interactions, Logged, MAX_REQUEST_BYTES};
+use crate::events::Watching;
+use crate::events::webhooks::Webhooks;
+use crate::http::Doors;
+use crate::http::hooks::Hooks;
 use crate::identity;
 use crate::ids::Entropy;
+use crate::meters::Meters;
 use crate::store::{Durable, Schedule};
 
-/// How long open calls may go on after the stop was asked for.
-const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// How long accepting rests when the system refuses a connection.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 /// How long until refused connections are told of again.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
-/// Streams of one connection at once, and so its calls in work.
-const STREAMS: u32 = 256;
-/// A peer that is silent this long is asked whether it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Bytes of one call's headers, as HTTP/2 counts them: an API key and a deadline need few.
-const HEADER_BYTES: u32 = 16 << 10;
-/// Bytes of one HTTP/2 frame; a message may come in many.
-const FRAME_BYTES: u32 = 16 << 10;
-/// Calls that a peer may take back before they were looked at (rapid reset, CVE-2023-44487); one
-/// more, and the connection ends.
-const RESETS_BEFORE_ACCEPTED: usize = 20;
-/// Streams that we reset because a peer broke the protocol; one more, and the connection ends.
-const RESETS_FOR_ERRORS: usize = 256;
 
 /// Between two times that it is noted which keys were used.
 const USES_NOTED_EVERY: Duration = Duration::from_secs(60);
@@ -73,106 +63,64 @@ impl Serve {
         self.open_for(Durable::InCommit).await
     }
 
+    /// Where the root key comes from.
+    ///
+    /// # Errors
+    /// None or several, or a file that is not there.
+    pub fn root_key_source(&self) -> anyhow::Result<Source> {
+        let configuration = &self.configuration;
+        let given = Given {
+            text: self.root_key.clone().map(Zeroizing::new),
+            file: configuration.root_key_file.clone(),
+            command: configuration.root_key_command.clone(),
+        };
+        Source::choose(given, &configuration.database, &self.entropy)
+    }
+
     async fn open_for(self, durable: Durable) -> anyhow::Result<Arc<Service>> {
+        match Service::open(self.settings(durable)?).await {
+            Err(Error::Sealed) => {
+                anyhow::bail!("the root key is not the one this database was made with")
+            }
+            Err(Error::RootKeyMissing(version)) => anyhow::bail!(
+                "this database needs version {version} of the root key, which is not given \
+                 (docs/security.md, \"The root key\")"
+            ),
+            Err(Error::RootKeySource(error)) => Err(error.into()),
+            opened => opened.context("the store cannot be opened"),
+        }
+    }
+
+    /// Whether it was said where the root key is, or the embedded store has a file of its own.
+    pub fn has_root_key(&self) -> bool {
+        let configuration = &self.configuration;
+        self.root_key.as_ref().is_some_and(|text| !text.trim().is_empty())
+            || configuration.root_key_file.is_some()
+            || configuration.root_key_command.is_some()
+            || own_file(&configuration.database).is_some_and(|file| file.exists())
+    }
+
+    /// What the service is opened with.
+    ///
+    /// # Errors
+    /// A root key that cannot be used.
+    pub fn settings(self, durable: Durable) -> anyhow::Result<Settings> {
+        let root_keys = self.root_key_source()?.reader();
+        drop(self.root_key.map(Zeroizing::new));
         let configuration = self.configuration;
-        let keys = root_keys(self.root_key.as_deref(), &configuration.database, &self.entropy)?;
-        let opened = Service::open(Settings {
+        Ok(Settings {
             database: configuration.database,
-            root_keys: keys,
+            root_keys,
             policies: configuration.policies,
+            certified: configuration.certified,
             clock: self.clock,
             entropy: self.entropy,
             budget: configuration.start_budget,
             cache_bytes: configuration.cache_bytes,
             schedule: self.schedule,
             durable,
-        });
-        match opened.await {
-            Err(Error::Sealed) => {
-                anyhow::bail!("the root key is not the one this database was made with")
-            }
-            opened => opened.context("the store cannot be opened"),
-        }
-    }
-}
-
-/// A server that is listening.
-pub struct Running {
-    /// Where.
-    pub address: SocketAddr,
-    /// The service behind it.
-    pub service: Arc<Service>,
-    phase: watch::Sender<Phase>,
-    workers: Vec<Worker>,
-    accepting: JoinHandle<()>,
-    beside: Beside,
-}
-
-/// What goes on beside serving, until it stops.
-struct Beside {
-    swept: JoinHandle<()>,
-    noted: JoinHandle<()>,
-    certificates_kept: Option<JoinHandle<()>>,
-    checkpoints: Option<JoinHandle<()>>,
-}
-
-impl Beside {
-    fn stop(&self) {
-        let always = [&self.swept, &self.noted];
-        let chosen = [&self.certificates_kept, &self.checkpoints];
-        let all = always.into_iter().chain(chosen.into_iter().flatten());
-        all.for_each(JoinHandle::abort);
-    }
-}
-
-impl Running {
-    /// Stops: no new connections, open calls may end, then everything is closed.
-    ///
-    /// # Errors
-    /// When serving had failed before.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.enter(Phase::Draining);
-        self.accepting.abort();
-        let served = match tokio::time::timeout(DRAIN_WITHIN, self.ended()).await {
-            Ok(served) => served,
-            Err(_) => {
-                tracing::warn!("open calls did not end in time and were cut off");
-                self.enter(Phase::Cut);
-                self.ended().await
-            }
-        };
-        self.beside.stop();
-        let closing = async {
-            note_uses(&self.service).await;
-            self.service.store().close().await;
-        };
-        if tokio::time::timeout(DRAIN_WITHIN, closing).await.is_err() {
-            tracing::warn!("the store did not close in time");
-        }
-        self.enter(Phase::Over);
-        let threads = self.workers.into_iter().map(Worker::into_thread);
-        for thread in threads.collect::<Vec<_>>() {
-            // A thread that panicked has nothing left to wait for.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
-        served
-    }
-
-    fn enter(&self, phase: Phase) {
-        // Nobody listens any more only when everything has ended already.
-        let _ = self.phase.send(phase);
-    }
-
-    /// Waits until serving ends.
-    ///
-    /// # Errors
-    /// Why it ended.
-    pub async fn ended(&mut self) -> anyhow::Result<()> {
-        let mut served = Ok(());
-        for worker in &mut self.workers {
-            served = served.and(worker.served().await);
-        }
-        served
+            meters: Meters::new(configuration.operations.by_tenant),
+        })
     }
 }
 
@@ -181,56 +129,84 @@ impl Running {
 /// # Errors
 /// Settings, root key, database or address that cannot be used.
 pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
-    let listen = serve.configuration.listen.clone();
-    let (workers, sweep_every) = (serve.configuration.workers, serve.configuration.sweep_every);
-    let (connections, anywhere) =
-        (serve.configuration.connections, serve.configuration.plaintext_anywhere);
-    let tls = serve.configuration.tls.clone().map(Certificates::read).transpose();
+    let configuration = serve.configuration.clone();
+    let (hooks, hooks_now) = watch::channel(opened_hooks(&serve)?);
+    let tls = configuration.tls.clone().map(Certificates::read).transpose();
     let tls = tls.context("[server.tls]")?.map(Arc::new);
-    let checked = |address: SocketAddr| {
-        let safe = tls.is_some() || anywhere || address.ip().to_canonical().is_loopback();
-        anyhow::ensure!(safe, "{}", plaintext_refused(address));
-        anyhow::Ok(())
+    let checked = |address: SocketAddr| match plaintext_refused(&configuration, address) {
+        Some(refused) => anyhow::bail!(refused),
+        None => anyhow::Ok(()),
     };
     // Where it is plain at once, nothing is opened; a name is known when it is bound.
-    listen.parse().map_or(Ok(()), checked)?;
-    machine::allow_files(connections);
-    let checkpoint_every = serve.configuration.checkpoint_every;
-    let checkpoint_file = serve.configuration.checkpoint_file.clone();
+    configuration.listen.parse().map_or(Ok(()), checked)?;
+    machine::allow_files(configuration.connections);
+    let operating = Operating::begin(&configuration.operations).await?;
+    let instance = serve.entropy.positive();
+    let entropy = serve.entropy.clone();
     let service = serve.open_for(Durable::AfterCommit).await?;
+    let attendance = Attendance::begin(&service, instance).await.context("the root key")?;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
+    let listen = &configuration.listen;
     let listener =
-        TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
     checked(address)?;
-    if tls.is_none() && !address.ip().to_canonical().is_loopback() {
+    if tls.is_none() {
+        say_aloud(address);
+    }
+    let watching = Watching::new(Arc::clone(&service));
+    let webhooks = Webhooks::new(Arc::clone(&service), configuration.webhooks.clone(), instance);
+    let observing = operating.opened(&service, &webhooks, instance);
+    let operations = Arc::clone(&operating.operations);
+    let doors =
+        Doors::new(Arc::clone(&service), hooks_now, operations, &configuration.allowed_origins);
+    let (phase, watched) = watch::channel(Phase::Serving);
+    let workers = (0..configuration.workers)
+        .map(|_| Worker::start(&watching, tls.clone(), &doors, &observing, watched.clone()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let hands = workers.iter().map(Worker::hands).collect();
+    let places = Arc::new(Semaphore::new(configuration.connections));
+    let accepting = tokio::spawn(accept(listener, places, hands));
+    let swept = tokio::spawn(sweep(Arc::clone(&service), configuration.sweep_every));
+    let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
+    let certificates_kept = tls.clone().map(|known| tokio::spawn(known.keep_up()));
+    let every = configuration.checkpoint_every;
+    let keep = |file| tokio::spawn(checkpoints::keep(Arc::clone(&service), file, every));
+    let checkpoints = configuration.checkpoint_file.clone().map(keep);
+    tracing::info!(%address, tls = tls.is_some(), "serving");
+    let attended = tokio::spawn(attendance.keep());
+    let delivered = tokio::spawn(Arc::clone(&webhooks).run());
+    let beside = Beside { swept, noted, certificates_kept, checkpoints, attended, delivered };
+    Ok(Running {
+        address,
+        operations: operating.address,
+        service,
+        webhooks,
+        configuration,
+        phase,
+        workers,
+        accepting,
+        hooks,
+        entropy,
+        certificates: tls,
+        beside,
+        operating,
+        instance,
+    })
+}
+
+fn opened_hooks(serve: &Serve) -> anyhow::Result<Arc<Hooks>> {
+    let opened = hook_secrets::open(serve.configuration.hooks.clone(), &serve.entropy);
+    opened.map(Arc::new).map_err(|wrong| anyhow::anyhow!(wrong.join("\n")))
+}
+
+/// That it is served without TLS, if others can reach it.
+fn say_aloud(address: SocketAddr) {
+    if !address.ip().to_canonical().is_loopback() {
         // As loud as it gets: it is seen at every level of the log but off.
         tracing::error!(%address, "serving WITHOUT TLS: whoever is on the way reads and changes everything, API keys too");
     }
-    let (phase, watched) = watch::channel(Phase::Serving);
-    let workers = (0..workers)
-        .map(|_| Worker::start(&service, tls.clone(), watched.clone()))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let hands = workers.iter().map(Worker::hands).collect();
-    let accepting = tokio::spawn(accept(listener, Arc::new(Semaphore::new(connections)), hands));
-    let swept = tokio::spawn(sweep(Arc::clone(&service), sweep_every));
-    let noted = tokio::spawn(note_uses_often(Arc::clone(&service)));
-    let with_tls = tls.is_some();
-    let certificates_kept = tls.map(|certificates| tokio::spawn(certificates.keep_up()));
-    let keep = |file| tokio::spawn(checkpoints::keep(Arc::clone(&service), file, checkpoint_every));
-    let checkpoints = checkpoint_file.map(keep);
-    tracing::info!(%address, tls = with_tls, "serving");
-    let beside = Beside { swept, noted, certificates_kept, checkpoints };
-    Ok(Running { address, service, phase, workers, accepting, beside })
-}
-
-fn plaintext_refused(address: SocketAddr) -> String {
-    format!(
-        "{address} can be reached from other machines, and without TLS everything sent to it can be \
-         read and changed on the way: set [server.tls], listen on 127.0.0.1, or, behind a proxy that \
-         speaks TLS, set server.plaintext = \"anywhere\""
-    )
 }
 
 /// Takes connections and deals them out in turn; more than there are places for are closed at once.
@@ -279,52 +255,15 @@ impl Refused {
     }
 }
 
-/// Serves the connections that one worker is handed, until the phase is past serving.
-pub(super) async fn serve_on(
-    connections: impl Stream<Item = std::io::Result<Wire>>,
-    service: Arc<Service>,
-    mut phase: watch::Receiver<Phase>,
-) -> Result<(), tonic::transport::Error> {
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<InteractionServiceServer<Interactions>>().await;
-    health_reporter.set_serving::<CustomerServiceServer<Customers>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(grpc::proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        // The descriptors were made by our own build.
-        .expect("our own descriptors are valid");
-    let interactions = InteractionServiceServer::new(Interactions::new(Arc::clone(&service)))
-        .max_decoding_message_size(MAX_REQUEST_BYTES);
-    let customers = CustomerServiceServer::new(Customers::new(service))
-        .max_decoding_message_size(MAX_REQUEST_BYTES);
-    Server::builder()
-        .layer(Attending)
-        .layer(Logged)
-        .max_concurrent_streams(Some(STREAMS))
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE))
-        .http2_max_header_list_size(HEADER_BYTES)
-        .http2_max_pending_accept_reset_streams(Some(RESETS_BEFORE_ACCEPTED))
-        .http2_max_local_error_reset_streams(Some(RESETS_FOR_ERRORS))
-        .max_frame_size(FRAME_BYTES)
-        .add_service(health)
-        .add_service(reflection)
-        .add_service(interactions)
-        .add_service(customers)
-        .serve_with_incoming_shutdown(connections, async move {
-            reached(&mut phase, Phase::Draining).await;
-            health_reporter.set_not_serving::<InteractionServiceServer<Interactions>>().await;
-        })
-        .await
-}
-
 /// Ends by time what has to end, while serving.
 async fn sweep(service: Arc<Service>, every: Duration) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if let Err(error) = service.forget_changed().await {
+            tracing::warn!(%error, "what others have changed stays in memory until the next sweep");
+        }
         match service.sweep().await {
             Ok(swept) if swept != Default::default() => tracing::info!(?swept, "swept"),
             Ok(_) => {}
@@ -341,7 +280,7 @@ async fn note_uses_often(service: Arc<Service>) {
     }
 }
 
-async fn note_uses(service: &Service) {
+pub(super) async fn note_uses(service: &Service) {
     if let Err(error) = service.note_uses().await {
         tracing::debug!(%error, "it was not noted which keys were used");
     }

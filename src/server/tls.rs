@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What is spoken above TLS.
-const HTTP_2: &[u8] = b"h2";
+/// What is spoken above TLS, the better first.
+const SPOKEN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The largest file of certificates or keys, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -64,13 +64,22 @@ pub(super) enum TlsError {
 
 /// The certificates as they are now.
 pub(super) struct Certificates {
-    settings: TlsSettings,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Current>,
     looked: Mutex<Looked>,
+}
+
+/// What was read last.
+#[derive(Clone)]
+struct Current {
+    served: Arc<ServerConfig>,
+    /// Who judges clients' certificates, where they are asked for one.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 /// What was found at the last look.
 struct Looked {
+    /// Which files, and what is asked of clients.
+    settings: TlsSettings,
     /// Of the files that are in use: until these change there is nothing to read.
     used: Vec<Option<Mark>>,
     /// What was said of files that cannot be used: said once.
@@ -92,16 +101,49 @@ impl Certificates {
     /// # Errors
     /// Files that cannot be used.
     pub fn read(settings: TlsSettings) -> Result<Self, TlsError> {
-        // Marked before they are read: what changes in between is read again.
-        let used = marks(&settings);
-        let current = RwLock::new(Arc::new(configuration(&settings)?));
-        Ok(Self { settings, current, looked: Mutex::new(Looked { used, said: None }) })
+        let (looked, current) = Looked::at(settings)?;
+        Ok(Self { current: RwLock::new(current), looked: Mutex::new(looked) })
+    }
+
+    /// What is wrong with these files: each of those that cannot be read, else what is wrong with all
+    /// of them together.
+    pub fn examine(settings: &TlsSettings) -> Vec<TlsError> {
+        let files = [Some(&settings.certificate), Some(&settings.key), settings.client_ca.as_ref()];
+        let unread = files.into_iter().flatten().filter_map(|file| pem(file).err());
+        let unread: Vec<_> = unread.collect();
+        match unread.is_empty() {
+            true => Self::read(settings.clone()).err().into_iter().collect(),
+            false => unread,
+        }
+    }
+
+    /// Reads these files instead, now.
+    ///
+    /// # Errors
+    /// Files that cannot be used; then nothing has changed.
+    pub fn change(&self, settings: TlsSettings) -> Result<(), TlsError> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (new, current) = Looked::at(settings)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        *looked = new;
+        Ok(())
     }
 
     /// What the next handshake takes.
     pub fn current(&self) -> Arc<ServerConfig> {
         // Only whole values are put behind this lock: a poisoned one is still whole.
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).served)
+    }
+
+    /// Whether a client that showed these certificates would be let in at that time.
+    pub fn vouch_for(&self, chain: &[CertificateDer<'_>], at: UnixTime) -> bool {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match (current.clients, chain) {
+            (Some(clients), [own, others @ ..]) => {
+                clients.verify_client_cert(own, others, at).is_ok()
+            }
+            _ => false,
+        }
     }
 
     /// Reads the files anew whenever they change.
@@ -122,15 +164,15 @@ impl Certificates {
     /// certificate and key one after the other, or makes them readable last, is met half-way.
     fn look(&self) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let marks = marks(&self.settings);
+        let marks = marks(&looked.settings);
         if marks == looked.used {
             looked.said = None;
             return;
         }
-        match configuration(&self.settings) {
+        match configuration(&looked.settings) {
             Ok(new) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-                *looked = Looked { used: marks, said: None };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+                (looked.used, looked.said) = (marks, None);
                 tracing::info!("the certificates were read anew");
             }
             Err(error) => {
@@ -144,6 +186,15 @@ impl Certificates {
     }
 }
 
+impl Looked {
+    fn at(settings: TlsSettings) -> Result<(Self, Current), TlsError> {
+        // Marked before they are read: what changes in between is read again.
+        let used = marks(&settings);
+        let current = configuration(&settings)?;
+        Ok((Self { settings, used, said: None }, current))
+    }
+}
+
 fn marks(settings: &TlsSettings) -> Vec<Option<Mark>> {
     let TlsSettings { certificate, key, client_ca, .. } = settings;
     let mark = |file: &PathBuf| {
@@ -154,7 +205,7 @@ fn marks(settings: &TlsSettings) -> Vec<Option<Mark>> {
     [certificate, key].into_iter().chain(client_ca).map(mark).collect()
 }
 
-fn configuration(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
+fn configuration(settings: &TlsSettings) -> Result<Current, TlsError> {
     let versions: &[_] = if settings.tls_1_2 { &[&TLS13, &TLS12] } else { &[&TLS13] };
     let chain = certificates(&settings.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&pem(&settings.key)?)
@@ -163,15 +214,17 @@ fn configuration(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
         .with_protocol_versions(versions)
         // Both versions have cipher suites in this library: a test serves each.
         .expect("a library that knows both versions");
-    let builder = match &settings.client_ca {
-        Some(file) => builder.with_client_cert_verifier(clients(file, settings)?),
+    let ca = settings.client_ca.as_ref();
+    let clients = ca.map(|file| clients(file, settings)).transpose()?;
+    let builder = match &clients {
+        Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients)),
         None => builder.with_no_client_auth(),
     };
     let pair =
         |_| TlsError::Pair { certificate: settings.certificate.clone(), key: settings.key.clone() };
     let mut configuration = builder.with_single_cert(chain, key).map_err(pair)?;
-    configuration.alpn_protocols = vec![HTTP_2.to_vec()];
-    Ok(configuration)
+    configuration.alpn_protocols = SPOKEN.map(<[u8]>::to_vec).to_vec();
+    Ok(Current { served: Arc::new(configuration), clients })
 }
 
 fn clients(file: &Path, settings: &TlsSettings) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {

@@ -1,11 +1,13 @@
 //! One connection, with or without TLS, and how long is waited for the peer at its other end.
 //!
 //! HTTP/2 has a time-out for nothing that a peer does before its first frame, nor for one that
-//! answers pings and reads or says nothing: those are here, where the bytes are.
+//! answers pings and reads or says nothing, and HTTP/1.1 none for one that does not read: those are
+//! here, where the bytes are.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,10 +19,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use super::attending::Activity;
+use super::attending::{Activity, Peer};
+use super::peer;
 use super::tls::Certificates;
 
-/// How long a peer may take for its handshake and its first words: HTTP/2's preface.
+/// How long a peer may take for its handshake and its first words: HTTP/2's preface, or as many
+/// bytes of HTTP/1.1.
 const GREETED_WITHIN: Duration = Duration::from_secs(10);
 /// How long a peer may leave unread what is to be sent.
 const READ_ON_WITHIN: Duration = Duration::from_secs(30);
@@ -64,7 +68,7 @@ pub(super) struct Wire {
     /// Set while the peer leaves unread what is to be sent.
     reads_on_by: Option<Pin<Box<Sleep>>>,
     looked_again: Pin<Box<Sleep>>,
-    activity: Activity,
+    peer: Peer,
     _place: OwnedSemaphorePermit,
 }
 
@@ -77,7 +81,7 @@ enum Stream {
 /// nothing that is understood.
 pub(super) async fn greeted(
     accepted: Accepted,
-    tls: Option<&Certificates>,
+    tls: Option<&Arc<Certificates>>,
     patience: Patience,
 ) -> Option<Wire> {
     let Accepted { connection, place } = accepted;
@@ -101,6 +105,12 @@ pub(super) async fn greeted(
             Stream::Tls(Box::new(stream.ok()?))
         }
     };
+    let certificate = match (&stream, tls) {
+        (Stream::Tls(stream), Some(tls)) => {
+            peer::certificate(stream.get_ref().1.peer_certificates(), tls)
+        }
+        _ => None,
+    };
     Some(Wire {
         stream,
         patience,
@@ -108,7 +118,7 @@ pub(super) async fn greeted(
         greeted_by: Box::pin(tokio::time::sleep_until(by)),
         reads_on_by: None,
         looked_again: Box::pin(tokio::time::sleep(patience.idle)),
-        activity: Activity::new(),
+        peer: Peer { activity: Activity::new(), certificate },
         _place: place,
     })
 }
@@ -120,7 +130,7 @@ impl Wire {
             return self.greeted_by.as_mut().poll(context).is_ready();
         }
         while self.looked_again.as_mut().poll(context).is_ready() {
-            let idle = self.activity.idle_for();
+            let idle = self.peer.activity.idle_for();
             if idle >= self.patience.idle {
                 return true;
             }
@@ -147,10 +157,10 @@ impl Wire {
 }
 
 impl Connected for Wire {
-    type ConnectInfo = Activity;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Activity {
-        self.activity.clone()
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 

@@ -2,26 +2,26 @@
 //! never hops between threads and never waits for another thread's work. Connections are dealt out
 //! in turn, which keeps few connections even where the kernel's own choice would not.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::Stream;
-use tonic::transport::Error;
 
-use super::listen::serve_on;
+use super::serving::serve_on;
 use super::tls::Certificates;
 use super::wire::{Accepted, Patience, Wire, greeted};
-use crate::continuity::Service;
+use crate::events::Watching;
+use crate::grpc::Observing;
+use crate::http::Doors;
 
 /// How far the server's life has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// New connections and calls are welcome.
     Serving,
+    /// The same, but whoever asks is told that it is not ready: it will end.
+    Leaving,
     /// Open calls may end; nothing new begins.
     Draining,
     /// What is still open is cut off.
@@ -36,7 +36,7 @@ pub(super) type Hands = mpsc::UnboundedSender<Accepted>;
 /// A thread that serves the connections it is handed.
 pub(super) struct Worker {
     connections: Hands,
-    served: oneshot::Receiver<Result<(), Error>>,
+    served: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
 }
 
@@ -45,14 +45,17 @@ impl Worker {
     /// [`Phase::Over`] or its sender is gone: database connections that were made on it need it.
     /// With certificates it speaks TLS and nothing else.
     pub fn start(
-        service: &Arc<Service>,
+        watching: &Arc<Watching>,
         tls: Option<Arc<Certificates>>,
+        doors: &Doors,
+        observing: &Observing,
         phase: watch::Receiver<Phase>,
     ) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (connections, handed) = mpsc::unbounded_channel();
         let (done, served) = oneshot::channel();
-        let service = Arc::clone(service);
+        let (doors, observing) = (doors.clone(), observing.clone());
+        let watching = Arc::clone(watching);
         let thread = std::thread::Builder::new()
             .name("server".into())
             .spawn(move || {
@@ -60,12 +63,12 @@ impl Worker {
                     let (mut cut, mut over) = (phase.clone(), phase.clone());
                     let (greeted, coming) = mpsc::unbounded_channel();
                     tokio::spawn(greet(handed, tls, greeted));
-                    let served = tokio::select! {
-                        served = serve_on(Greeted(coming), service, phase) => served,
-                        () = reached(&mut cut, Phase::Cut) => Ok(()),
-                    };
+                    tokio::select! {
+                        () = serve_on(coming, watching, doors, observing, phase) => {}
+                        () = reached(&mut cut, Phase::Cut) => {}
+                    }
                     // Whoever waited may have given up.
-                    let _ = done.send(served);
+                    let _ = done.send(());
                     reached(&mut over, Phase::Over).await;
                 });
             })
@@ -81,7 +84,7 @@ impl Worker {
     /// Waits until it serves no more.
     pub async fn served(&mut self) -> anyhow::Result<()> {
         match (&mut self.served).await {
-            Ok(served) => served.context("the server failed"),
+            Ok(()) => Ok(()),
             Err(_) => anyhow::bail!("a thread that serves has ended"),
         }
     }
@@ -107,21 +110,10 @@ async fn greet(
     while let Some(accepted) = handed.recv().await {
         let (tls, to) = (tls.clone(), to.clone());
         tokio::spawn(async move {
-            if let Some(wire) = greeted(accepted, tls.as_deref(), Patience::default()).await {
+            if let Some(wire) = greeted(accepted, tls.as_ref(), Patience::default()).await {
                 // Draining, nobody takes it any more: it closes.
                 let _ = to.send(wire);
             }
         });
-    }
-}
-
-/// The connections on which somebody speaks.
-struct Greeted(mpsc::UnboundedReceiver<Wire>);
-
-impl Stream for Greeted {
-    type Item = std::io::Result<Wire>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(ready!(self.0.poll_recv(context)).map(Ok))
     }
 }

@@ -1,6 +1,7 @@
 //! How much a tenant and each of its keys may call.
 
-use super::{PolicyFile, within};
+use super::policy::PolicyFile;
+use super::within;
 use crate::continuity::allowance::{Allowance, MOST_CALLS};
 
 /// What the file says, else the allowances of before: of a key, and of the tenant.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::PolicyFile;
+use super::policy::PolicyFile;
 use crate::context::{MAX_PATTERNS, Pattern, Redaction};
 
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct PatternFile {
     name: String,
     pattern: String,
@@ -36,7 +36,14 @@ pub(super) fn chosen(
     for (index, one) in own.iter().enumerate().take(MAX_PATTERNS) {
         match Pattern::new(&one.name, &one.pattern) {
             Ok(pattern) => patterns.push(pattern),
-            Err(mistake) => wrong.push(format!("{place}[{index}].{mistake}")),
+            Err(mistake) => {
+                // A bad name must not hide a bad pattern.
+                let named =
+                    mistake.starts_with("name").then(|| Pattern::new("named", &one.pattern));
+                let more = named.and_then(Result::err);
+                let all = [Some(mistake), more].into_iter().flatten();
+                wrong.extend(all.map(|mistake| format!("{place}[{index}].{mistake}")));
+            }
         }
     }
     Arc::new(Redaction { cards, patterns: patterns.into() })
@@ -82,12 +89,13 @@ mod tests {
                 { name = "fine", pattern = "a" },
                 { name = "Bad Name", pattern = "a" },
                 { name = "open", pattern = "(" },
+                { name = "Two of them", pattern = "(" },
             ]
         "#;
         let Err(wrong) = Configuration::parse(settings, &Layers::default()) else {
             panic!("accepted")
         };
-        assert_eq!(wrong.0.len(), 2, "{wrong}");
+        assert_eq!(wrong.0.len(), 4, "{wrong}");
         assert!(wrong.0[0].starts_with("policy.redact_patterns[1].name: "), "{wrong}");
         assert!(wrong.0[1].starts_with("policy.redact_patterns[2].pattern: "), "{wrong}");
         let many = r#"{ name = "a", pattern = "a" },"#.repeat(17);

@@ -1,6 +1,7 @@
 //! Settings that are read, and those that are refused.
 
 use super::*;
+use crate::identity::{Assurance, NamespaceUse};
 
 #[test]
 fn nothing_said_gives_the_defaults() {
@@ -39,6 +40,40 @@ fn a_tenant_takes_over_what_it_does_not_choose() {
 }
 
 #[test]
+fn a_certificate_stands_for_one_caller_of_one_tenant() {
+    let tls = "[server.tls]\ncertificate = \"a\"\nkey = \"b\"\nclient_ca = \"c\"\n";
+    let one = |tenant: &str, name: &str, more: &str| {
+        let roles = if more.contains("roles") { "" } else { "roles = [\"telephony\"]" };
+        format!("[[tenants.{tenant}.certificates]]\nname = \"{name}\"\n{more}\n{roles}\n")
+    };
+    let read = |text: &str| Configuration::parse(text, &Layers::default());
+    let two = one("acme", "pbx", "dns = \"PBX.example\"") + &one("acme", "bot", "uri = \"a://b\"");
+    let certified = read(&format!("{tls}{two}")).unwrap().certified;
+    let names: Vec<_> =
+        certified.iter().map(|(name, to)| format!("{name:?} {}", to.name)).collect();
+    assert_eq!(names, ["dns pbx.example pbx", "uri a://b bot"]);
+    for (text, part) in [
+        (one("acme", "pbx", "dns = \"a\"") + &one("globex", "pbx", "dns = \"A\""), "the same"),
+        (one("acme", "pbx", "dns = \"a\"") + &one("acme", "pbx", "dns = \"b\""), "has it"),
+        (one("acme", "pbx", ""), "either dns or uri"),
+        (one("acme", "pbx", "dns = \"a\"\nuri = \"a://b\""), "either dns or uri"),
+        (one("acme", "pbx", "uri = \"pbx.example\""), "must be a URI"),
+        (one("acme", "pbx", "dns = \"*.example\""), "no wildcards"),
+        (one("acme", "PBX", "dns = \"a\""), "certificates[0].name"),
+        (one("acme", "pbx", "dns = \"a\"\nroles = []"), "roles"),
+        (one("acme", "pbx", "dns = \"a\"\nroles = [\"boss\"]"), "roles"),
+        (one("acme", "pbx", "dns = \"a\"\nroles = [\"bot\", \"bot\"]"), "roles"),
+        (one("acme", "pbx", "dns = \"a\"\nmax_assurance = \"full\""), "max_assurance"),
+        ("[[policy.certificates]]\nname = \"a\"\nroles = []".into(), "policy.certificates"),
+    ] {
+        let Err(wrong) = read(&format!("{tls}{text}")) else { panic!("accepted: {text}") };
+        assert!(wrong.0.iter().any(|one| one.contains(part)), "{part} in {wrong}");
+    }
+    let Err(wrong) = read(&two) else { panic!("accepted without client_ca") };
+    assert!(wrong.0.iter().all(|one| one.contains("needs server.tls.client_ca")), "{wrong}");
+}
+
+#[test]
 fn every_mistake_is_named_at_once() {
     let text = r#"
         [server]
@@ -56,9 +91,8 @@ fn every_mistake_is_named_at_once() {
     }
     assert!(Configuration::parse("[polcy]", &Layers::default()).is_err());
     let tls = "[server]\nplaintext = \"everywhere\"\n[server.tls]\ncertificate = \"a\"\nkey = \"b\"\n\
-               min_version = \"1.1\"\nclient_certificate = \"never\"";
+               min_version = \"1.1\"\nclient_certificate = \"optional\"";
     let Err(wrong) = Configuration::parse(tls, &Layers::default()) else { panic!("accepted") };
-    let named =
-        ["server.plaintext", "tls.min_version", "tls.client_certificate: must", "needs client_ca"];
+    let named = ["server.plaintext", "tls.min_version", "needs client_ca"];
     assert!(named.iter().all(|part| wrong.0.iter().any(|one| one.contains(part))), "{wrong}");
 }

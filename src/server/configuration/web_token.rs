@@ -11,18 +11,17 @@ use crate::crypto::web_token::{MAX_KEYS, TrustedKey};
 /// The longest issuer and audience, in characters.
 const MAX_NAME: usize = 256;
 
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct WebTokenFile {
     issuer: String,
     audience: String,
-    #[serde(default)]
     keys: Vec<KeyFile>,
     jwks_url: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct KeyFile {
     pem: String,
     kid: Option<String>,

@@ -5,21 +5,19 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use figment::Figment;
-use figment::providers::{Format as _, Toml};
 use serde::Deserialize;
 
+use super::document::Document;
 use crate::identity::{FEATURES, Feature, Fitted, Weights};
 
 /// The longest file that is read, in bytes.
 const MAX_BYTES: u64 = 65_536;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct WeightsFile {
     version: String,
     /// How many of the tenant's decisions; missing when fitted on a simulation.
-    #[serde(default)]
     sample_size: u32,
     weights: BTreeMap<String, f64>,
 }
@@ -67,13 +65,13 @@ pub(crate) fn read(path: &Path) -> Result<Weights, Vec<String>> {
 /// # Errors
 /// Every mistake at once: a figure without a weight, a weight of no figure, a weight out of bounds.
 pub(crate) fn parse(text: &str) -> Result<Weights, Vec<String>> {
-    let file: WeightsFile = Figment::from(Toml::string(text)).extract().map_err(|error| {
-        error
-            .into_iter()
-            .map(|one| format!("{}: {}", one.path.join("."), one.kind))
-            .collect::<Vec<_>>()
-    })?;
     let mut mistakes = Vec::new();
+    let document = Document::parse(text, &mut mistakes);
+    let file: WeightsFile = document.settings(&[], &mut mistakes);
+    if !mistakes.is_empty() {
+        document.locate(&mut mistakes);
+        return Err(mistakes);
+    }
     let mut values = [0.0; FEATURES];
     for feature in Feature::ALL {
         match file.weights.get(feature.name()) {

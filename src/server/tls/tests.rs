@@ -53,8 +53,8 @@ fn both_versions_or_the_newer_one_alone() {
     write_pair(folder.path(), &certificate, &key);
     for tls_1_2 in [false, true] {
         let read = configuration(&TlsSettings { tls_1_2, ..settings(folder.path()) }).unwrap();
-        assert_eq!(read.alpn_protocols, [HTTP_2]);
-        assert_eq!(read.max_early_data_size, 0, "early data could be sent again by anybody");
+        assert_eq!(read.served.alpn_protocols, SPOKEN);
+        assert_eq!(read.served.max_early_data_size, 0, "early data could be sent again by anybody");
     }
 }
 

@@ -31,7 +31,7 @@ async fn pair() -> (std::net::TcpStream, Accepted, Arc<Semaphore>) {
     (peer, Accepted { connection: connection.into_std().unwrap(), place }, places)
 }
 
-fn certificates() -> (Certificates, String, tempfile::TempDir) {
+fn certificates() -> (Arc<Certificates>, String, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let [certificate, key] = ["a.pem", "a.key"].map(|name| folder.path().join(name));
@@ -44,7 +44,7 @@ fn certificates() -> (Certificates, String, tempfile::TempDir) {
         client_certificate_optional: false,
         tls_1_2: false,
     };
-    (Certificates::read(settings).unwrap(), made.cert.pem(), folder)
+    (Arc::new(Certificates::read(settings).unwrap()), made.cert.pem(), folder)
 }
 
 async fn timed_out(wire: &mut Wire) -> bool {
