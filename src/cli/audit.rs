@@ -63,13 +63,13 @@ pub async fn run(arguments: AuditArgs) -> anyhow::Result<ExitCode> {
         AuditVerb::Verify(arguments) => return Ok(verify::run(arguments).await),
         AuditVerb::List(arguments) => return list::run(arguments).await,
         AuditVerb::Checkpoint { tenant, out, database } => {
-            let service = database.with(None)?.open().await?;
+            let service = database.existing()?.open().await?;
             let made = checkpoint(&service, tenant.as_deref(), out).await;
             service.store().close().await;
             write!(std::io::stdout(), "{}", made?)?;
         }
         AuditVerb::Key { tenant, database } => {
-            let service = database.with(None)?.open().await?;
+            let service = database.existing()?.open().await?;
             let keys = keys(&service, tenant.as_deref()).await;
             service.store().close().await;
             write!(std::io::stdout(), "{}", keys?)?;

@@ -6,7 +6,7 @@
 
 mod catalogue;
 mod codec;
-mod json;
+pub(super) mod json;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,6 +17,8 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
 
 use super::client::{self, Connection, ServerArgs};
+use crate::grpc::code_name;
+use crate::http::write;
 
 /// Exit code of a call that was not made because of how it was asked for.
 const USAGE: u8 = 2;
@@ -97,7 +99,8 @@ async fn call(
     loop {
         match answers.message().await {
             Ok(Some(answer)) => {
-                let text = json::text(&answer, emit_defaults, !method.is_server_streaming())?;
+                let text = write(&answer, !method.is_server_streaming(), emit_defaults)
+                    .context("the answer has no JSON form")?;
                 writeln!(out, "{text}")?;
                 out.flush()?;
             }
@@ -109,7 +112,7 @@ async fn call(
 
 /// What a refused call prints: code and reason, then every field violation on its own line.
 fn error_lines(status: &Status) -> String {
-    let mut text = client::code_name(status.code()).to_owned();
+    let mut text = code_name(status.code()).to_owned();
     let reason = client::reason(status);
     if !reason.is_empty() {
         text.push_str(&format!(" {reason}"));

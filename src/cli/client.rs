@@ -12,9 +12,10 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
+use crate::grpc::code_name;
 use crate::grpc::proto::customer_service_client::CustomerServiceClient;
 use crate::grpc::proto::interaction_service_client::InteractionServiceClient;
 
@@ -156,29 +157,6 @@ pub fn retry_delay(status: &Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|details| details.retry_delay)
 }
 
-/// The code as it stands in the protocol's documentation, such as `INVALID_ARGUMENT`.
-pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 /// One readable sentence: code, reason, message, every field violation, and when to try again.
 pub fn sentence(status: &Status) -> String {
     let mut text = code_name(status.code()).to_owned();
@@ -207,6 +185,7 @@ pub fn field_violations(status: &Status) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
     use tonic_types::ErrorDetails;
 
     use super::*;

@@ -10,9 +10,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
 
+pub(super) use list::time;
 pub use rotate::{Rotated, rotate};
 pub use terms::Terms;
+pub(super) use terms::milliseconds;
 
 use super::DatabaseArgs;
 use crate::clock::Time;
@@ -123,28 +126,28 @@ pub async fn run(arguments: KeysArgs) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         KeysVerb::Create { key, terms, database } => {
             key.check()?;
-            let service = database.with(None)?.open().await?;
+            let service = database.with()?.open().await?;
             let text = create_with(&service, &key, &terms).await;
             service.store().close().await;
-            writeln!(std::io::stdout(), "{}", text?)?;
+            writeln!(std::io::stdout(), "{}", *Zeroizing::new(text?))?;
         }
         KeysVerb::List { tenant, database } => {
-            let service = database.with(None)?.open().await?;
+            let service = database.existing()?.open().await?;
             let listed = list::list(&service, tenant.as_deref()).await;
             service.store().close().await;
             write!(std::io::stdout(), "{}", listed?)?;
         }
         KeysVerb::Rotate { key, overlap, terms, database } => {
-            let service = database.with(None)?.open().await?;
+            let service = database.existing()?.open().await?;
             let rotated = rotate(&service, &key, &overlap, &terms).await;
             service.store().close().await;
             let rotated = rotated?;
             // Whoever asked for the key alone, as `$(…)` does, sees this all the same.
             writeln!(std::io::stderr(), "{}", rotated.told())?;
-            writeln!(std::io::stdout(), "{}", rotated.text)?;
+            writeln!(std::io::stdout(), "{}", *Zeroizing::new(rotated.text))?;
         }
         KeysVerb::Revoke { key, database } => {
-            let service = database.with(None)?.open().await?;
+            let service = database.existing()?.open().await?;
             let revoked = revoke(&service, &key).await;
             service.store().close().await;
             revoked?;

@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::DatabaseArgs;
 use super::demo::{self, DemoArgs, DemoKeys, KEYS};
 use super::keys::{NewKey, create};
+use super::{DatabaseArgs, log};
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::server::{self, Configuration, Layers, Serve};
+use crate::server::{self, Configuration, ConfigurationError, Layers, Running, Serve};
 use crate::store::Schedule;
 
-/// Serves the API until SIGTERM or Ctrl-C.
-#[derive(Args)]
+/// Serves the API until SIGTERM or Ctrl-C; SIGHUP reads settings and certificates anew.
+#[derive(Args, Clone)]
 pub struct ServeArgs {
     /// Host and port; port 0 lets the system choose [default: 127.0.0.1:50051]
     #[arg(long, env = "THREADLINE_LISTEN", value_name = "ADDRESS")]
@@ -23,25 +24,126 @@ pub struct ServeArgs {
     database: DatabaseArgs,
 }
 
+impl ServeArgs {
+    /// What says more than the file of settings does.
+    pub(super) fn layers(&self) -> Layers {
+        self.database.layers(self.listen.clone())
+    }
+
+    /// What to serve with.
+    ///
+    /// # Errors
+    /// Every mistake at once: of settings, environment, and the files they name.
+    pub(super) fn examined(self) -> anyhow::Result<Serve> {
+        self.database.examined(self.listen)
+    }
+}
+
 /// Serves.
 ///
 /// # Errors
 /// Settings, root key, database or address that cannot be used.
 pub async fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
     server::keep_memory_private().context("keeping the memory private")?;
-    let mut running = server::serve(arguments.database.with(arguments.listen)?).await?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        ended = running.ended() => {
-            ended?;
-            return Ok(ExitCode::FAILURE);
+    // Before anything takes time: without somebody who listens for it, this signal ends a process.
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut stops = Stops::listen()?;
+    let layers = arguments.layers().pinned();
+    let serve = arguments.examined()?;
+    log::speak(serve.configuration.log_format);
+    let mut running = server::serve(serve).await?;
+    let asked_by = loop {
+        tokio::select! {
+            ended = running.ended() => {
+                ended?;
+                return Ok(ExitCode::FAILURE);
+            }
+            asked_by = stops.next() => break asked_by,
+            // Commands that print secrets may take long; whoever wants it to stop does not wait for them.
+            _ = hangups.recv() => tokio::select! {
+                () = reload(&running, &layers) => {}
+                asked_by = stops.next() => break asked_by,
+            },
         }
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    };
     tracing::info!("stopping");
-    running.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    let ending = async {
+        // A person at a terminal has no load balancer to tell.
+        if asked_by == Asked::ByMachine {
+            running.leave().await;
+        }
+        running.drain().await
+    };
+    let served = tokio::select! {
+        served = ending => served,
+        // Whoever asks twice does not want to wait.
+        _ = stops.next() => {
+            tracing::warn!("asked again: open calls were cut off");
+            Ok(())
+        }
+    };
+    running.close().await;
+    tracing::info!("stopped");
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Who asks that it ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// SIGTERM.
+    ByMachine,
+    /// Ctrl-C.
+    ByPerson,
+}
+
+/// The signals that end it.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::ByMachine,
+            _ = self.interrupt.recv() => Asked::ByPerson,
+        }
+    }
+}
+
+/// Reads the settings anew. Those that cannot be used are refused as loudly as it gets, a line for
+/// each mistake, and change nothing.
+async fn reload(running: &Running, layers: &Layers) {
+    let own = layers.clone();
+    // The file may be on a disk that does not answer.
+    let read = tokio::task::spawn_blocking(move || Configuration::load(&own)).await;
+    let read = read.unwrap_or_else(|_| Err(ConfigurationError(vec!["they cannot be read".into()])));
+    let changed = match read {
+        Ok(configuration) => running.reload(configuration).await,
+        Err(wrong) => Err(wrong),
+    };
+    match changed {
+        Ok(waits) => {
+            for setting in waits {
+                tracing::warn!(setting, "has changed, and takes a start to come into force");
+            }
+            tracing::info!("the settings were read anew");
+        }
+        Err(ConfigurationError(wrong)) => {
+            for mistake in &wrong {
+                tracing::error!(mistake, "in the new settings");
+            }
+            tracing::error!(
+                mistakes = wrong.len(),
+                "the new settings are refused: the old ones stay"
+            );
+        }
+    }
 }
 
 /// The tenant that the demo's people belong to.
@@ -52,12 +154,13 @@ const DEMO_TENANT: &str = "demo";
 /// # Errors
 /// When the server cannot start, or a journey turns out otherwise than it should.
 pub async fn demo(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
+    server::keep_memory_private().context("keeping the memory private")?;
     let folder = ThrowAway::make("demo")?;
     let database = arguments
         .database
         .unwrap_or_else(|| format!("sqlite:{}", folder.file("demo.db").display()));
-    let layers =
-        Layers { listen: Some("127.0.0.1:0".into()), database: Some(database), file: None };
+    let listen = Some("127.0.0.1:0".into());
+    let layers = Layers { listen, database: Some(database), ..Layers::default() };
     let mut configuration = Configuration::parse("", &layers)?;
     // A loaded laptop must not turn a story into a degraded one.
     configuration.start_budget = std::time::Duration::from_secs(5);

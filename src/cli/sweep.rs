@@ -19,16 +19,22 @@ pub struct SweepArgs {
 /// # Errors
 /// When the database cannot be opened or written.
 pub async fn run(arguments: SweepArgs) -> anyhow::Result<ExitCode> {
-    let service = arguments.database.with(None)?.open().await?;
+    let service = arguments.database.existing()?.open().await?;
     let swept = service.sweep().await;
     service.store().close().await;
     let swept = swept?;
     writeln!(
         std::io::stdout(),
-        "closed {} interactions, removed {} customers and {} blocks of expired values",
+        "closed {} interactions, removed {} customers and {} blocks of expired values; {} \
+         interactions and changes were past retention, {} customers were set aside; {} web-hooks \
+         that were given up and {} endpoints of test tenants went",
         swept.closed,
         swept.purged,
-        swept.expired
+        swept.expired,
+        swept.forgotten,
+        swept.archived,
+        swept.letters,
+        swept.endpoints
     )?;
     Ok(ExitCode::SUCCESS)
 }

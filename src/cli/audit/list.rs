@@ -67,7 +67,7 @@ pub struct Filters {
 /// # Errors
 /// Filters that mean nothing, and the store's.
 pub(super) async fn run(arguments: ListArgs) -> anyhow::Result<ExitCode> {
-    let service = arguments.database.with(None)?.open().await?;
+    let service = arguments.database.existing()?.open().await?;
     let text = listed(&service, &arguments.filters).await;
     service.store().close().await;
     write!(std::io::stdout(), "{}", text?)?;

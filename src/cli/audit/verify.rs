@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -49,7 +49,7 @@ pub(super) async fn run(arguments: VerifyArgs) -> ExitCode {
 }
 
 async fn found(arguments: VerifyArgs) -> anyhow::Result<bool> {
-    let service = arguments.database.with(None)?.open().await?;
+    let service = arguments.database.existing()?.open().await?;
     let named = arguments.tenant.as_deref();
     let verified = verify(&service, named, &arguments.checkpoints).await;
     service.store().close().await;
@@ -71,6 +71,7 @@ pub async fn verify(
     let mut kept: BTreeMap<i64, Vec<Checkpoint>> = BTreeMap::new();
     for path in files {
         let (read, odd) = read(path).with_context(|| format!("{}", path.display()))?;
+        ensure!(!(read.is_empty() && odd.is_empty()), "{}: holds no checkpoint", path.display());
         for line in odd {
             text.push_str(&format!("{}: line {line} is no checkpoint\n", path.display()));
             whole = false;
@@ -78,6 +79,7 @@ pub async fn verify(
         read.into_iter().for_each(|one| kept.entry(one.tenant).or_default().push(one));
     }
     let rows = tenants(service, tenant).await?;
+    ensure!(!rows.is_empty(), "there is no tenant, and so no chain");
     for row in &rows {
         let own = kept.remove(&row.tenant.0).unwrap_or_default();
         // What cannot be read of one says nothing of the others.
@@ -167,7 +169,7 @@ fn read(path: &Path) -> anyhow::Result<(Vec<Checkpoint>, Vec<usize>)> {
         if file.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        anyhow::ensure!(number <= MAX_LINES, "has more than {MAX_LINES} lines");
+        ensure!(number <= MAX_LINES, "has more than {MAX_LINES} lines");
         let text = std::str::from_utf8(&line).unwrap_or("?").trim_end();
         match Checkpoint::parse(text) {
             Some(checkpoint) => checkpoints.push(checkpoint),

@@ -3,10 +3,11 @@
 use anyhow::Context as _;
 use prost_reflect::{
     Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
-    ServiceDescriptor, prost_types::FileDescriptorProto,
+    ServiceDescriptor,
 };
 
 use crate::grpc::proto::DESCRIPTORS;
+use crate::http::{Commented as _, first_sentence};
 
 /// Every service that a server offers: ours, health and reflection.
 pub(super) struct Catalogue {
@@ -47,8 +48,7 @@ impl Catalogue {
         for service in self.pool.services() {
             text.push_str(&format!("{}\n", service.full_name()));
             for method in service.methods() {
-                let file = service.parent_file();
-                let comment = comment(file.file_descriptor_proto(), method.path());
+                let comment = method.comment();
                 let first = first_sentence(&comment);
                 text.push_str(format!("  {:<24} {first}", method.name()).trim_end());
                 text.push('\n');
@@ -61,9 +61,8 @@ impl Catalogue {
 /// The method's documentation, its request's fields with theirs, and those of the messages inside.
 pub(super) fn describe(method: &MethodDescriptor) -> String {
     let service = method.parent_service();
-    let file = service.parent_file();
     let mut text = format!("{}/{}\n", service.full_name(), method.name());
-    push_wrapped(&mut text, &comment(file.file_descriptor_proto(), method.path()), "  ");
+    push_wrapped(&mut text, &method.comment(), "  ");
     let mut waiting = vec![method.input()];
     let mut shown = vec![];
     while let Some(message) = waiting.pop() {
@@ -73,7 +72,7 @@ pub(super) fn describe(method: &MethodDescriptor) -> String {
         text.push_str(&format!("\n{}\n", message.name()));
         let mut inner = vec![];
         for field in message.fields() {
-            describe_field(&mut text, &message, &field);
+            describe_field(&mut text, &field);
             inner.extend(inner_message(&field));
         }
         // Depth first, in the order of the fields: `waiting` is taken from its end.
@@ -83,10 +82,9 @@ pub(super) fn describe(method: &MethodDescriptor) -> String {
     text
 }
 
-fn describe_field(text: &mut String, message: &MessageDescriptor, field: &FieldDescriptor) {
+fn describe_field(text: &mut String, field: &FieldDescriptor) {
     text.push_str(&format!("  {}: {}\n", field.name(), type_name(field)));
-    let comment = comment(message.parent_file_descriptor_proto(), field.path());
-    push_wrapped(text, &comment, "      ");
+    push_wrapped(text, &field.comment(), "      ");
     if let Kind::Enum(values) = field.kind() {
         let names: Vec<_> = values.values().map(|value| value.name().to_owned()).collect();
         push_wrapped(text, &names.join(" | "), "      ");
@@ -125,19 +123,6 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Enum(values) => values.name().to_owned(),
         plain => format!("{plain:?}").to_lowercase(),
     }
-}
-
-/// The leading comment of what lies at `path` in a file; empty when there is none.
-fn comment(file: &FileDescriptorProto, path: &[i32]) -> String {
-    let places = file.source_code_info.as_ref().map(|source| source.location.as_slice());
-    let place = places.unwrap_or_default().iter().find(|place| place.path == path);
-    let lines = place.map(|place| place.leading_comments().to_owned()).unwrap_or_default();
-    lines.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn first_sentence(text: &str) -> &str {
-    let end = text.find(['.', '?']).map_or(text.len(), |at| at + 1);
-    &text[..end]
 }
 
 /// Appends `words`, broken into lines of at most 100 columns.

@@ -1,15 +1,10 @@
-//! JSON to messages and back, by the protocol's own JSON mapping with the
+//! JSON to messages, by the protocol's own JSON mapping with the
 //! field names of the protocol files.
 
 use std::io::Read;
 
 use anyhow::{Context as _, bail};
-use prost_reflect::{
-    DeserializeOptions, DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _,
-    SerializeOptions,
-};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::Value;
+use prost_reflect::{DeserializeOptions, DynamicMessage, MethodDescriptor};
 
 /// The largest input that is read, in bytes: tonic's own limit on a message.
 const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
@@ -61,67 +56,11 @@ pub(super) fn requests(
     Ok(requests)
 }
 
-/// A message as JSON: its fields in the order of the protocol, maps sorted by key.
-///
-/// # Errors
-/// When a value has no JSON form (a time outside the years 1 to 9999).
-pub(super) fn text(
-    message: &DynamicMessage,
-    emit_defaults: bool,
-    pretty: bool,
-) -> anyhow::Result<String> {
-    let options =
-        SerializeOptions::new().use_proto_field_name(true).skip_default_fields(!emit_defaults);
-    let value = message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .context("the answer has no JSON form")?;
-    let ordered = InFieldOrder { value: &value, kind: Kind::Message(message.descriptor()) };
-    Ok(if pretty {
-        serde_json::to_string_pretty(&ordered)?
-    } else {
-        serde_json::to_string(&ordered)?
-    })
-}
-
-/// A JSON value whose objects are written in the order of the message's fields.
-/// Maps keep the order of [`Value`], which is that of their keys.
-struct InFieldOrder<'a> {
-    value: &'a Value,
-    kind: Kind,
-}
-
-impl Serialize for InFieldOrder<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (self.value, &self.kind) {
-            (Value::Array(values), kind) => serializer
-                .collect_seq(values.iter().map(|value| InFieldOrder { value, kind: kind.clone() })),
-            (Value::Object(entries), Kind::Message(map)) if map.is_map_entry() => {
-                let kind = map.map_entry_value_field().kind();
-                serializer.collect_map(
-                    entries
-                        .iter()
-                        .map(|(key, value)| (key, InFieldOrder { value, kind: kind.clone() })),
-                )
-            }
-            (Value::Object(entries), Kind::Message(message)) => {
-                let mut object = serializer.serialize_map(Some(entries.len()))?;
-                for field in message.fields() {
-                    if let Some(value) = entries.get(field.name()) {
-                        let value = InFieldOrder { value, kind: field.kind() };
-                        object.serialize_entry(field.name(), &value)?;
-                    }
-                }
-                object.end()
-            }
-            (plain, _) => plain.serialize(serializer),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::*;
+    use crate::http::write;
 
     fn method(name: &str) -> MethodDescriptor {
         Catalogue::load().unwrap().find(name).unwrap()
@@ -135,10 +74,10 @@ mod tests {
             "startTime": "2026-11-22T09:30:00Z", "telco": {"line_type": "LINE_TYPE_MOBILE"}}"#;
         let message = requests(&start, given).unwrap().remove(0);
         assert_eq!(
-            text(&message, false, false).unwrap(),
+            write(&message, false, false).unwrap(),
             r#"{"interaction_id":"call-1","channel":"voice","identity_hints":{"caller_number":"+12125550123","external_ids":{"a":"2","m":"3","z":"1"}},"telco":{"line_type":"LINE_TYPE_MOBILE"},"start_time":"2026-11-22T09:30:00Z"}"#
         );
-        let all = text(&message, true, true).unwrap();
+        let all = write(&message, true, true).unwrap();
         assert!(all.contains("\"queue\": \"\""), "{all}");
     }
 

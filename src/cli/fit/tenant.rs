@@ -10,6 +10,7 @@ use crate::cli::DatabaseArgs;
 use crate::cli::replay::metrics::Calibration;
 use crate::continuity::confirmed_decisions::ConfirmedDecision;
 use crate::identity::{Example, Feature, Features, Fitted, Weights, fit, probability};
+use crate::store::rows::Verb;
 
 /// Fewer confirmed and rejected identities say too little.
 pub(super) const LEAST_DECISIONS: usize = 200;
@@ -31,12 +32,14 @@ pub(super) async fn fit_tenant(
     version: &str,
     said: &mut Vec<u8>,
 ) -> anyhow::Result<Weights> {
-    let service = database.with(None)?.open().await?;
+    let service = database.existing()?.open().await?;
     let read = async {
         let rows = service.store().tenants().await?;
         let row = rows.iter().find(|row| row.name == name && !row.test);
         let row = row.with_context(|| format!("there is no tenant {name:?}"))?;
         let tenant = service.tenant(row.tenant).await?;
+        // What cannot be traced is not opened.
+        service.store().note(row.tenant, "fit", Verb::Fit).await?;
         let made_with = std::sync::Arc::clone(&tenant.policy.weights);
         anyhow::Ok((service.confirmed_decisions(&tenant).await?, made_with))
     };

@@ -11,6 +11,7 @@ use super::ImportArgs;
 use super::columns::{Column, Columns};
 use super::file::CsvFile;
 use crate::cli::client::{self, Customers};
+use crate::grpc::code_name;
 use crate::grpc::proto::{
     Identifier, ImportCustomersRequest, ImportCustomersResponse, ImportRow, ImportSettings,
     ProfileAttributeInput,
@@ -171,7 +172,7 @@ pub(super) async fn send(
                 tries += 1;
             }
             Err(status) => {
-                let (code, reason) = (client::code_name(status.code()), client::reason(&status));
+                let (code, reason) = (code_name(status.code()), client::reason(&status));
                 let violations: Vec<String> =
                     client::field_violations(&status).iter().map(ToString::to_string).collect();
                 let said =

@@ -1,5 +1,6 @@
 //! `threadline keys list`: every key and its life, without its secret.
 
+use crate::cli::table::line;
 use crate::clock::Time;
 use crate::continuity::Service;
 use crate::store::api_keys::ApiKeyRow;
@@ -20,7 +21,7 @@ const COLUMNS: [(&str, usize); 9] = [
 /// All keys, or those of one tenant, as a table.
 pub(super) async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
     let now = service.store().now();
-    let mut text = line(COLUMNS.map(|(name, _)| name.to_owned()), "state");
+    let mut text = line(COLUMNS, COLUMNS.map(|(name, _)| name.to_owned()), "state");
     for tenant in service.store().tenants().await? {
         if only.is_some_and(|only| only != tenant.name) {
             continue;
@@ -53,7 +54,7 @@ fn row(key: &ApiKeyRow, tenant: &str, now: Time) -> String {
         or(key.expires, "never"),
         or(key.used, "never"),
     ];
-    line(cells, &state(key, now))
+    line(COLUMNS, cells, &state(key, now))
 }
 
 /// Why it does not work, or what replaces it.
@@ -70,16 +71,7 @@ fn state(key: &ApiKeyRow, now: Time) -> String {
     said.join(", ")
 }
 
-fn line(cells: [String; COLUMNS.len()], last: &str) -> String {
-    let mut text = String::new();
-    for (cell, (_, width)) in cells.iter().zip(COLUMNS) {
-        text.push_str(&format!("{cell:<width$} "));
-    }
-    text.push_str(last);
-    format!("{}\n", text.trim_end())
-}
-
 /// A time to the second, in UTC.
-pub(super) fn time(at: Time) -> String {
+pub(in crate::cli) fn time(at: Time) -> String {
     format!("{:.0}", jiff::Timestamp::from_millisecond(at.0).unwrap_or_default())
 }

@@ -58,7 +58,7 @@ impl Terms {
 }
 
 /// A length of time in words such as `90d`, `12h` or `1h 30m`, in milliseconds; a day has 24 hours.
-pub(super) fn milliseconds(what: &str, text: &str) -> anyhow::Result<i64> {
+pub(in crate::cli) fn milliseconds(what: &str, text: &str) -> anyhow::Result<i64> {
     let span = text.parse::<Span>().ok();
     let length = span.and_then(|it| it.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     let length = length.filter(|length| *length >= SignedDuration::ZERO);

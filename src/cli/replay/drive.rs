@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::requests::{self, Feedback};
 use crate::cli::client::{self, Interactions};
 use crate::crypto::web_token::SigningKey;
+use crate::grpc::code_name;
 use crate::grpc::proto::StartInteractionResponse;
 
 /// How often a call is tried when the server asks for another try.
@@ -248,8 +249,7 @@ impl Run<'_> {
     }
 
     fn note_failure(&self, ledger: &mut Ledger, verb: &str, id: &str, status: &Status) {
-        let name =
-            format!("{verb} {} {}", client::code_name(status.code()), client::reason(status));
+        let name = format!("{verb} {} {}", code_name(status.code()), client::reason(status));
         let failures = &mut ledger.failures;
         *failures.by_reason.entry(name.trim_end().to_owned()).or_default() += 1;
         if failures.shown < SHOWN_FAILURES {
