@@ -12,12 +12,18 @@
 
 #[path = "consistency/alternating.rs"]
 mod alternating;
+#[path = "consistency/answers.rs"]
+mod answers;
 #[path = "consistency/calls.rs"]
 mod calls;
 #[path = "consistency/crowd.rs"]
 mod crowd;
 #[path = "store/database.rs"]
 mod database;
+#[path = "consistency/direct.rs"]
+mod direct;
+#[path = "consistency/erasing.rs"]
+mod erasing;
 #[path = "consistency/ground.rs"]
 mod ground;
 #[path = "consistency/histories.rs"]
@@ -32,6 +38,8 @@ mod known;
 mod model;
 #[path = "consistency/person.rs"]
 mod person;
+#[path = "consistency/printing.rs"]
+mod printing;
 #[path = "consistency/recording.rs"]
 mod recording;
 #[path = "consistency/served.rs"]
@@ -44,6 +52,8 @@ mod simulation;
 mod spawned;
 #[path = "consistency/steering.rs"]
 mod steering;
+#[path = "consistency/too_late.rs"]
+mod too_late;
 #[path = "consistency/wgl.rs"]
 mod wgl;
 #[path = "consistency/wire.rs"]

@@ -19,12 +19,18 @@ mod cancelling;
 mod cuts;
 #[path = "store/database.rs"]
 mod database;
+#[path = "interleavings/erasing.rs"]
+mod erasing;
+#[path = "interleavings/erasing_looks.rs"]
+mod erasing_looks;
 #[path = "interleavings/instance.rs"]
 mod instance;
 #[path = "store/invariants.rs"]
 mod invariants;
 #[path = "store/keys.rs"]
 mod keys;
+#[path = "interleavings/keys_unseen.rs"]
+mod keys_unseen;
 #[path = "interleavings/losing.rs"]
 mod losing;
 #[path = "interleavings/one_batch.rs"]
@@ -92,6 +98,15 @@ interleavings! {
         a_new_second_owner_of_a_cached_identifier_on_the_other_instance,
         an_end_on_a_between_decide_and_commit_on_b, a_load_that_overlaps_a_write,
         two_ends_of_one_customer_at_once, an_amendment_on_b_of_what_a_remembers;
+    erasing: an_erasure_between_decide_and_commit_of_a_start,
+        an_erasure_between_decide_and_commit_of_a_start_by_ref,
+        a_start_between_decide_and_commit_of_an_erasure,
+        an_erasure_between_decide_and_commit_of_an_end,
+        an_end_between_decide_and_commit_of_an_erasure, an_erasure_and_a_merge_at_once,
+        a_read_that_is_written_after_the_erasure, an_erasure_of_somebody_who_is_looked_at,
+        the_same_erasure_twice_at_once;
+    erasing_looks: an_erasure_between_two_looks;
+    keys_unseen: a_revoked_key_that_cannot_be_looked_at, a_key_that_is_looked_at_slowly;
     swept: an_entry_swept_and_made_again;
     one_batch: equal_and_different_requests_of_one_id_in_one_batch,
         a_batch_with_one_op_that_data_makes_fail, deadlock_between_batches_of_two_instances,
@@ -104,7 +119,7 @@ interleavings! {
         a_start_whose_budget_ends_while_taken_is_committed,
         a_start_whose_budget_ends_before_it_is_queued, a_full_queue_refuses_at_once;
     stalls: a_database_that_stalls_for_100_ms, a_database_that_stalls_for_a_second,
-        a_database_that_stalls_for_ever;
+        a_database_that_stalls_for_ever, a_database_that_stalls_is_not_ready_until_it_answers;
     cuts: idle_connections_that_were_cut_fail_nobody, connections_cut_within_a_batch_fail_nobody,
         an_answer_to_a_commit_that_the_network_loses, idle_connections_that_fell_silent,
         a_batch_that_falls_silent_in_the_middle;

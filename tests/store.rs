@@ -22,6 +22,8 @@ mod database;
 mod effects;
 #[path = "store/faults.rs"]
 mod faults;
+#[path = "store/following.rs"]
+mod following;
 #[path = "store/invariants.rs"]
 mod invariants;
 #[path = "store/keys.rs"]
@@ -108,6 +110,7 @@ contract! {
     verifying: a_long_chain_verifies_within_a_minute;
     log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
         a_write_waits_for_the_disk;
+    following: rows_are_followed_in_order, news_wait_for_the_disk, commits_ring_for_their_tenant;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,
         another_instance_is_seen,
         stamps_change_with_links_only;

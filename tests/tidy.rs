@@ -6,6 +6,8 @@
 
 #[path = "tidy/columns.rs"]
 mod columns;
+#[path = "tidy/landed.rs"]
+mod landed;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/names.rs"]
@@ -16,6 +18,8 @@ mod protocol;
 mod shape;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/statements.rs"]
+mod statements;
 
 use std::path::Path;
 
@@ -42,6 +46,11 @@ fn libraries_stay_at_home() {
 }
 
 #[test]
+fn statements_meet_a_driver_in_one_place() {
+    nothing_found(&statements::check(&read("src", "rs")));
+}
+
+#[test]
 fn files_and_functions_are_short() {
     nothing_found(&shape::check_files(&rust()));
     nothing_found(&shape::check_functions(&read("src", "rs")));
@@ -64,7 +73,7 @@ fn names_say_something() {
 
 #[test]
 fn the_protocol_is_documented() {
-    let files = read("proto", "proto");
+    let files = read("proto/threadline", "proto");
     assert!(!files.is_empty(), "no protocol found");
     nothing_found(&protocol::check_comments(&files));
 }
@@ -84,6 +93,12 @@ fn every_column_has_a_class_and_both_engines_agree() {
     let (sqlite, postgres) = (read("migrations/sqlite", "sql"), read("migrations/postgres", "sql"));
     assert!(!sqlite.is_empty(), "no migrations found");
     nothing_found(&columns::check(&sqlite, &postgres));
+}
+
+#[test]
+fn landed_migrations_are_as_they_landed() {
+    let files = [read("migrations/sqlite", "sql"), read("migrations/postgres", "sql")].concat();
+    nothing_found(&landed::check(&files));
 }
 
 #[test]

@@ -192,3 +192,20 @@ async fn errors() {
     insta::assert_json_snapshot!(refusals);
     world.close().await;
 }
+
+/// `docs/openapi.json` is what is served at `/openapi.json`, to be read and compared without a server.
+#[test]
+fn the_description_of_rest_is_as_committed() {
+    let page = std::path::Path::new("docs/openapi.json");
+    let served = threadline::http::openapi();
+    if std::env::var_os("THREADLINE_WRITE").is_some_and(|value| value == "1") {
+        std::fs::write(page, &served).expect("a file");
+        return;
+    }
+    let committed = std::fs::read_to_string(page).expect("the copy");
+    assert!(
+        committed == served,
+        "docs/openapi.json differs from the protocol; write it with \
+         `THREADLINE_WRITE=1 cargo test --test wire`, then read the difference"
+    );
+}

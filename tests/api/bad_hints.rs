@@ -6,13 +6,11 @@ use threadline::grpc::proto::{
 };
 use tonic::Code;
 
-use crate::support::client::assert_refused;
 use crate::support::requests::{end, start, update};
 use crate::support::{Engine, Refusal, World, each_engine};
 
 each_engine!(
     bad_hints_are_refused_by_start_update_and_end,
-    fields_of_later_versions_are_refused,
     odd_but_honest_hints_are_accepted_with_a_warning,
 );
 
@@ -182,23 +180,6 @@ async fn bad_hints_are_refused_by_start_update_and_end(engine: Engine) {
         }
     }
     client.end(end("known")).await.expect("the server goes on, and nothing of it took effect");
-    world.close().await;
-}
-
-async fn fields_of_later_versions_are_refused(engine: Engine) {
-    let world = World::on(engine).await;
-    let client = world.role("telephony").await;
-    client.start(start("known", "voice")).await.expect("a start");
-    let updating =
-        UpdateInteractionRequest { last_inbound: Some(Default::default()), ..update("known", "u") };
-    let code = Code::InvalidArgument;
-    let refusal =
-        assert_refused(client.update(updating.clone()).await, code, "UNIMPLEMENTED_FIELD");
-    assert_eq!(refusal.names(), ["last_inbound"]);
-    // What is wrong beside it is said with it.
-    let worse = UpdateInteractionRequest { update_id: String::new(), ..updating };
-    let refusal = assert_refused(client.update(worse).await, code, "INVALID_FIELD");
-    assert_eq!(refusal.names(), ["last_inbound", "update_id"]);
     world.close().await;
 }
 

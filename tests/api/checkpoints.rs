@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::Executor as _;
 use threadline::cli::audit::{Filters, checkpoint, verify};
 use threadline::cli::keys::NewKey;
 use threadline::clock::{Clock, DAY};
@@ -85,8 +85,7 @@ async fn the_command_exits_as_it_found(engine: Engine) {
     for unknown in [&["verify", "--tenant", "nobody"][..], &["verify", "--checkpoint", "none"]] {
         assert_eq!(audit(&world, unknown).await.0, Some(2), "{unknown:?}");
     }
-    sqlx::any::install_default_drivers();
-    let mut past = AnyConnection::connect(&world.database).await.expect("the database");
+    let mut past = world.connect().await;
     past.execute("UPDATE journal SET caller = 'another' WHERE verb = 1").await.expect("an edit");
     let (code, said) = audit(&world, &["verify"]).await;
     assert!(code == Some(1) && said.contains("edited") && said.contains("NOT WHOLE"), "{said}");

@@ -1,9 +1,8 @@
 //! TLS on the one port: who can read along, who is asked for a certificate, and how certificates
 //! are replaced. None of it touches the store: one engine is enough.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use threadline::store::Schedule;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -33,13 +33,13 @@ use crate::support::{Engine, Setup, World};
 const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Somebody who signs certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+pub(super) struct Authority {
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    pub(super) pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -57,13 +57,13 @@ impl Authority {
 }
 
 /// A folder of certificates that a server shows.
-struct Files {
+pub(super) struct Files {
     folder: TempDir,
-    authority: Authority,
+    pub(super) authority: Authority,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let files =
             Self { folder: tempfile::tempdir().expect("a folder"), authority: Authority::new() };
         files.replace(&files.authority.signs("localhost"));
@@ -71,11 +71,11 @@ impl Files {
         files
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("a file");
     }
 
@@ -85,16 +85,16 @@ impl Files {
     }
 
     /// The settings that name them, and whatever else.
-    fn settings(&self, more: &str) -> String {
+    pub(super) fn settings(&self, more: &str) -> String {
         let [certificate, key] = ["server.pem", "server.key"].map(|name| self.path(name));
         format!("[server.tls]\ncertificate = {certificate:?}\nkey = {key:?}\n{more}\n")
     }
 
-    async fn serve(&self, more: &str) -> World {
+    pub(super) async fn serve(&self, more: &str) -> World {
         Setup::on(Engine::Sqlite).settings(&self.settings(more)).open().await
     }
 
-    fn trusted(&self) -> ClientTlsConfig {
+    pub(super) fn trusted(&self) -> ClientTlsConfig {
         trusting(&self.authority)
     }
 }
@@ -103,7 +103,10 @@ fn trusting(authority: &Authority) -> ClientTlsConfig {
     ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&authority.pem))
 }
 
-async fn channel(world: &World, tls: ClientTlsConfig) -> Result<Channel, tonic::transport::Error> {
+pub(super) async fn channel(
+    world: &World,
+    tls: ClientTlsConfig,
+) -> Result<Channel, tonic::transport::Error> {
     let url = format!("https://localhost:{}", world.running.address.port());
     Endpoint::from_shared(url).expect("an address").tls_config(tls)?.connect().await
 }
@@ -191,24 +194,35 @@ async fn a_client_shows_a_certificate_where_one_is_asked_for() {
     world.close().await;
 }
 
-/// Shakes hands with one version; the certificate that was shown.
+/// Shakes hands with one version, offering to speak these; none when that does not come about.
+pub(super) async fn shaken(
+    world: &World,
+    authority: &Authority,
+    version: &'static rustls::SupportedProtocolVersion,
+    offered: &[&[u8]],
+) -> Option<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("a certificate");
+    roots.add(root).expect("an authority");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = offered.iter().map(|it| it.to_vec()).collect();
+    let stream = TcpStream::connect(world.running.address).await.expect("it listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    TlsConnector::from(Arc::new(client)).connect(name, stream).await.ok()
+}
+
+/// The certificate that was shown.
 async fn shown(
     world: &World,
     authority: &Authority,
     version: &'static rustls::SupportedProtocolVersion,
 ) -> Option<CertificateDer<'static>> {
-    let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("a certificate");
-    roots.add(root).expect("an authority");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(world.running.address).await.expect("it listens");
-    let name = ServerName::try_from("localhost").expect("a name");
-    let stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await.ok()?;
+    let stream = shaken(world, authority, version, &[]).await?;
     let shown = stream.get_ref().1.peer_certificates()?;
     Some(shown.first()?.clone().into_owned())
 }
@@ -344,28 +358,4 @@ async fn other_machines_are_not_served_without_tls() {
     let both = format!("[server]\nplaintext = \"anywhere\"\n{}", files.settings(""));
     assert!(served_at("127.0.0.1:0", &both).await.expect_err("a mistake").contains("no plaintext"));
     assert_eq!(served_at("127.0.0.1:0", "").await, Ok(()));
-}
-
-/// Where keys and opened values are.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_servers_memory_goes_into_no_core_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let database = format!("sqlite:{}", folder.path().join("a.db").display());
-    let mut server = Command::new(env!("CARGO_BIN_EXE_threadline"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--database", &database])
-        .current_dir(folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let log = BufReader::new(server.stderr.take().expect("its log"));
-    let serving = log.lines().map_while(Result::ok).any(|line| line.contains("\"serving\""));
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id()));
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
-    assert!(serving);
-    if let Ok(limits) = limits {
-        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
-        let figures: Vec<&str> = core.expect("a limit").split_whitespace().collect();
-        assert_eq!(figures[4..6], ["0", "0"], "{figures:?}");
-    }
 }

@@ -21,7 +21,7 @@ each_engine!(
     a_set_is_fetched_at_its_own_address,
 );
 
-fn served(server: &KeyServer) -> String {
+pub(super) fn served(server: &KeyServer) -> String {
     format!(
         "[tenants.acme.web_token]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n\
          jwks_url = \"{}\"\n",
@@ -30,7 +30,7 @@ fn served(server: &KeyServer) -> String {
 }
 
 #[track_caller]
-fn assert_unverified(answer: &StartInteractionResponse) {
+pub(super) fn assert_unverified(answer: &StartInteractionResponse) {
     let codes: Vec<&str> = answer.warnings.iter().map(|it| it.code.as_str()).collect();
     assert_eq!(codes, ["web_token_unverified"]);
     assert!(answer.new_customer && !answer.degraded, "it identifies nobody");

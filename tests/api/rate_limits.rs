@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
+use serde_json::json;
 use threadline::cli::keys::{NewKey, Terms, create_with};
 use threadline::crypto::ApiKey;
 use threadline::grpc::proto::{ImportCustomersRequest, ImportRow};
@@ -11,6 +13,7 @@ use tonic::Code;
 use super::access::{client, forged};
 use crate::support::client::{Refusal, refused};
 use crate::support::requests::{get, start};
+use crate::support::web::{Told, Web};
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
@@ -18,6 +21,8 @@ each_engine!(
     a_forged_key_costs_the_real_one_nothing,
     a_tenant_has_so_many_calls_for_all_its_keys,
     an_import_is_paced_and_ends_with_its_key,
+    every_door_counts_and_says_when_to_come_back,
+    one_request_is_one_call_however_many_come_of_it,
 );
 
 async fn limited(world: &World, key: &NewKey, rate: i64, burst: i64) -> String {
@@ -149,5 +154,85 @@ async fn an_import_is_paced_and_ends_with_its_key(engine: Engine) {
     let _ = rows.send(message(3)).await;
     let refusal = importing.await.expect("it ends").err().map(|status| Refusal::of(&status));
     assert_eq!(refusal.expect("it is refused").reason, "INVALID_API_KEY");
+    world.close().await;
+}
+
+/// What a door says of a call: nothing, or the seconds to wait for.
+async fn asked_at(web: &Web, door: usize) -> Option<f64> {
+    let seconds = |told: Told| match told.code {
+        429 => Some(told.headers["retry-after"].to_str().expect("text").parse().expect("seconds")),
+        404 | 200 => None,
+        _ => panic!("{}: {}", told.code, told.text),
+    };
+    let started = json!({"call_id": "a", "identity_hints": {"ani": "+14155550123"}});
+    match door {
+        0 => seconds(web.get("/api/v1/interactions/nobody's").await),
+        1 => seconds(web.post("/v1/calls/start", &started).await),
+        _ => {
+            let rpc = "/threadline.v1.InteractionService/GetInteraction";
+            let told = web.call(rpc, &get("nobody's").encode_to_vec(), door == 2).await;
+            let refusal = Refusal::of(&told.expect_err("there is none"));
+            let limited = refusal.reason == "RATE_LIMITED";
+            limited.then(|| told_to_wait(&refusal).as_secs_f64())
+        }
+    }
+}
+
+async fn every_door_counts_and_says_when_to_come_back(engine: Engine) {
+    let settings = "[tenants.globex]\ntenant_rate = 1\ntenant_burst = 4\n";
+    let world = Setup::on(engine).settings(settings).open().await;
+    let address = world.running.address;
+    let telephony = World::new_key(&["telephony"]);
+    let own = Web::new(address, Some(&limited(&world, &telephony, 1, 4).await));
+    let globex = NewKey { tenant: "globex".into(), ..telephony };
+    let (one, two) = (world.key(&globex).await, world.key(&globex).await);
+    let (one, two) = (Web::new(address, Some(&one)), Web::new(address, Some(&two)));
+    // A key's calls, and a tenant's, are counted wherever they come in.
+    for (first, second) in [(&own, &own), (&one, &two)] {
+        let begun = Instant::now();
+        let mut let_in = 0.0;
+        while asked_at([first, second][let_in as usize % 2], let_in as usize % 4).await.is_none() {
+            let_in += 1.0;
+            assert!(let_in < 100.0, "there is no limit");
+        }
+        let most = 4.0 + begun.elapsed().as_secs_f64();
+        assert!((4.0..=most).contains(&let_in), "{let_in} of {most}");
+        for door in 0..4 {
+            // On a slow machine somebody may have been let in meanwhile: then the next is not.
+            let mut wait = None;
+            while wait.is_none() {
+                wait = asked_at(second, door).await;
+            }
+            assert!(wait.is_some_and(|wait| wait > 0.0 && wait <= 1.0), "{door}: {wait:?}");
+        }
+    }
+    let wait = asked_at(&own, 0).await.unwrap_or_default();
+    tokio::time::sleep(Duration::from_secs_f64(wait)).await;
+    assert_eq!(asked_at(&own, 1).await, None, "it was told how long");
+    world.close().await;
+}
+
+/// A start that a client of Sticky Calls confirms becomes two calls, and one that names a reference
+/// of its own asks who it is: each is one request, and a key that has one call left may make it.
+async fn one_request_is_one_call_however_many_come_of_it(engine: Engine) {
+    let world = World::on(engine).await;
+    let telephony = World::new_key(&["telephony"]);
+    let known = Web::new(world.running.address, Some(&world.key(&telephony).await));
+    let email = json!({"external_ids": {"email": "ada@example.com"}});
+    let end = json!({"call_id": "mail", "identity_hints": email, "variables": {"language": "en"}});
+    known.post("/v1/calls/end", &end).await.good();
+    let key = limited(&world, &telephony, 1, 1).await;
+    let web = Web::new(world.running.address, Some(&key));
+    let own = json!({"call_id": "own", "identity_hints": {"customer_ref": "cust-1"}});
+    assert_eq!(web.post("/v1/calls/start", &own).await.good()["customer_ref"], "cust-1");
+    let mut told = web.post("/v1/calls/start", &own).await;
+    while told.code == 200 {
+        told = web.post("/v1/calls/start", &own).await;
+    }
+    assert_eq!((told.code, &told.headers["retry-after"]), (429, &"1".parse().expect("a header")));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = json!({"call_id": "sure", "identity_hints": email, "identity_confirmed": true});
+    let told = web.post("/v1/calls/start", &start).await.good();
+    assert_eq!(told["variables"]["language"]["value"], "en", "{told}");
     world.close().await;
 }

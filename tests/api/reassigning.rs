@@ -2,8 +2,8 @@
 
 use threadline::clock::{Clock, HOUR, MINUTE};
 use threadline::grpc::proto::{
-    EndInteractionRequest, IntentStatus, StartInteractionRequest, UpdateInteractionRequest,
-    VariableInput,
+    EndInteractionRequest, IdentityHints, IntentStatus, StartInteractionRequest,
+    UpdateInteractionRequest, VariableInput,
 };
 use tonic::Code;
 
@@ -12,7 +12,8 @@ use super::remembering::MONDAY;
 use super::settling::{NUMBER, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    at, call, end, end_with, get, intent_of, reassign, unmerge, update, variable,
+    at, call, end, end_with, external_hint, get, intent_of, reassign, start_with, unmerge, update,
+    variable,
 };
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
@@ -20,6 +21,7 @@ each_engine!(
     all_of_it_follows_and_nothing_stays,
     what_was_said_keeps_its_time,
     who_has_another_contact_under_way_keeps_what_it_said,
+    who_has_another_contact_under_way_keeps_what_it_shows,
     it_may_be_somebody_new,
     it_moves_within_a_set_only_by_name_of_another,
     a_retry_moves_nothing_more,
@@ -127,6 +129,35 @@ async fn a_value_that_was_hidden_is_whole_again() {
     client.reassign(reassign("wrong", "r", Some(&writer))).await.expect("moved");
     let writers = client.person(&writer).await;
     assert_eq!(writers.variables["colour"].value, "wrong", "nothing hides it here");
+    world.close().await;
+}
+
+/// The contact that moves was the only one on file that showed the number; another one shows it, too.
+async fn who_has_another_contact_under_way_keeps_what_it_shows(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let first = StartInteractionRequest {
+        identity_hints: Some(IdentityHints {
+            caller_number: NUMBER.into(),
+            ..external_hint("crm_id", "C-1")
+        }),
+        ..call("first", NUMBER)
+    };
+    let caller = client.start(first).await.expect("a start").customer_ref;
+    let by_crm = start_with("crm", "email", external_hint("crm_id", "C-1"));
+    client.start(by_crm).await.expect("a start");
+    client.end(end("crm")).await.expect("an end");
+    let under_way = client.start(call("under way", NUMBER)).await.expect("a start");
+    assert_eq!((said(&under_way), &under_way.customer_ref), (Said::Reuse, &caller));
+    client.reassign(reassign("first", "r", None)).await.expect("moved");
+    let numbers = async || {
+        let person = client.person(&caller).await;
+        person.identifiers.iter().filter(|it| it.value == NUMBER).count()
+    };
+    assert_eq!(numbers().await, 0, "its reason has moved");
+    let ended = client.end(end("under way")).await.expect("an end");
+    assert_eq!(ended.customer_ref, caller, "nothing of it moved");
+    assert_eq!(numbers().await, 1, "what it showed is theirs");
     world.close().await;
 }
 

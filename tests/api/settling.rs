@@ -36,6 +36,8 @@ pub(super) fn assert_silent(answer: &StartInteractionResponse) {
     assert!(answer.profile.is_empty() && answer.recent_interactions.is_empty(), "context");
     assert_eq!((answer.brief.as_str(), answer.last_agent_ref.as_str()), ("", ""));
     assert_eq!((answer.withheld_count, answer.withheld_variables.len()), (0, 0));
+    // At most where they wrote just now.
+    assert!(answer.reply_windows.len() <= 1 && answer.diverged_thread.is_none(), "other threads");
 }
 
 pub(super) async fn staff(world: &World) -> Client {

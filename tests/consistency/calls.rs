@@ -2,7 +2,6 @@
 //! two identifiers at most, and names are `v3` or `i2`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::wgl::Call;
 
@@ -39,7 +38,7 @@ pub(crate) struct Said {
 }
 
 /// Which of the two identifiers an interaction shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Shows {
     pub(crate) first: bool,
     pub(crate) second: bool,
@@ -54,6 +53,9 @@ impl Shows {
             .map(|(i, _)| i)
     }
 }
+
+/// The number of the channel that carries text; the other one carries calls.
+pub(crate) const WRITTEN: u8 = 1;
 
 /// A customer, as a request names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,19 +128,56 @@ pub(crate) enum Asked {
     Look {
         whom: Whom,
     },
+    /// What would go if this customer were erased.
+    Preview {
+        number: u16,
+        whom: Whom,
+    },
+    /// A customer is erased, as this preview has shown them.
+    Erase {
+        number: u16,
+        of: u16,
+        whom: Whom,
+    },
+    /// The API key of this number is revoked.
+    Revoke {
+        key: u8,
+    },
     /// All that is there grows eight days older.
     Age,
     /// What is older than seven days is removed.
     Sweep,
 }
 
+impl Asked {
+    /// The interaction that it is about.
+    pub(crate) fn interaction(&self) -> Option<u16> {
+        match self {
+            Self::Start { id, .. }
+            | Self::Update { id, .. }
+            | Self::End { id, .. }
+            | Self::Get { id }
+            | Self::Reassign { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Look { .. } | Self::Preview { .. })
+    }
+}
+
 /// A request as it was made: the clock then, and when its answer was there; without one, the end of
-/// time.
+/// time. The same by a stopwatch.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) asked: Asked,
     pub(crate) now: i64,
     pub(crate) answered: i64,
+    pub(crate) elapsed: (i64, i64),
+    /// The number of the API key it was made with.
+    pub(crate) key: u8,
     /// How far the service's clock and this one may be apart, in milliseconds.
     pub(crate) clocks_apart: i64,
     /// Who asked whom, for people who read the history.
@@ -167,6 +206,14 @@ pub(crate) struct Shown {
     pub(crate) variables: BTreeMap<u16, u32>,
     /// Status and attempts of each open intent.
     pub(crate) intents: BTreeMap<u16, (Status, i32)>,
+}
+
+/// How much was erased: customers, those among them whose ref named another one; interactions; ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Counts {
+    pub(crate) customers: i32,
+    pub(crate) interactions: i32,
+    pub(crate) identifiers: i32,
 }
 
 /// One answer. Customers are numbered by age, oldest first.
@@ -210,13 +257,25 @@ pub(crate) enum Output {
         owns: Shows,
         shown: Shown,
     },
+    /// Whoever would be erased, oldest first.
+    Previewed {
+        set: Vec<u32>,
+    },
+    /// So many went.
+    Gone(Counts),
+    /// It went with its person.
+    Erased,
+    /// Not what was previewed would go.
+    Outdated,
+    /// The API key is none, or none any more.
+    NotLetIn,
     Conflict,
     /// Both refs name one customer.
     Same,
     /// An end that says it was before its start.
     Refused,
     NotFound,
-    /// Aged or swept.
+    /// Aged, swept or revoked.
     Done,
     /// Nothing that any contract allows.
     Broken(String),
@@ -224,114 +283,3 @@ pub(crate) enum Output {
 
 /// A call on the service.
 pub(crate) type ServiceCall = Call<Input, Output>;
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start { id, shows, channel, time } => {
-                write!(f, "start {id} showing {shows} on channel {channel}")?;
-                time.iter().try_for_each(|it| write!(f, " at {it}"))
-            }
-            Self::Update { id, update, said } => write!(f, "update {id}.{update} {said}"),
-            Self::End { id, shows, revision, said, time } => {
-                write!(f, "end {id} showing {shows} {said}")?;
-                revision.iter().try_for_each(|it| write!(f, " revision {it}"))?;
-                time.iter().try_for_each(|it| write!(f, " at {it}"))
-            }
-            Self::Get { id } => write!(f, "get {id}"),
-            Self::Merge { number, one, other } => write!(f, "merge {number} of {one} and {other}"),
-            Self::Unmerge { number, which } => write!(f, "unmerge {number} of {which:?}"),
-            Self::Reassign { id, number, to } => {
-                write!(f, "reassign {number} of {id} to ")?;
-                match to {
-                    Some(to) => write!(f, "{to}"),
-                    None => f.write_str("somebody new"),
-                }
-            }
-            Self::Tie { number, whom, index, holds } => {
-                let what = if *holds { "link" } else { "unlink" };
-                write!(f, "{what} {number} of {} to {whom}", ["A", "B"][*index])
-            }
-            Self::Look { whom } => write!(f, "look at {whom}"),
-            Self::Age => f.write_str("everything ages"),
-            Self::Sweep => f.write_str("sweep"),
-        }
-    }
-}
-
-impl fmt::Display for Whom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Of(id) => write!(f, "whose {id} is"),
-            Self::Named(number) => write!(f, "customer {number}"),
-        }
-    }
-}
-
-impl fmt::Display for Shows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.first, self.second) {
-            (true, true) => "A and B",
-            (true, false) => "A",
-            (false, true) => "B",
-            (false, false) => "nothing",
-        })
-    }
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "(content {}", self.content)?;
-        for Setting { name, value, ttl_seconds } in &self.settings {
-            write!(f, ", v{name} = {value} for {ttl_seconds} s")?;
-        }
-        self.intents.iter().try_for_each(|(name, status)| write!(f, ", i{name} {status:?}"))?;
-        f.write_str(")")
-    }
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut variables = self.variables.iter();
-        variables.try_for_each(|(name, value)| write!(f, ", v{name} = {value}"))?;
-        let mut intents = self.intents.iter();
-        intents.try_for_each(|(name, (status, attempts))| {
-            write!(f, ", i{name} {status:?} × {attempts}")
-        })
-    }
-}
-
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let customer = |it: &Option<u32>| {
-            it.map_or("nobody".to_owned(), |number| format!("customer {number}"))
-        };
-        match self {
-            Self::Answered { customer: who, new, recommended, shown } => {
-                let new = if *new { ", new" } else { "" };
-                write!(f, "{}{new}, {recommended:?}{shown}", customer(who))
-            }
-            Self::Looked { set, owns, shown } => write!(f, "{set:?} with {owns}{shown}"),
-            Self::Ended { customer: who } => f.write_str(&customer(who)),
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
-
-/// A history as a person reads it: one call a line, in the order they were made.
-pub(crate) fn print(calls: &[ServiceCall]) -> String {
-    let mut ordered: Vec<&ServiceCall> = calls.iter().collect();
-    ordered.sort_by_key(|call| call.invoked);
-    let line = |call: &&ServiceCall| {
-        let Input { asked, now, client, instance, .. } = &call.input;
-        let (until, output) = match &call.returned {
-            Some((at, output)) => (at.to_string(), output.to_string()),
-            None => ("…".to_owned(), "no answer".to_owned()),
-        };
-        let span = format!("{}–{until}", call.invoked);
-        format!(
-            "  {span:<12} client {client} at instance {instance}, clock {now}: {asked} → {output}\n"
-        )
-    };
-    ordered.iter().map(line).collect()
-}

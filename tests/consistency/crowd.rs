@@ -2,7 +2,7 @@
 //! person's history is checked when it is complete.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -12,8 +12,10 @@ use threadline::store::Engine;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::calls::{Asked, print};
-use super::recording::{Moment, Recording};
+use super::calls::{Asked, Output};
+use super::ground::REVOCABLE;
+use super::printing::{Rare, print};
+use super::recording::{By, Moment, Recording};
 use super::served::{INSTANCES, Served};
 use super::shrink::{breaks, setting, without_reads};
 use super::workload::{Plan, Shape};
@@ -40,8 +42,7 @@ pub(crate) async fn served(engine: Engine) {
     let wanted = setting("THREADLINE_CHECK_CALLS").unwrap_or(CALLS);
     let key = new_key(&database).await;
     let (served, keeper) = Served::begin(database, key, Some(seed)).await;
-    let begun = Instant::now();
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(Tally::new());
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut people = JoinSet::new();
     for number in 0.. {
@@ -53,10 +54,12 @@ pub(crate) async fn served(engine: Engine) {
         if tally.answered.load(Ordering::Relaxed) >= wanted && served.kills() > 0 {
             break;
         }
-        let shape =
-            Shape { clients: 3, operations: 16, purges: false, exact: false, short_ttl: (1, 3) };
-        let plan = Plan::new(seed.wrapping_mul(1_000_003).wrapping_add(number), shape);
-        let person = Person::new(plan, Arc::clone(&served), Arc::clone(&tally));
+        let plan = Plan::new(seed.wrapping_mul(1_000_003).wrapping_add(number), shape(number));
+        let mut keys = vec![served.key().to_owned()];
+        for _ in (0..REVOCABLE).filter(|_| plan.shape.revokes) {
+            keys.push(served.another_key().await);
+        }
+        let person = Person::new(plan, keys, Arc::clone(&served), Arc::clone(&tally));
         people.spawn(async move {
             person.play().await;
             drop(place);
@@ -67,45 +70,74 @@ pub(crate) async fn served(engine: Engine) {
     }
     let (answered, lost) = (&tally.answered, &tally.lost);
     eprintln!(
-        "{engine:?}, two instances: {} calls answered, {} not, of {} people, {} kills, in {:.0} s (seed {seed}): 0 violations",
+        "{engine:?}, two instances: {} calls answered ({}), {} not, of {} people, {} kills, in {:.0} s (seed {seed}): 0 violations",
         answered.load(Ordering::Relaxed),
+        tally.rare(),
         lost.load(Ordering::Relaxed),
         tally.people.load(Ordering::Relaxed),
         served.kills(),
-        begun.elapsed().as_secs_f64(),
+        tally.begun.elapsed().as_secs_f64(),
     );
     drop(served);
     keeper.stop().await;
 }
 
+/// Of eight people, four are erased, and the keys with which one is asked about are revoked.
+fn shape(number: u64) -> Shape {
+    let (erases, revokes) = (number % 2 == 1, number % SLOW == 4);
+    Shape {
+        clients: 3,
+        operations: 16,
+        purges: false,
+        erases,
+        revokes,
+        exact: false,
+        short_ttl: (1, 3),
+    }
+}
+
 /// What all clients count together, and the order of all their calls.
-#[derive(Default)]
 struct Tally {
+    begun: Instant,
     steps: AtomicU64,
     answered: AtomicU64,
     lost: AtomicU64,
     people: AtomicU64,
+    rare: Mutex<Rare>,
 }
 
 impl Tally {
+    fn new() -> Self {
+        let [steps, answered, lost, people] = Default::default();
+        Self { begun: Instant::now(), steps, answered, lost, people, rare: Mutex::default() }
+    }
+
+    fn rare(&self) -> MutexGuard<'_, Rare> {
+        self.rare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now(&self) -> Moment {
         // Between any two moments of one client lies an answer that travelled over a socket.
-        Moment { step: self.steps.fetch_add(1, Ordering::SeqCst), clock: Clock::System.now().0 }
+        let step = self.steps.fetch_add(1, Ordering::SeqCst);
+        let elapsed = self.begun.elapsed().as_millis() as i64;
+        Moment { step, clock: Clock::System.now().0, elapsed }
     }
 }
 
 /// One person's contacts.
 struct Person {
     plan: Plan,
+    /// By number; all but the first may be revoked.
+    keys: Vec<String>,
     served: Arc<Served>,
     tally: Arc<Tally>,
     recording: Mutex<Recording>,
 }
 
 impl Person {
-    fn new(plan: Plan, served: Arc<Served>, tally: Arc<Tally>) -> Arc<Self> {
+    fn new(plan: Plan, keys: Vec<String>, served: Arc<Served>, tally: Arc<Tally>) -> Arc<Self> {
         let recording = Mutex::new(Recording::of(format!("p{}", plan.seed), true));
-        Arc::new(Self { plan, served, tally, recording })
+        Arc::new(Self { plan, keys, served, tally, recording })
     }
 
     async fn play(self: Arc<Self>) {
@@ -119,7 +151,7 @@ impl Person {
         }
         let mut random = StdRng::seed_from_u64(self.plan.seed);
         for asked in self.plan.closing() {
-            self.ask(0, &asked, &mut random).await;
+            self.ask((0, 0), &asked, &mut random).await;
         }
         self.check();
     }
@@ -127,16 +159,19 @@ impl Person {
     async fn tell(&self, client: usize) {
         let mut random = StdRng::seed_from_u64(self.plan.seed ^ (client as u64) << 32);
         for asked in &self.plan.clients[client] {
-            if self.plan.seed.is_multiple_of(SLOW) && random.random_bool(0.3) {
+            let slow = self.plan.seed.is_multiple_of(SLOW) || self.plan.shape.revokes;
+            if slow && random.random_bool(0.3) {
                 tokio::time::sleep(Duration::from_millis(random.random_range(0..2_000))).await;
             }
-            self.ask(client, asked, &mut random).await;
+            let last = self.keys.len() - 1;
+            let key = if random.random_bool(0.5) { random.random_range(0..=last) } else { 0 };
+            self.ask((client, key), asked, &mut random).await;
         }
     }
 
     /// Asks until there is an answer, now here and now there. The effect may be that of any of the
     /// tries, the answer is that of the last.
-    async fn ask(&self, client: usize, asked: &Asked, random: &mut StdRng) {
+    async fn ask(&self, (client, key): (usize, usize), asked: &Asked, random: &mut StdRng) {
         let mut call = None;
         for _ in 0..MOST_TRIES {
             let instance = random.random_range(0..INSTANCES);
@@ -147,15 +182,17 @@ impl Person {
                 }
                 None => {
                     let at = self.tally.now();
-                    match self.recording().invoke(asked.clone(), (client, instance), at) {
+                    let by = By { client, instance, key: key as u8 };
+                    match self.recording().invoke(asked.clone(), by, at) {
                         Some(made) => made,
                         None => return,
                     }
                 }
             };
             call = Some(index);
-            let request = request.expect("nothing else is asked of served instances");
-            let asking = self.served.ask(instance, self.plan.seed as usize, request);
+            let Some(request) = request else { return self.revoke(index, asked).await };
+            let place = (instance, self.plan.seed as usize);
+            let asking = self.served.ask_with(&self.keys[key], place, request);
             let patience = match random.random_ratio(1, IMPATIENT) {
                 true => Duration::from_micros(random.random_range(0..8_000)),
                 false => Duration::MAX,
@@ -172,9 +209,16 @@ impl Person {
         panic!("{asked} is never answered");
     }
 
+    async fn revoke(&self, call: usize, asked: &Asked) {
+        let Asked::Revoke { key } = asked else { panic!("{asked} is asked of no instance") };
+        self.served.revoke(&self.keys[usize::from(*key)]).await;
+        self.recording().returned(call, Output::Done, self.tally.now());
+    }
+
     fn check(&self) {
         self.tally.people.fetch_add(1, Ordering::Relaxed);
         let history = self.recording().history();
+        self.tally.rare().count(&history);
         if breaks(&self.plan, &history) {
             let kept = without_reads(&self.plan, history);
             panic!(
@@ -186,7 +230,7 @@ impl Person {
         }
     }
 
-    fn recording(&self) -> std::sync::MutexGuard<'_, Recording> {
+    fn recording(&self) -> MutexGuard<'_, Recording> {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use sqlx::{Connection as _, Executor as _};
 use threadline::cli::keys::{NewKey, create};
 use threadline::clock::{Clock, Time};
 use threadline::continuity::Service;
+use threadline::crypto::ApiKey;
 use threadline::ids::Entropy;
 use threadline::server::{Configuration, Layers, Serve};
 use threadline::store::{Engine, Schedule};
@@ -20,11 +21,18 @@ pub(crate) const MORNING: Time = Time(1_790_000_000_000);
 /// Known alone, an identifier is enough also when it was not seen for a week.
 pub(crate) const SETTINGS: &str = "[policy]\nreuse_confidence = 0.31\n";
 
-/// A database with two tenants, and a key of each.
+/// Keys that a play may revoke.
+pub(crate) const REVOCABLE: u8 = 2;
+/// Before a key, in its header.
+pub(crate) const BEARER: &str = "Bearer ";
+
+/// A database with two tenants, and keys of each.
 pub(crate) struct Ground {
     pub(crate) database: Database,
     /// A key of the tenant whose customers stay, and one of the tenant whose are purged.
-    pub(crate) keys: [String; 2],
+    keys: [String; 2],
+    /// Keys of the first tenant that may be revoked.
+    revocable: Vec<String>,
 }
 
 impl Ground {
@@ -34,8 +42,29 @@ impl Ground {
         let clock = Clock::manual(MORNING);
         let service = open(&database.url, clock, Entropy::System, Schedule::Free).await;
         let keys = [key(&service, false).await, key(&service, true).await];
+        let mut revocable = Vec::new();
+        for _ in 0..REVOCABLE {
+            revocable.push(key(&service, false).await);
+        }
         service.store().close().await;
-        Some(Self { database, keys })
+        Some(Self { database, keys, revocable })
+    }
+
+    /// The headers of a play: that of the key that lasts, and of those that are revoked, if any is.
+    pub(crate) fn keys(&self, purges: bool, revokes: bool) -> Vec<String> {
+        let revocable = self.revocable.iter().filter(|_| revokes);
+        let all = [&self.keys[usize::from(purges)]].into_iter().chain(revocable);
+        all.map(|key| format!("{BEARER}{key}")).collect()
+    }
+
+    /// No key is revoked any more, whatever an earlier play on the same database has done.
+    pub(crate) async fn renew_keys(&self) {
+        if self.database.engine == Engine::Postgres {
+            let sql = "UPDATE api_key SET revoked = 0 WHERE revoked > 0";
+            let mut connection = self.database.connect().await;
+            connection.execute(sql).await.expect("we may do this");
+            connection.close().await.expect("a connection that closes");
+        }
     }
 
     /// The same once more: a file of its own on SQLite; PostgreSQL is shared.
@@ -83,6 +112,13 @@ pub(crate) async fn open(
     schedule: Schedule,
 ) -> Arc<Service> {
     settings(url, clock, entropy, schedule).open().await.expect("a service")
+}
+
+/// Revokes the key of this header, as `threadline keys revoke` does, and does it again while the
+/// database's lock is not free in time.
+pub(crate) async fn revoke(service: &Service, header: &str) {
+    let key = ApiKey::parse(header.trim_start_matches(BEARER)).expect("a key of ours");
+    while service.store().revoke_api_key(key.tenant, &key.id).await.is_err() {}
 }
 
 async fn key(service: &Service, test: bool) -> String {

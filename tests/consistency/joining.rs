@@ -17,27 +17,46 @@ impl Known {
         if self.merges.contains_key(&number) {
             return self.clone().joined(number, output);
         }
-        let (Some(one), Some(other)) = (self.meant(one), self.meant(other)) else {
-            return one_if(is(output, &Output::NotFound), self.clone());
+        let (one, other) = match (self.meant(one), self.meant(other)) {
+            (Ok(one), Ok(other)) => (one, other),
+            (Err(why), _) | (_, Err(why)) => return one_if(is(output, &why), self.clone()),
         };
         if one == other {
             return one_if(is(output, &Output::Same), self.clone());
         }
         let mut after = self.clone();
-        after.merges.insert(number, Merge { between: (one, other), in_force: true });
+        let merge = Merge { between: (one, other), in_force: true, lost: false };
+        after.merges.insert(number, merge);
+        after.touch(&after.set(one));
         after.joined(number, output)
     }
 
-    pub(super) fn meant(&self, whom: Whom) -> Option<usize> {
-        match whom {
+    /// Whom a request names; why nobody, else.
+    pub(super) fn meant(&self, whom: Whom) -> Result<usize, Output> {
+        let named = match whom {
             Whom::Named(name) => self.named(name),
             Whom::Of(_) => None,
+        };
+        match named {
+            Some(person) if self.people[person].erased => Err(Output::Erased),
+            Some(person) => Ok(person),
+            None => Err(Output::NotFound),
         }
     }
 
-    /// Of a merge that was taken back meanwhile, the set of the older is shown.
+    /// Something is written of these.
+    fn touch(&mut self, people: &[usize]) {
+        people.iter().for_each(|person| self.people[*person].writes += 1);
+    }
+
+    /// Of a merge that was taken back meanwhile, the set of the older is shown. The request was the
+    /// first one's, and went with them; the edge went with either.
     fn joined(self, number: u16, output: Option<&Output>) -> Vec<Self> {
-        let Merge { between: (one, other), in_force } = self.merges[&number];
+        let Merge { between: (one, other), in_force, lost } = self.merges[&number];
+        if lost {
+            let why = if self.people[one].erased { Output::Erased } else { Output::NotFound };
+            return one_if(is(output, &why), self);
+        }
         match output {
             None | Some(Output::Accepted) => vec![self],
             Some(Output::Joined { set, in_force: shown }) if *shown == in_force => {
@@ -63,7 +82,12 @@ impl Known {
             return self.clone().parted(number, output);
         }
         let pair = match which {
-            Which::Between(one, other) => self.named(one).zip(self.named(other)),
+            Which::Between(one, other) => {
+                match (self.meant(Whom::Named(one)), self.meant(Whom::Named(other))) {
+                    (Ok(one), Ok(other)) => Some((one, other)),
+                    (Err(why), _) | (_, Err(why)) => return one_if(is(output, &why), self.clone()),
+                }
+            }
             _ => None,
         };
         let meant = |(of, merge): (&u16, &Merge)| match which {
@@ -73,7 +97,7 @@ impl Known {
             }),
         };
         let mut after = self.clone();
-        let mut between = None;
+        let mut between: Option<(usize, usize)> = None;
         for (of, merge) in &mut after.merges {
             if merge.in_force && meant((of, merge)) {
                 merge.in_force = false;
@@ -84,11 +108,19 @@ impl Known {
             return one_if(is(output, &Output::NotFound), self.clone());
         };
         after.unmerges.insert(number, between);
+        after.touch(&self.set(between.0));
         after.parted(number, output)
     }
 
+    /// The request was the older one's, and went with them; what it took back went with either.
     fn parted(self, number: u16, output: Option<&Output>) -> Vec<Self> {
         let (one, other) = self.unmerges[&number];
+        let erased = |it: usize| self.people[it].erased;
+        if erased(one) || erased(other) {
+            let why = |(older, _)| if erased(older) { Output::Erased } else { Output::NotFound };
+            let mut why = self.older_first(one, other).into_iter().map(why);
+            return one_if(why.any(|it| is(output, &it)), self.clone());
+        }
         match output {
             None | Some(Output::Accepted) => vec![self],
             Some(Output::Parted { older, younger }) => {
@@ -122,19 +154,22 @@ impl Known {
         interaction.confirmed = to.is_some();
         let mut targets = match to {
             // Somebody new it already is.
-            None if after.is_all_they_have(id) => return after.moved(id, output),
+            None if after.is_all_they_have(id) => {
+                after.written(id);
+                return after.moved(id, output);
+            }
             None => {
                 after.interaction(id).made = true;
                 after.people.push(Person::default());
                 vec![after.people.len() - 1]
             }
             Some(whom) => match self.meant(whom) {
-                Some(target) => after.members_meant(id, target),
-                None => return one_if(is(output, &Output::NotFound), self.clone()),
+                Ok(target) => after.members_meant(id, target),
+                Err(why) => return one_if(is(output, &why), self.clone()),
             },
         };
         let called_as = |it: &usize| after.interactions[&id].called_as.contains(it);
-        if to.is_some_and(|to| self.meant(to).is_some_and(|it| called_as(&it))) {
+        if to.is_some_and(|to| self.meant(to).is_ok_and(|it| called_as(&it))) {
             // A name under which its customer was shown may still mean them.
             targets.push(from);
             targets.sort_unstable();
@@ -204,8 +239,9 @@ impl Known {
         if self.ties.contains_key(&number) {
             return self.clone().tied_as_found(number, output);
         }
-        let Some(person) = self.meant(whom) else {
-            return one_if(is(output, &Output::NotFound), self.clone());
+        let person = match self.meant(whom) {
+            Ok(person) => person,
+            Err(why) => return one_if(is(output, &why), self.clone()),
         };
         // Of a set, whoever has it.
         let mut holders = self.set(person);
@@ -221,6 +257,7 @@ impl Known {
             }
             for holder in holders {
                 let mut after = self.clone();
+                after.touch(&[holder]);
                 after.owners[index].insert(holder);
                 after.tied[index].insert(holder);
                 let owners = after.owners[index].len();
@@ -229,6 +266,7 @@ impl Known {
             }
         } else {
             let mut after = self.clone();
+            after.touch(&holders);
             let (from, until) = input.span();
             for holder in holders {
                 after.owners[index].remove(&holder);
@@ -245,6 +283,9 @@ impl Known {
 
     fn tied_as_found(self, number: u16, output: Option<&Output>) -> Vec<Self> {
         let (person, found, count) = self.ties[&number];
+        if self.people[self.resolve(person)].erased {
+            return one_if(is(output, &Output::Erased), self);
+        }
         match output {
             None | Some(Output::Accepted) => vec![self],
             Some(Output::Tied { customer, before, owners })
@@ -258,8 +299,9 @@ impl Known {
 
     /// All that is known of a customer.
     pub(super) fn look(&self, whom: Whom, input: &Input, output: Option<&Output>) -> Vec<Self> {
-        let Some(person) = self.meant(whom) else {
-            return one_if(is(output, &Output::NotFound), self.clone());
+        let person = match self.meant(whom) {
+            Ok(person) => person,
+            Err(why) => return one_if(is(output, &why), self.clone()),
         };
         match output {
             None => vec![self.clone()],

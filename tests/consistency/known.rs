@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::calls::{Shows, Status};
+use super::calls::{Counts, Shows, Status, WRITTEN};
+use super::erasing::Previewed;
 use super::person::{Fact, Person, Set};
 
 /// An end, with its amendments.
@@ -15,14 +16,14 @@ pub(super) struct Ending {
     pub(super) plain: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Interaction {
     pub(super) person: usize,
     pub(super) settled: bool,
     pub(super) shows: Shows,
     /// The identifiers that it is a reason for its customer to have, once it is on file.
     pub(super) supports: [bool; 2],
-    /// Whether it is on its customer's file: it has ended, or it made a tie.
+    /// Whether it is on its customer's file: it has ended, it made a tie, or it carries text.
     pub(super) filed: bool,
     /// When it began, and whether the caller said so.
     pub(super) begun: (i64, bool),
@@ -33,7 +34,7 @@ pub(super) struct Interaction {
     pub(super) called_as: BTreeSet<usize>,
     /// Somebody said that it is the customer whose it is.
     pub(super) confirmed: bool,
-    /// The channel of its start; none while only its end is known.
+    /// The channel of its start, 0 for a call; none while only its end is known.
     pub(super) channel: Option<u8>,
     /// Content by update.
     pub(super) updates: BTreeMap<u8, u32>,
@@ -47,6 +48,8 @@ pub(super) struct Interaction {
 pub(super) struct Merge {
     pub(super) between: (usize, usize),
     pub(super) in_force: bool,
+    /// One of the two was erased, and it with them.
+    pub(super) lost: bool,
 }
 
 /// What an interaction said: of matters, and values by name.
@@ -73,6 +76,12 @@ pub(crate) struct Known {
     pub(super) ties: BTreeMap<u16, (usize, bool, usize)>,
     /// Whom each unmerge was about.
     pub(super) unmerges: BTreeMap<u16, (usize, usize)>,
+    /// Whom each preview has shown.
+    pub(super) previews: BTreeMap<u16, Previewed>,
+    /// How much each erasure took away.
+    pub(super) erasures: BTreeMap<u16, Counts>,
+    /// When it was acknowledged that a key is revoked, by the stopwatch.
+    pub(super) revoked: BTreeMap<u8, i64>,
 }
 
 impl Known {
@@ -110,6 +119,7 @@ impl Known {
     /// Something of an interaction is written: what its customer is called now, it remembers.
     pub(super) fn written(&mut self, id: u16) {
         let person = self.interaction(id).person;
+        self.people[person].writes += 1;
         let others = self.set(person).into_iter().filter(|it| *it != person).collect::<Vec<_>>();
         self.interaction(id).called_as.extend(others);
     }
@@ -217,7 +227,27 @@ impl Known {
             let unknown = known.owners.iter().all(|owners| !owners.contains(&person));
             let interaction = known.interaction(id);
             (interaction.person, interaction.settled) = (person, true);
-            interaction.filed |= unknown;
+            interaction.filed |= unknown || interaction.channel == Some(WRITTEN);
+        }
+        all
+    }
+
+    /// Once it has ended, an interaction is on file, and its customer has what it is a reason for,
+    /// also where the tie went meanwhile with whatever else was a reason for it.
+    pub(super) fn holding(self, id: u16) -> Vec<Self> {
+        let Interaction { person, supports, .. } = self.interactions[&id];
+        let mut all = vec![self];
+        for index in (0..supports.len()).filter(|index| supports[*index]) {
+            let one = |mut known: Self| {
+                let reason = known.reason(id, person, index);
+                if reason == Some(false) || known.owners[index].contains(&person) {
+                    return vec![known];
+                }
+                let without = reason.is_none().then(|| known.clone());
+                known.owners[index].insert(person);
+                [known].into_iter().chain(without).collect()
+            };
+            all = all.into_iter().flat_map(one).collect();
         }
         all
     }

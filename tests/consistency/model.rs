@@ -31,6 +31,15 @@ impl Model for Contract {
     }
 
     fn step(&self, known: &Known, input: &Input, output: Option<&Output>) -> Vec<Known> {
+        if output == Some(&Output::NotLetIn) {
+            return one_if(known.revoked.contains_key(&input.key), known.clone());
+        }
+        if known.has_ended(input) {
+            return Vec::new();
+        }
+        if input.asked.interaction().is_some_and(|id| known.is_erased(id)) {
+            return one_if(is(output, &Output::Erased), known.clone());
+        }
         match &input.asked {
             Asked::Start { id, shows, channel, .. } => {
                 self.start(known, input, (*id, *shows, *channel), output)
@@ -43,6 +52,9 @@ impl Model for Contract {
             Asked::Reassign { .. } => known.reassign(input, output),
             Asked::Tie { .. } => known.tie(input, output),
             Asked::Look { whom } => known.look(*whom, input, output),
+            Asked::Preview { number, whom } => known.preview(*number, *whom, output),
+            Asked::Erase { number, of, whom } => known.erase(*number, (*of, *whom), output),
+            Asked::Revoke { key } => known.revoke(*key, input),
             Asked::Age => vec![known.aged()],
             Asked::Sweep => known.swept(output),
         }
@@ -316,7 +328,8 @@ impl Known {
             for (intent, status) in intents {
                 known.facts.insert((intent, id), Fact { time: at, status, counts: true });
             }
-            after = after[0].clone().setting(id, said, at, input);
+            let held = after[0].clone().holding(id).into_iter();
+            after = held.flat_map(|known| known.setting(id, said, at, input)).collect();
         }
         after.into_iter().flat_map(|it| it.acknowledged(id, output)).collect()
     }

@@ -36,6 +36,9 @@ pub(super) struct Person {
     /// Who was left with nothing resolves to another.
     pub(super) moved_to: Option<usize>,
     pub(super) removed: bool,
+    pub(super) erased: bool,
+    /// How often something of them was written.
+    pub(super) writes: u32,
     pub(super) old: bool,
     /// What was set of each name: what hides and, behind it, what is hidden.
     pub(super) variables: BTreeMap<u16, Vec<Set>>,

@@ -23,17 +23,31 @@ pub(crate) struct Recording {
     settled: BTreeSet<u16>,
     /// Whom each merge named.
     merged: BTreeMap<u16, (u32, u32)>,
+    /// Whom each preview named, and each erasure.
+    previewed: BTreeMap<u16, u32>,
+    erasing: BTreeMap<u16, u32>,
+    /// Customers that an answer has shown to be erased.
+    gone: BTreeSet<u32>,
     /// When a call was made for the last time, where it was made again.
     again: HashMap<usize, Moment>,
     /// Whether starts and ends say when they were, because nobody else's clock is known exactly.
     says_times: bool,
 }
 
-/// Who asks whom, and when: the order of things, and the clock.
+/// When: in the order of things, by the clock, and by a stopwatch.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) step: u64,
     pub(crate) clock: i64,
+    pub(crate) elapsed: i64,
+}
+
+/// Who asks whom, and with which key.
+#[derive(Clone, Copy)]
+pub(crate) struct By {
+    pub(crate) client: usize,
+    pub(crate) instance: usize,
+    pub(crate) key: u8,
 }
 
 impl Recording {
@@ -41,8 +55,22 @@ impl Recording {
     pub(crate) fn of(partition: String, says_times: bool) -> Self {
         let (calls, times, again) = (Vec::new(), HashMap::new(), HashMap::new());
         let (whose, settled, merged) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let names = Names::of(partition);
-        Self { calls, names, times, newest: 0, whose, settled, merged, again, says_times }
+        let (previewed, erasing) = (BTreeMap::new(), BTreeMap::new());
+        let (names, newest, gone) = (Names::of(partition), 0, BTreeSet::new());
+        Self {
+            calls,
+            names,
+            times,
+            newest,
+            whose,
+            settled,
+            merged,
+            previewed,
+            erasing,
+            gone,
+            again,
+            says_times,
+        }
     }
 
     /// Somebody asks; the call's index, and the request unless it is none of the API. `None` when
@@ -50,7 +78,7 @@ impl Recording {
     pub(crate) fn invoke(
         &mut self,
         asked: Asked,
-        (client, instance): (usize, usize),
+        By { client, instance, key }: By,
         at: Moment,
     ) -> Option<(usize, Option<Request>)> {
         let mut asked = self.with_names(asked)?;
@@ -63,10 +91,13 @@ impl Recording {
             _ => {}
         }
         let request = self.names.request(&asked);
+        // What is no request of the API is done without a key.
+        let key = if request.is_some() { key } else { 0 };
         let clocks_apart = if self.says_times { CLOCKS_APART } else { 0 };
         // Until it is answered, it may have its effect at any time.
         let (now, answered) = (at.clock, i64::MAX);
-        let input = Input { asked, now, answered, clocks_apart, client, instance };
+        let elapsed = (at.elapsed, i64::MAX);
+        let input = Input { asked, now, answered, elapsed, key, clocks_apart, client, instance };
         self.calls.push(Call { input, invoked: at.step, returned: None, after: None });
         Some((self.calls.len() - 1, request))
     }
@@ -110,6 +141,23 @@ impl Recording {
                 Asked::Tie { number, whom: Whom::Named(self.known(whom)?), index, holds }
             }
             Asked::Look { whom } => Asked::Look { whom: Whom::Named(self.known(whom)?) },
+            Asked::Preview { number, whom } => {
+                // Mostly somebody of whom nobody has heard that they are no more.
+                let meant =
+                    self.known(whom).filter(|it| number % 4 == 3 || !self.gone.contains(it));
+                let others = || self.names.customers().rev().find(|it| !self.gone.contains(it));
+                let whom = meant.or_else(others)?;
+                self.previewed.insert(number, whom);
+                Asked::Preview { number, whom: Whom::Named(whom) }
+            }
+            Asked::Erase { number, of, whom } => {
+                self.names.token(of)?;
+                let previewed = *self.previewed.get(&of)?;
+                // Somebody else than was previewed would be, now and then.
+                let whom = if number % 8 == 7 { self.known(whom)? } else { previewed };
+                let whom = *self.erasing.entry(number).or_insert(whom);
+                Asked::Erase { number, of, whom: Whom::Named(whom) }
+            }
             asked => asked,
         })
     }
@@ -128,6 +176,15 @@ impl Recording {
 
     /// What an answer tells of customers.
     fn learn(&mut self, asked: &Asked, output: &Output) {
+        if let (
+            Asked::Erase { whom: Whom::Named(whom), .. }
+            | Asked::Look { whom: Whom::Named(whom) }
+            | Asked::Preview { whom: Whom::Named(whom), .. },
+            Output::Gone(_) | Output::Erased,
+        ) = (asked, output)
+        {
+            self.gone.insert(*whom);
+        }
         let (id, customer) = match (asked, output) {
             (
                 Asked::Start { id, .. } | Asked::Update { id, .. } | Asked::Get { id },
@@ -167,9 +224,7 @@ impl Recording {
         retried: bool,
     ) -> bool {
         let asked = self.calls[index].input.asked.clone();
-        if let Asked::Merge { number, .. } = asked {
-            self.names.learn_merge(number, &answer);
-        }
+        self.names.learn(&asked, &answer);
         let Some(output) = self.names.output(answer) else { return false };
         self.learn(&asked, &output);
         let known = matches!(
@@ -180,27 +235,64 @@ impl Recording {
                 | Output::Parted { .. }
                 | Output::Moved { .. }
                 | Output::Tied { .. }
+                | Output::Gone(_)
         );
-        if retried && known && !matches!(asked, Asked::Update { .. } | Asked::Get { .. }) {
+        if retried && known && !matches!(asked, Asked::Update { .. }) && !asked.only_looks() {
             // Its first answer may have been lost on the way, and the same asked again.
             self.halve(index, asked, output, at);
+        } else if Self::says_nothing(&asked, &output, retried) {
+            self.ask_again(index, asked, output, at);
         } else {
             self.returned(index, output, at);
         }
         true
     }
 
+    /// Whether it may have had its effect all the same: a call that was written, and looked at its
+    /// interaction after that, is answered as it stands by then; and so is the second try of
+    /// another.
+    fn says_nothing(asked: &Asked, output: &Output, retried: bool) -> bool {
+        let looks =
+            matches!(asked, Asked::Start { .. } | Asked::Update { .. } | Asked::Reassign { .. });
+        match output {
+            _ if asked.only_looks() => false,
+            Output::Erased => looks || retried,
+            Output::NotFound => matches!(asked, Asked::Update { .. }) || retried,
+            Output::NotLetIn => retried,
+            _ => false,
+        }
+    }
+
+    /// A call of which nobody knows what has become, and what was said when it was asked again.
+    fn ask_again(&mut self, index: usize, asked: Asked, output: Output, at: Moment) {
+        let mut look = self.calls[index].clone();
+        look.input.asked = match asked {
+            Asked::Update { id, .. } if output != Output::NotLetIn => Asked::Get { id },
+            asked => asked,
+        };
+        self.look_at(index, &mut look, output, at);
+        self.calls.push(look);
+    }
+
+    /// The last try was answered.
+    fn look_at(&self, index: usize, look: &mut ServiceCall, output: Output, at: Moment) {
+        if let Some(last) = self.again.get(&index) {
+            (look.invoked, look.input.now) = (last.step, last.clock);
+            look.input.elapsed.0 = last.elapsed;
+        }
+        (look.input.answered, look.input.elapsed.1) = (at.clock, at.elapsed);
+        look.returned = Some((at.step, output));
+    }
+
     /// A call that had its effect first, and was answered by a second look.
     fn halve(&mut self, index: usize, second: Asked, output: Output, at: Moment) {
         let call = &mut self.calls[index];
-        call.input.answered = at.clock;
+        (call.input.answered, call.input.elapsed.1) = (at.clock, at.elapsed);
         call.returned = Some((at.step, Output::Accepted));
         let mut look = call.clone();
         look.input.asked = second;
-        if let Some(last) = self.again.get(&index) {
-            (look.invoked, look.input.now) = (last.step, last.clock);
-        }
-        (look.returned, look.after) = (Some((at.step, output)), Some(index));
+        look.after = Some(index);
+        self.look_at(index, &mut look, output, at);
         self.calls.push(look);
     }
 
@@ -217,47 +309,38 @@ impl Recording {
                 it.invoked < at && matches!(it.input.asked, Asked::End { id: of, .. } if of == id)
             };
             if call.after.is_none() && self.calls.iter().any(ends) {
-                let (asked, clock) = (call.input.asked.clone(), call.input.answered);
-                self.halve(index, asked, output, Moment { step: at, clock });
+                let Input { asked, answered: clock, elapsed, .. } = call.input.clone();
+                let at = Moment { step: at, clock, elapsed: elapsed.1 };
+                self.halve(index, asked, output, at);
             }
         }
     }
 
     /// The call returned.
     pub(crate) fn returned(&mut self, index: usize, output: Output, at: Moment) {
-        let call = &mut self.calls[index];
-        call.input.answered = at.clock;
-        if let (Asked::Get { .. } | Asked::Look { .. }, Some(last)) =
-            (&call.input.asked, self.again.get(&index))
-        {
-            (call.invoked, call.input.now) = (last.step, last.clock);
-        }
-        let Asked::Update { id, .. } = call.input.asked else {
-            call.returned = Some((at.step, output));
-            return;
-        };
-        match output {
+        let mut call = self.calls[index].clone();
+        match (&call.input.asked, output) {
             // Written first, then answered as the interaction stands: two looks, one after the
             // other.
-            Output::Answered { .. } => self.halve(index, Asked::Get { id }, output, at),
-            // Nothing of it is left now. It may have been written, and seen, before that.
-            Output::NotFound => {
-                let mut look = call.clone();
-                look.input.asked = Asked::Get { id };
-                look.returned = Some((at.step, output));
-                self.calls.push(look);
+            (Asked::Update { id, .. }, output @ Output::Answered { .. }) => {
+                self.halve(index, Asked::Get { id: *id }, output, at);
             }
-            other => call.returned = Some((at.step, other)),
+            (asked, output) if asked.only_looks() => {
+                self.look_at(index, &mut call, output, at);
+                self.calls[index] = call;
+            }
+            (_, output) => {
+                (call.input.answered, call.input.elapsed.1) = (at.clock, at.elapsed);
+                call.returned = Some((at.step, output));
+                self.calls[index] = call;
+            }
         }
     }
 
     /// The whole history, without reads that nobody knows the answer of.
     pub(crate) fn history(&mut self) -> Vec<ServiceCall> {
         self.halve_late_starts();
-        let told = |call: &&ServiceCall| {
-            let looks = matches!(call.input.asked, Asked::Get { .. } | Asked::Look { .. });
-            call.returned.is_some() || !looks
-        };
+        let told = |call: &&ServiceCall| call.returned.is_some() || !call.input.asked.only_looks();
         // Only calls without an answer are left out, and no other call comes after one of those.
         let kept: Vec<usize> = (0..self.calls.len()).filter(|it| told(&&self.calls[*it])).collect();
         let place = |index: usize| kept.iter().position(|it| *it == index);
@@ -290,7 +373,10 @@ fn by_age(call: &mut ServiceCall, ages: &[u32]) {
             [one, other].into_iter().for_each(renumber);
         }
         Asked::Reassign { to, .. } => to.iter_mut().for_each(rename),
-        Asked::Look { whom } | Asked::Tie { whom, .. } => rename(whom),
+        Asked::Look { whom }
+        | Asked::Tie { whom, .. }
+        | Asked::Preview { whom, .. }
+        | Asked::Erase { whom, .. } => rename(whom),
         _ => {}
     }
     match call.returned.as_mut().map(|(_, output)| output) {
@@ -300,9 +386,9 @@ fn by_age(call: &mut ServiceCall, ages: &[u32]) {
             | Output::Moved { customer, .. }
             | Output::Tied { customer, .. },
         ) => customer.iter_mut().for_each(renumber),
-        Some(Output::Joined { set, .. } | Output::Looked { set, .. }) => {
-            set.iter_mut().for_each(renumber);
-        }
+        Some(
+            Output::Joined { set, .. } | Output::Looked { set, .. } | Output::Previewed { set },
+        ) => set.iter_mut().for_each(renumber),
         Some(Output::Parted { older, younger }) => {
             older.iter_mut().chain(younger).for_each(renumber);
         }

@@ -8,12 +8,17 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use threadline::cli::client::{Connection, Interactions, connect};
+use threadline::cli::keys::create;
+use threadline::continuity::Service;
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
+use super::direct::with;
+use super::ground::{BEARER, revoke};
 use super::wire::{Request, Response};
 use crate::database::Database;
+use crate::keys::{anything, settings};
 use crate::spawned::Spawned;
 
 /// Instances of one database.
@@ -32,7 +37,10 @@ type Customers = CustomerServiceClient<Connection>;
 /// Both instances, and how they are reached.
 pub(crate) struct Served {
     database: Arc<Database>,
+    /// The header of the key that lasts.
     key: String,
+    /// Makes and revokes keys beside the instances, as `threadline keys` does.
+    beside: Arc<Service>,
     lines: [RwLock<Vec<(Interactions, Customers)>>; INSTANCES],
     stop: AtomicBool,
     kills: AtomicU64,
@@ -46,9 +54,11 @@ impl Served {
         key: String,
         kills_by: Option<u64>,
     ) -> (Arc<Self>, Keeper) {
+        let beside = settings(&database).open().await.expect("a service");
+        let key = format!("{BEARER}{key}");
         let (database, lines) = (Arc::new(database), Default::default());
         let (stop, kills) = (AtomicBool::new(false), AtomicU64::new(0));
-        let served = Arc::new(Self { database, key, lines, stop, kills });
+        let served = Arc::new(Self { database, key, beside, lines, stop, kills });
         let mut instances = Vec::new();
         for instance in 0..INSTANCES {
             instances.push(served.start(instance).await);
@@ -69,7 +79,7 @@ impl Served {
         let server = Spawned::serve(&self.database, "info", &logs).await;
         let mut line = Vec::new();
         for _ in 0..CONNECTIONS {
-            let connection = connect(&server.url, Some(&self.key)).await.expect("it listens");
+            let connection = connect(&server.url, None).await.expect("it listens");
             line.push((Interactions::new(connection.clone()), Customers::new(connection)));
         }
         *self.lines[instance].write().unwrap_or_else(PoisonError::into_inner) = line;
@@ -97,48 +107,25 @@ impl Served {
         }
     }
 
-    /// Asks an instance, on one of its connections.
+    /// Asks an instance with the key that lasts, on one of its connections.
     pub(crate) async fn ask(
         &self,
         instance: usize,
         connection: usize,
         request: Request,
     ) -> Result<Response, Status> {
-        let (mut client, mut customers) = self.client(instance, connection);
-        let asking = async {
-            Ok(match request {
-                Request::Start(it) => {
-                    Response::Context(Box::new(client.start_interaction(it).await?.into_inner()))
-                }
-                Request::Update(it) => {
-                    Response::Context(Box::new(client.update_interaction(it).await?.into_inner()))
-                }
-                Request::End(it) => {
-                    Response::Ended(client.end_interaction(*it).await?.into_inner())
-                }
-                Request::Get(it) => {
-                    Response::Got(Box::new(client.get_interaction(it).await?.into_inner()))
-                }
-                Request::Reassign(it) => {
-                    Response::Reassigned(client.reassign_interaction(it).await?.into_inner())
-                }
-                Request::Merge(it) => {
-                    Response::Merged(customers.merge_customers(it).await?.into_inner())
-                }
-                Request::Unmerge(it) => {
-                    Response::Unmerged(customers.unmerge_customers(it).await?.into_inner())
-                }
-                Request::Link(it) => {
-                    Response::Linked(customers.link_identifier(it).await?.into_inner())
-                }
-                Request::Unlink(it) => {
-                    Response::Unlinked(customers.unlink_identifier(it).await?.into_inner())
-                }
-                Request::Look(it) => {
-                    Response::Looked(Box::new(customers.get_customer(it).await?.into_inner()))
-                }
-            })
-        };
+        self.ask_with(&self.key, (instance, connection), request).await
+    }
+
+    /// Asks an instance with a key, on one of its connections.
+    pub(crate) async fn ask_with(
+        &self,
+        key: &str,
+        (instance, connection): (usize, usize),
+        request: Request,
+    ) -> Result<Response, Status> {
+        let (client, customers) = self.client(instance, connection);
+        let asking = send(client, customers, request, key);
         let asked = tokio::time::timeout(HANGS, asking).await;
         asked.unwrap_or_else(|_| Err(Status::new(Code::Internal, "no answer in two minutes")))
     }
@@ -146,6 +133,26 @@ impl Served {
     fn client(&self, instance: usize, connection: usize) -> (Interactions, Customers) {
         let line = self.lines[instance].read().unwrap_or_else(PoisonError::into_inner);
         line[connection % CONNECTIONS].clone()
+    }
+
+    /// The header of the key that lasts.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The header of another key, that may be revoked.
+    pub(crate) async fn another_key(&self) -> String {
+        // Two instances write as fast as they can: the lock is not always free in time.
+        loop {
+            if let Ok(key) = create(&self.beside, &anything()).await {
+                return format!("{BEARER}{key}");
+            }
+        }
+    }
+
+    /// Revokes the key of that header.
+    pub(crate) async fn revoke(&self, header: &str) {
+        revoke(&self.beside, header).await;
     }
 
     /// How often an instance was killed.
@@ -166,6 +173,7 @@ impl Keeper {
         let Self { served, keeping } = self;
         served.stop.store(true, Ordering::Release);
         keeping.await.expect("instances that can be started again");
+        served.beside.store().close().await;
         // Clients are done: nobody else holds it.
         if let Some(served) = Arc::into_inner(served)
             && let Some(database) = Arc::into_inner(served.database)
@@ -173,4 +181,47 @@ impl Keeper {
             database.remove().await;
         }
     }
+}
+
+async fn send(
+    mut client: Interactions,
+    mut customers: Customers,
+    request: Request,
+    key: &str,
+) -> Result<Response, Status> {
+    Ok(match request {
+        Request::Start(it) => {
+            Response::Context(Box::new(client.start_interaction(with(it, key)).await?.into_inner()))
+        }
+        Request::Update(it) => Response::Context(Box::new(
+            client.update_interaction(with(it, key)).await?.into_inner(),
+        )),
+        Request::End(it) => {
+            Response::Ended(client.end_interaction(with(*it, key)).await?.into_inner())
+        }
+        Request::Get(it) => {
+            Response::Got(Box::new(client.get_interaction(with(it, key)).await?.into_inner()))
+        }
+        Request::Reassign(it) => {
+            Response::Reassigned(client.reassign_interaction(with(it, key)).await?.into_inner())
+        }
+        Request::Merge(it) => {
+            Response::Merged(customers.merge_customers(with(it, key)).await?.into_inner())
+        }
+        Request::Unmerge(it) => {
+            Response::Unmerged(customers.unmerge_customers(with(it, key)).await?.into_inner())
+        }
+        Request::Link(it) => {
+            Response::Linked(customers.link_identifier(with(it, key)).await?.into_inner())
+        }
+        Request::Unlink(it) => {
+            Response::Unlinked(customers.unlink_identifier(with(it, key)).await?.into_inner())
+        }
+        Request::Look(it) => {
+            Response::Looked(Box::new(customers.get_customer(with(it, key)).await?.into_inner()))
+        }
+        Request::Erase(it) => {
+            Response::Erased(Box::new(customers.erase_customer(with(it, key)).await?.into_inner()))
+        }
+    })
 }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use threadline::store::Engine;
 
-use super::calls::{Asked, ServiceCall, print};
+use super::calls::{Asked, ServiceCall};
 use super::ground::Ground;
 use super::model::Contract;
+use super::printing::{Rare, print};
 use super::simulation::{Faults, play};
 use super::wgl::{Verdict, check};
 use super::workload::{Plan, Shape};
@@ -18,11 +19,14 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
-/// What is played under a seed. Every fourth one purges.
+/// What is played under a seed. Of eight, two purge, two erase, and three revoke keys.
 fn shape(engine: Engine, seed: u64) -> Shape {
-    let exact = engine == Engine::Sqlite;
     let operations = setting("THREADLINE_CHECK_OPERATIONS").unwrap_or(16) as usize;
-    Shape { clients: 3, operations, purges: seed % 4 == 3, exact, short_ttl: (5, 60) }
+    let (purges, erases) = (seed % 4 == 3, seed % 4 == 1);
+    let revokes = matches!(seed % 8, 2 | 5 | 6);
+    // A request that waits until its key was looked at does what it does later.
+    let exact = engine == Engine::Sqlite && !revokes;
+    Shape { clients: 3, operations, purges, erases, revokes, exact, short_ttl: (5, 60) }
 }
 
 /// Plays the seeds that the environment asks for; panics with the smallest history found when one
@@ -37,13 +41,17 @@ pub(crate) fn seeds(engine: Engine) {
             Some(seed) => (seed, 1),
             None => (0, setting("THREADLINE_CHECK_SEEDS").unwrap_or(default_seeds(engine))),
         };
-        let mut calls = 0;
+        let (mut calls, mut rare) = (0, Rare::default());
         for seed in first..first + count {
             let plan = Plan::new(seed, shape(engine, seed));
-            calls += look(&ground, &plan).await;
+            let history = look(&ground, &plan).await;
+            calls += history.len();
+            rare.count(&history);
         }
         let seconds = begun.elapsed().as_secs_f64();
-        eprintln!("{engine:?}: {count} seeds, {calls} calls in {seconds:.1} s, 0 violations");
+        eprintln!(
+            "{engine:?}: {count} seeds, {calls} calls ({rare}) in {seconds:.1} s, 0 violations"
+        );
         ground.database.remove().await;
     });
     runtime.shutdown_background();
@@ -56,11 +64,11 @@ fn default_seeds(engine: Engine) -> u64 {
     }
 }
 
-/// Plays one plan; how many calls it made.
-async fn look(ground: &Ground, plan: &Plan) -> usize {
+/// Plays one plan; its history.
+async fn look(ground: &Ground, plan: &Plan) -> Vec<ServiceCall> {
     let history = play(ground, plan, Faults::SOME, plan.seed).await;
     if !breaks(plan, &history) {
-        return history.len();
+        return history;
     }
     eprintln!("seed {} breaks the contract; looking for less that does", plan.seed);
     let (plan, history) = smaller(ground, plan.clone(), history).await;
@@ -137,6 +145,7 @@ pub(crate) fn without_reads(plan: &Plan, mut history: Vec<ServiceCall>) -> Vec<S
     }
     let mut index = 0;
     while index < history.len() {
+        // What was previewed is known to the erasure that follows.
         let only_looks =
             matches!(history[index].input.asked, Asked::Get { .. } | Asked::Look { .. });
         let mut less = history.clone();

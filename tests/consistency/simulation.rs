@@ -2,29 +2,34 @@
 //! request or writer go on from one point to the next, and sometimes lets something go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use threadline::clock::{Clock, DAY, Time};
 use threadline::continuity::Service;
 use threadline::grpc::proto::GetInteractionRequest;
-use threadline::grpc::proto::customer_service_server::CustomerService as _;
-use threadline::grpc::proto::interaction_service_server::InteractionService as _;
-use threadline::grpc::{Customers, Interactions};
 use threadline::ids::Entropy;
 use threadline::store::schedule::Point;
 use threadline::store::{Engine, Schedule};
 use tokio::task::JoinHandle;
 
 use super::calls::{Asked, Output, ServiceCall};
+use super::direct::send;
 use super::ground::{self, Ground};
-use super::recording::{Moment, Recording};
+use super::recording::{By, Moment, Recording};
 use super::steering::{Order, Party, Stage, Standing, Steered, Watched};
 use super::wire::{Request, Response};
 use super::workload::Plan;
 
 /// Instances of one database.
 const INSTANCES: usize = 2;
+
+/// How often time passes where keys are revoked.
+const PAUSES: f64 = 0.1;
+/// A look at a key takes less than that, in milliseconds: for more the service would not wait.
+const LOOKS_WITHIN: i64 = 80;
 
 /// How often each thing may go wrong in one play.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +65,7 @@ enum Move {
     Cancel(usize),
     Fail(usize),
     Kill(usize),
-    Pass,
+    Pass(i64),
 }
 
 struct Play<'g> {
@@ -71,13 +76,17 @@ struct Play<'g> {
     clock: Clock,
     stage: Arc<Stage>,
     services: Vec<Arc<Service>>,
-    /// Another process, which sweeps.
-    sweeper: Option<Arc<Service>>,
+    /// Another process, which sweeps, and revokes keys.
+    other: Option<Arc<Service>>,
     recording: Recording,
     waiting: Vec<Vec<Asked>>,
     flights: Vec<Flight>,
     faults: Faults,
-    key: String,
+    /// By number; all but the first may be revoked.
+    keys: Vec<String>,
+    revokes: bool,
+    /// When a key was revoked for the last time, by the stopwatch.
+    revoked: Option<i64>,
     step: u64,
     requests: usize,
 }
@@ -94,6 +103,7 @@ pub(crate) async fn play(
     while let Some(next) = play.choose() {
         play.make(next).await;
     }
+    play.keys.truncate(1);
     for asked in plan.closing() {
         play.waiting[0].push(asked);
         while let Some(next) = play.choose() {
@@ -106,8 +116,8 @@ pub(crate) async fn play(
 
 impl<'g> Play<'g> {
     async fn open(ground: &'g Ground, url: String, plan: &Plan, faults: Faults, seed: u64) -> Self {
-        let exact = plan.shape.exact;
-        let clock = if exact { Clock::manual(ground::MORNING) } else { Clock::System };
+        let own = ground.database.engine == Engine::Sqlite;
+        let clock = if own { Clock::manual(ground::MORNING) } else { Clock::System };
         let entropy = Entropy::seeded(seed);
         let partition = format!("{}-{:x}", plan.seed, Entropy::System.positive());
         let mut waiting = plan.clients.clone();
@@ -118,24 +128,29 @@ impl<'g> Play<'g> {
             random: StdRng::seed_from_u64(seed),
             entropy,
             clock,
-            stage: Arc::new(Stage::default()),
+            stage: Arc::new(Stage::new()),
             services: Vec::new(),
-            sweeper: None,
-            recording: Recording::of(partition, !exact),
+            other: None,
+            recording: Recording::of(partition, !plan.shape.exact),
             waiting,
             flights: Vec::new(),
             faults,
-            key: format!("Bearer {}", ground.keys[usize::from(plan.shape.purges)]),
+            keys: ground.keys(plan.shape.purges, plan.shape.revokes),
+            revokes: plan.shape.revokes,
+            revoked: None,
             step: 0,
             requests: 0,
         };
+        if plan.shape.revokes {
+            ground.renew_keys().await;
+        }
         for instance in 0..INSTANCES {
             let service = play.service(instance).await;
             play.services.push(service);
         }
-        if plan.shape.purges {
+        if plan.shape.purges || plan.shape.revokes {
             let (clock, entropy) = (play.clock.clone(), play.entropy.clone());
-            play.sweeper = Some(ground::open(&play.url, clock, entropy, Schedule::Free).await);
+            play.other = Some(ground::open(&play.url, clock, entropy, Schedule::Free).await);
         }
         play.stage.settle().await;
         play
@@ -149,13 +164,22 @@ impl<'g> Play<'g> {
         let service = opening.await;
         // The first call looks for its key in the store: no part of the play.
         let anything = GetInteractionRequest { interaction_id: "-".into(), ..Default::default() };
-        let looked = send(Arc::clone(&service), Request::Get(anything), self.key.clone()).await;
+        let looked = send(Arc::clone(&service), Request::Get(anything), &self.keys[0]).await;
         assert_eq!(looked.err().map(|it| it.code()), Some(tonic::Code::NotFound));
         service
     }
 
     fn at(&self) -> Moment {
-        Moment { step: self.step, clock: self.clock.now().0 }
+        let elapsed = self.stage.elapsed().as_millis() as i64;
+        Moment { step: self.step, clock: self.clock.now().0, elapsed }
+    }
+
+    /// Time passes, in milliseconds. Where no key is revoked, none has to be looked at again.
+    fn pass(&self, by: i64) {
+        self.clock.set(self.clock.now().plus(by));
+        if self.revokes {
+            self.stage.pass(Duration::from_millis(by.unsigned_abs()));
+        }
     }
 
     /// What may happen next; one of it. None when all is asked and answered.
@@ -164,7 +188,7 @@ impl<'g> Play<'g> {
         for client in 0..self.waiting.len() {
             let busy = self.flights.iter().any(|flight| flight.client == client);
             if let Some(asked) = self.waiting[client].last().filter(|_| !busy) {
-                let alone = matches!(asked, Asked::Age | Asked::Sweep);
+                let alone = matches!(asked, Asked::Age | Asked::Sweep | Asked::Revoke { .. });
                 if !alone || self.nobody_writes_but(None) {
                     moves.push(Move::Ask(client));
                 }
@@ -172,7 +196,8 @@ impl<'g> Play<'g> {
         }
         let requests = self.flights.iter().map(|flight| Party::Request(flight.request));
         let held = |party: &Party| matches!(self.stage.standing(*party), Standing::Held(_));
-        moves.extend(requests.filter(held).map(Move::LetGo));
+        let requests = requests.filter(held).chain(self.stage.looks().0);
+        moves.extend(requests.map(Move::LetGo));
         let may_go = |instance: &usize| self.writer_may_go(*instance);
         let writers = (0..INSTANCES).filter(may_go).map(|it| Move::LetGo(Party::Writer(it)));
         moves.extend(writers);
@@ -182,6 +207,7 @@ impl<'g> Play<'g> {
             return None;
         }
         let fault = if self.random.random_bool(0.08) { self.fault() } else { None };
+        let fault = fault.or_else(|| self.pause());
         fault.or_else(|| Some(moves[self.random.random_range(0..moves.len())]))
     }
 
@@ -228,12 +254,31 @@ impl<'g> Play<'g> {
                 self.faults.killed -= 1;
                 Some(Move::Kill(instance))
             }
-            3 if self.faults.passed > 0 => {
+            3 if self.faults.passed > 0 && self.stage.looks().1.is_none() => {
                 self.faults.passed -= 1;
-                Some(Move::Pass)
+                Some(Move::Pass(self.random.random_range(1_000..40_000)))
             }
             _ => None,
         }
+    }
+
+    /// Where keys are revoked, some time passes now and then: most of all until what is known of a
+    /// key is looked at again, or is not good any more. The database always answers in time.
+    fn pause(&mut self) -> Option<Move> {
+        if !self.revokes || !self.random.random_bool(PAUSES) {
+            return None;
+        }
+        let now = self.at().elapsed;
+        let over = self.revoked.map_or(1_000, |at| at + 1_001 - now);
+        let over = if over > 0 { over } else { 1_000 };
+        let by = match self.random.random_range(0..4) {
+            0 => self.random.random_range(1..LOOKS_WITHIN),
+            1 => self.random.random_range(450..600),
+            _ => over + self.random.random_range(0..LOOKS_WITHIN),
+        };
+        let begun = self.stage.looks().1.map(|begun| begun.as_millis() as i64);
+        let most = begun.map_or(i64::MAX, |begun| begun + LOOKS_WITHIN - now);
+        Some(Move::Pass(by.min(most))).filter(|_| most > 0)
     }
 
     async fn make(&mut self, next: Move) {
@@ -248,10 +293,7 @@ impl<'g> Play<'g> {
                 self.stage.order(Party::Writer(instance), Order::Fail);
             }
             Move::Kill(instance) => self.kill(instance).await,
-            Move::Pass => {
-                let later = self.clock.now().plus(self.random.random_range(1_000..40_000));
-                self.clock.set(later);
-            }
+            Move::Pass(by) => self.pass(by),
         }
         self.stage.settle().await;
         self.take_answers().await;
@@ -261,17 +303,19 @@ impl<'g> Play<'g> {
         let Some(asked) = self.waiting[client].pop() else { return };
         let instance = self.random.random_range(0..INSTANCES);
         // No two requests are made in one moment.
-        self.clock.set(self.clock.now().plus(1));
+        self.pass(1);
         let at = self.at();
-        let Some((call, request)) = self.recording.invoke(asked.clone(), (client, instance), at)
-        else {
-            return;
-        };
+        let others = (1..self.keys.len()).collect::<Vec<_>>();
+        let other = others.choose(&mut self.random).filter(|_| self.random.random_bool(0.5));
+        let key = other.copied().unwrap_or_default();
+        let by = By { client, instance, key: key as u8 };
+        let Some((call, request)) = self.recording.invoke(asked.clone(), by, at) else { return };
         let Some(request) = request else { return self.housekeep(call, &asked).await };
         self.requests += 1;
         let number = self.requests;
-        let sending = send(Arc::clone(&self.services[instance]), request, self.key.clone());
-        let watched = Watched::new(Arc::clone(&self.stage), number, sending);
+        let (service, key) = (Arc::clone(&self.services[instance]), self.keys[key].clone());
+        let sending = async move { send(service, request, &key).await };
+        let watched = Watched::request(Arc::clone(&self.stage), number, sending);
         let task = tokio::spawn(watched);
         self.flights.push(Flight { call, request: number, instance, client, retried: false, task });
     }
@@ -283,9 +327,14 @@ impl<'g> Play<'g> {
                 self.ground.age().await
             }
             Asked::Age => self.clock.set(Time(self.clock.now().0 + 8 * DAY)),
+            Asked::Revoke { key } => {
+                let other = self.other.as_ref().expect("one where keys are revoked");
+                ground::revoke(other, &self.keys[usize::from(*key)]).await;
+                self.revoked = Some(self.at().elapsed);
+            }
             _ => {
-                let sweeper = self.sweeper.as_ref().expect("one where customers are purged");
-                sweeper.sweep().await.expect("a sweep");
+                let other = self.other.as_ref().expect("one where customers are purged");
+                other.sweep().await.expect("a sweep");
             }
         }
         self.recording.returned(call, Output::Done, self.at());
@@ -318,6 +367,7 @@ impl<'g> Play<'g> {
         while let Some(index) = self.flights.iter().position(|it| it.instance == instance) {
             self.cancel(index).await;
         }
+        self.stage.end_looks(instance);
         self.stage.order(Party::Writer(instance), Order::Die);
         self.services[instance].store().close().await;
         self.services[instance] = self.service(instance).await;
@@ -325,59 +375,8 @@ impl<'g> Play<'g> {
 
     async fn close(&mut self) {
         self.stage.end();
-        for service in self.services.drain(..).chain(self.sweeper.take()) {
+        for service in self.services.drain(..).chain(self.other.take()) {
             service.store().close().await;
         }
     }
-}
-
-/// The request, through the API but for the network.
-async fn send(
-    service: Arc<Service>,
-    request: Request,
-    key: String,
-) -> Result<Response, tonic::Status> {
-    let customers = Customers::new(Arc::clone(&service));
-    let interactions = Interactions::new(service);
-    let key: tonic::metadata::MetadataValue<_> = key.parse().expect("a key in ASCII");
-    fn with<T>(
-        message: T,
-        key: tonic::metadata::MetadataValue<tonic::metadata::Ascii>,
-    ) -> tonic::Request<T> {
-        let mut request = tonic::Request::new(message);
-        request.metadata_mut().insert("authorization", key);
-        request
-    }
-    Ok(match request {
-        Request::Start(it) => Response::Context(Box::new(
-            interactions.start_interaction(with(it, key)).await?.into_inner(),
-        )),
-        Request::Update(it) => Response::Context(Box::new(
-            interactions.update_interaction(with(it, key)).await?.into_inner(),
-        )),
-        Request::End(it) => {
-            Response::Ended(interactions.end_interaction(with(*it, key)).await?.into_inner())
-        }
-        Request::Get(it) => {
-            Response::Got(Box::new(interactions.get_interaction(with(it, key)).await?.into_inner()))
-        }
-        Request::Reassign(it) => Response::Reassigned(
-            interactions.reassign_interaction(with(it, key)).await?.into_inner(),
-        ),
-        Request::Merge(it) => {
-            Response::Merged(customers.merge_customers(with(it, key)).await?.into_inner())
-        }
-        Request::Unmerge(it) => {
-            Response::Unmerged(customers.unmerge_customers(with(it, key)).await?.into_inner())
-        }
-        Request::Link(it) => {
-            Response::Linked(customers.link_identifier(with(it, key)).await?.into_inner())
-        }
-        Request::Unlink(it) => {
-            Response::Unlinked(customers.unlink_identifier(with(it, key)).await?.into_inner())
-        }
-        Request::Look(it) => {
-            Response::Looked(Box::new(customers.get_customer(with(it, key)).await?.into_inner()))
-        }
-    })
 }

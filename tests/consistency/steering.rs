@@ -2,23 +2,26 @@
 //! lets exactly one of them go.
 //!
 //! A request that has queued its operation is not held: it waits for the writer, and is counted as
-//! running from the moment it is woken.
+//! running from the moment it is woken. So is one that waits for somebody else's look at its key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadline::store::schedule::{Point, Steering};
 use threadline::store::{Boxed, Error};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 
 /// Who comes to a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Party {
     Request(usize),
     Writer(usize),
+    /// A look at a key, that goes on beside the requests.
+    Look(usize),
 }
 
 /// What a party does.
@@ -27,7 +30,7 @@ pub(crate) enum Standing {
     Running,
     /// At this point, until it is let go.
     Held(Point),
-    /// Its operation is queued, and nobody has woken it yet.
+    /// Its operation is queued, or somebody else looks at its key, and nobody has woken it yet.
     Waiting,
     Ended,
 }
@@ -47,22 +50,31 @@ struct Slot {
     go: Option<oneshot::Sender<Order>>,
 }
 
-/// Where a request's operation is.
+/// Where a request's operation is, or what else it waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Queue {
     /// With the request.
     Out,
+    /// A look at its key.
+    Look,
     /// In the queue of this instance's writer.
     At(usize),
     /// This instance's writer has it, and answers before it is idle again.
     Taken(usize),
 }
 
-/// Where all parties are.
-#[derive(Default)]
+/// Where all parties are, and how long the play has been going on.
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
     changed: Notify,
+    begun: Instant,
+}
+
+/// A look at a key.
+struct Looking {
+    instance: usize,
+    begun: Duration,
+    task: AbortHandle,
 }
 
 #[derive(Default)]
@@ -70,6 +82,10 @@ struct Inner {
     slots: BTreeMap<Party, Slot>,
     /// Instances with something in the queue.
     work: BTreeSet<usize>,
+    /// All looks so far, by number.
+    looks: Vec<Looking>,
+    /// How much time has passed, by the play's own stopwatch.
+    elapsed: Duration,
     /// The play is over: nobody is held any more.
     over: bool,
 }
@@ -87,7 +103,7 @@ impl Inner {
 }
 
 tokio::task_local! {
-    static REQUEST: usize;
+    static PARTY: Party;
 }
 
 /// Nothing that is let go stays away so long.
@@ -97,6 +113,56 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 const TURNS: usize = 3;
 
 impl Stage {
+    /// Nobody has come, and no time has passed.
+    pub(crate) fn new() -> Self {
+        Self { inner: Mutex::default(), changed: Notify::new(), begun: Instant::now() }
+    }
+
+    /// How much time has passed.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, by: Duration) {
+        self.lock().elapsed += by;
+    }
+
+    /// The looks that are held, and since when the oldest look has been going on.
+    pub(crate) fn looks(&self) -> (Vec<Party>, Option<Duration>) {
+        let inner = self.lock();
+        let stands = |number: &usize| {
+            inner.slots.get(&Party::Look(*number)).map_or(Standing::Ended, |it| it.standing)
+        };
+        let going_on = (0..inner.looks.len()).filter(|it| stands(it) != Standing::Ended);
+        let oldest = going_on.clone().map(|it| inner.looks[it].begun).min();
+        let held = going_on.filter(|it| matches!(stands(it), Standing::Held(_)));
+        (held.map(Party::Look).collect(), oldest)
+    }
+
+    fn begin_look(self: &Arc<Self>, instance: usize, work: Boxed<'static, ()>) {
+        let mut inner = self.lock();
+        let party = Party::Look(inner.looks.len());
+        let slot = Slot { standing: Standing::Running, queue: Queue::Out, go: None };
+        inner.slots.insert(party, slot);
+        let task = tokio::spawn(Watched::new(Arc::clone(self), party, work)).abort_handle();
+        let begun = inner.elapsed;
+        inner.looks.push(Looking { instance, begun, task });
+    }
+
+    /// Whoever looked for this instance is gone with it.
+    pub(crate) fn end_looks(&self, instance: usize) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        for (number, look) in inner.looks.iter().enumerate().filter(|it| it.1.instance == instance)
+        {
+            look.task.abort();
+            if let Some(slot) = inner.slots.get_mut(&Party::Look(number)) {
+                slot.standing = Standing::Ended;
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nobody panics while holding it")
     }
@@ -199,11 +265,11 @@ pub(crate) struct Steered {
 
 impl Steering for Steered {
     fn at(&self, point: Point) -> Boxed<'static, Result<(), Error>> {
-        use Point::{Decide, Loaded, Proposed, Queued};
-        let request = matches!(point, Decide | Loaded | Proposed | Queued);
-        let party = match REQUEST.try_with(|request| *request) {
-            _ if !request => Party::Writer(self.instance),
-            Ok(request) => Party::Request(request),
+        use Point::{Decide, KeyAwaited, KeyRead, Loaded, Proposed, Queued};
+        let writers = !matches!(point, Decide | Loaded | Proposed | Queued | KeyRead | KeyAwaited);
+        let party = match PARTY.try_with(|party| *party) {
+            _ if writers => Party::Writer(self.instance),
+            Ok(party) => party,
             // Opening and the like: no request of the test.
             Err(_) => return Box::pin(std::future::ready(Ok(()))),
         };
@@ -220,8 +286,12 @@ impl Steering for Steered {
             inner.answered(self.instance);
         }
         let slot = inner.slots.get_mut(&party).expect("a party that was announced");
-        slot.queue = if work { Queue::At(self.instance) } else { Queue::Out };
-        if work {
+        slot.queue = match point {
+            Queued => Queue::At(self.instance),
+            KeyAwaited => Queue::Look,
+            _ => Queue::Out,
+        };
+        if slot.queue != Queue::Out {
             return Box::pin(std::future::ready(Ok(())));
         }
         (slot.standing, slot.go) = (Standing::Held(point), Some(go));
@@ -235,34 +305,52 @@ impl Steering for Steered {
             }
         })
     }
+
+    fn moment(&self) -> Instant {
+        self.stage.begun + self.stage.elapsed()
+    }
+
+    /// The scheduler lets nobody wait too long: no time is over before what is waited for.
+    fn passed(&self, _: Duration) -> Boxed<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn beside(&self, work: Boxed<'static, ()>) {
+        self.stage.begin_look(self.instance, work);
+    }
 }
 
-/// A request whose standing is known at any moment.
+/// A request or a look whose standing is known at any moment.
 pub(crate) struct Watched<F> {
     stage: Arc<Stage>,
-    request: usize,
+    party: Party,
     inner: Pin<Box<F>>,
 }
 
 impl<F: Future> Watched<F> {
+    /// Watches `inner`, of a party that is on the stage.
+    fn new(stage: Arc<Stage>, party: Party, inner: F) -> Self {
+        Self { stage, party, inner: Box::pin(inner) }
+    }
+
     /// Watches `inner`, the request of this number.
-    pub(crate) fn new(stage: Arc<Stage>, request: usize, inner: F) -> Self {
+    pub(crate) fn request(stage: Arc<Stage>, request: usize, inner: F) -> Self {
         stage.put(Party::Request(request), Standing::Running);
-        Self { stage, request, inner: Box::pin(inner) }
+        Self::new(stage, Party::Request(request), inner)
     }
 }
 
-/// Wakes the task, and says first that the request runs again.
+/// Wakes the task, and says first that the party runs again.
 struct Woken {
     stage: Arc<Stage>,
-    request: usize,
+    party: Party,
     task: Waker,
 }
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         let mut inner = self.stage.lock();
-        if let Some(slot) = inner.slots.get_mut(&Party::Request(self.request))
+        if let Some(slot) = inner.slots.get_mut(&self.party)
             && slot.standing == Standing::Waiting
         {
             (slot.standing, slot.queue) = (Standing::Running, Queue::Out);
@@ -276,13 +364,12 @@ impl<F: Future> Future for Watched<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let (stage, request) = (Arc::clone(&self.stage), self.request);
-        let party = Party::Request(request);
-        let woken = Woken { stage: Arc::clone(&stage), request, task: context.waker().clone() };
+        let (stage, party) = (Arc::clone(&self.stage), self.party);
+        let woken = Woken { stage: Arc::clone(&stage), party, task: context.waker().clone() };
         let waker = Waker::from(Arc::new(woken));
         // Marked before it is polled: what wakes it meanwhile must not be lost.
         let mut own = Context::from_waker(&waker);
-        let polled = REQUEST.sync_scope(request, || self.inner.as_mut().poll(&mut own));
+        let polled = PARTY.sync_scope(party, || self.inner.as_mut().poll(&mut own));
         match &polled {
             Poll::Ready(_) => stage.put(party, Standing::Ended),
             Poll::Pending => {

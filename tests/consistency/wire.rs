@@ -1,19 +1,20 @@
-//! Requests and answers of the API, as the checker's calls and back.
+//! The checker's calls as requests of the API.
 
 use std::collections::{BTreeMap, HashMap};
 
+use threadline::grpc::proto::erase_customer_response::Outcome;
 use threadline::grpc::proto::{
-    CustomerSet, EndInteractionRequest, EndInteractionResponse, GetCustomerRequest,
-    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, Identifier, IdentityHints,
-    Intent, IntentStatus, LinkIdentifierRequest, LinkIdentifierResponse, MergeCustomersRequest,
-    MergeCustomersResponse, MergeState, OpenIntent, ReassignInteractionRequest,
-    ReassignInteractionResponse, Recommendation, StartInteractionRequest, StartInteractionResponse,
+    EndInteractionRequest, EndInteractionResponse, EraseCustomerRequest, EraseCustomerResponse,
+    GetCustomerRequest, GetCustomerResponse, GetInteractionRequest, GetInteractionResponse,
+    Identifier, IdentityHints, Intent, IntentStatus, LinkIdentifierRequest, LinkIdentifierResponse,
+    MergeCustomersRequest, MergeCustomersResponse, ReassignInteractionRequest,
+    ReassignInteractionResponse, StartInteractionRequest, StartInteractionResponse,
     UnlinkIdentifierRequest, UnlinkIdentifierResponse, UnmergeCustomersRequest,
-    UnmergeCustomersResponse, UpdateInteractionRequest, Variable, VariableInput,
+    UnmergeCustomersResponse, UpdateInteractionRequest, VariableInput,
 };
-use tonic::{Code, Status as Refusal};
+use tonic::Status as Refusal;
 
-use super::calls::{Asked, Output, Recommended, Said, Shown, Shows, Status, Which, Whom};
+use super::calls::{Asked, Said, Shows, Status, Which, Whom};
 
 /// A request of the API.
 pub(crate) enum Request {
@@ -27,6 +28,7 @@ pub(crate) enum Request {
     Link(LinkIdentifierRequest),
     Unlink(UnlinkIdentifierRequest),
     Look(GetCustomerRequest),
+    Erase(EraseCustomerRequest),
 }
 
 /// An answer of the API.
@@ -40,28 +42,31 @@ pub(crate) enum Response {
     Linked(LinkIdentifierResponse),
     Unlinked(UnlinkIdentifierResponse),
     Looked(Box<GetCustomerResponse>),
+    Erased(Box<EraseCustomerResponse>),
 }
 
 /// The names of one history: its people are nobody else's.
 pub(crate) struct Names {
     partition: String,
     /// Refs in the order they appeared.
-    customers: Vec<String>,
+    pub(super) customers: Vec<String>,
     /// The ids of merges, by the call that made them.
     merges: HashMap<u16, String>,
+    /// What each preview answered.
+    tokens: HashMap<u16, String>,
 }
 
-const CHANNELS: [&str; 2] = ["web_chat", "in_app"];
-const NAMESPACES: [&str; 2] = ["crm_id", "user_id"];
+/// A call, and a channel that carries text.
+const CHANNELS: [&str; 2] = ["voice", "web_chat"];
+pub(super) const NAMESPACES: [&str; 2] = ["crm_id", "user_id"];
 /// Whom nobody knows.
 pub(crate) const NOBODY: u32 = u32::MAX;
-/// What is said of a merge of one customer with themselves.
-const SAME: &str = "both refs name the same customer";
 
 impl Names {
     /// The names of this partition.
     pub(crate) fn of(partition: String) -> Self {
-        Self { partition, customers: Vec::new(), merges: HashMap::new() }
+        let (customers, merges, tokens) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { partition, customers, merges, tokens }
     }
 
     /// The request; none for what is no request of the API.
@@ -152,7 +157,17 @@ impl Names {
                 customer_ref: self.customer_ref(*whom),
                 ..Default::default()
             }),
-            Asked::Age | Asked::Sweep => return None,
+            Asked::Preview { whom, .. } => Request::Erase(EraseCustomerRequest {
+                customer_ref: self.customer_ref(*whom),
+                ..Default::default()
+            }),
+            Asked::Erase { number, of, whom } => Request::Erase(EraseCustomerRequest {
+                customer_ref: self.customer_ref(*whom),
+                preview_token: self.tokens[of].clone(),
+                request_id: name(number),
+                ..Default::default()
+            }),
+            Asked::Age | Asked::Sweep | Asked::Revoke { .. } => return None,
         })
     }
 
@@ -169,10 +184,24 @@ impl Names {
         self.merges.contains_key(&number)
     }
 
-    /// Remembers by which id this merge can be taken back.
-    pub(crate) fn learn_merge(&mut self, number: u16, answer: &Result<Response, Refusal>) {
-        if let Ok(Response::Merged(it)) = answer {
-            self.merges.insert(number, it.merge_id.clone());
+    /// What this preview answered, if it is known.
+    pub(crate) fn token(&self, number: u16) -> Option<&str> {
+        self.tokens.get(&number).map(String::as_str)
+    }
+
+    /// Remembers by which id a merge can be taken back, and by which token what was previewed can be
+    /// erased.
+    pub(crate) fn learn(&mut self, asked: &Asked, answer: &Result<Response, Refusal>) {
+        match (asked, answer) {
+            (Asked::Merge { number, .. }, Ok(Response::Merged(it))) => {
+                self.merges.insert(*number, it.merge_id.clone());
+            }
+            (Asked::Preview { number, .. }, Ok(Response::Erased(it))) => {
+                if let Some(Outcome::Preview(it)) = &it.outcome {
+                    self.tokens.insert(*number, it.preview_token.clone());
+                }
+            }
+            _ => {}
         }
     }
 
@@ -194,140 +223,6 @@ impl Names {
             external_ids: shows.indexes().map(external).collect(),
             ..Default::default()
         }
-    }
-
-    /// What an answer says; `None` when nobody knows what has become of the request.
-    pub(crate) fn output(&mut self, answer: Result<Response, Refusal>) -> Option<Output> {
-        match answer {
-            Ok(Response::Context(it)) if it.degraded => None,
-            Ok(Response::Context(it)) => {
-                let recommended = it.identity.as_ref().map(|it| it.recommendation());
-                let customer = self.customer(&it.customer_ref);
-                Some(answered(
-                    customer,
-                    it.new_customer,
-                    recommended,
-                    &it.variables,
-                    &it.open_intents,
-                ))
-            }
-            Ok(Response::Got(it)) => {
-                let recommended = it.identity.as_ref().map(|it| it.recommendation());
-                let customer = self.customer(&it.customer_ref);
-                Some(answered(
-                    customer,
-                    it.new_customer,
-                    recommended,
-                    &it.variables,
-                    &it.open_intents,
-                ))
-            }
-            Ok(Response::Ended(it)) => {
-                Some(Output::Ended { customer: self.customer(&it.customer_ref) })
-            }
-            Ok(Response::Merged(it)) => {
-                let in_force = it.state() == MergeState::InForce;
-                Some(Output::Joined { set: self.set(it.set), in_force })
-            }
-            Ok(Response::Unmerged(it)) => {
-                let mut sets = it.sets.into_iter().map(|set| self.set(Some(set)));
-                let mut next = || sets.next().unwrap_or_default();
-                Some(Output::Parted { older: next(), younger: next() })
-            }
-            Ok(Response::Reassigned(it)) => {
-                let customer = self.customer(&it.customer_ref);
-                Some(Output::Moved { customer, new: it.new_customer })
-            }
-            Ok(Response::Linked(it)) => {
-                let (before, owners) = (it.already_linked, it.owner_count);
-                Some(Output::Tied { customer: self.customer(&it.customer_ref), before, owners })
-            }
-            Ok(Response::Unlinked(it)) => {
-                let (before, owners) = (it.was_linked, it.owner_count);
-                Some(Output::Tied { customer: self.customer(&it.customer_ref), before, owners })
-            }
-            Ok(Response::Looked(it)) => Some(self.looked(&it)),
-            Err(refusal) => match refusal.code() {
-                Code::AlreadyExists => Some(Output::Conflict),
-                Code::NotFound => Some(Output::NotFound),
-                Code::InvalidArgument if refusal.message() == SAME => Some(Output::Same),
-                Code::InvalidArgument if refusal.message() == "bad fields: end_time" => {
-                    Some(Output::Refused)
-                }
-                Code::Unavailable
-                | Code::DeadlineExceeded
-                | Code::ResourceExhausted
-                | Code::Cancelled
-                | Code::Unknown => None,
-                code => Some(Output::Broken(format!("{code:?}: {}", refusal.message()))),
-            },
-        }
-    }
-
-    fn customer(&mut self, name: &str) -> Option<u32> {
-        if name.is_empty() {
-            return None;
-        }
-        let known = self.customers.iter().position(|it| it == name);
-        let place = known.unwrap_or_else(|| {
-            self.customers.push(name.to_owned());
-            self.customers.len() - 1
-        });
-        Some(place as u32)
-    }
-
-    /// The members of a set, who is called by the first of them.
-    fn set(&mut self, set: Option<CustomerSet>) -> Vec<u32> {
-        let set = set.unwrap_or_default();
-        self.members(&set.customer_ref, &set.member_refs)
-    }
-
-    fn members(&mut self, name: &str, members: &[String]) -> Vec<u32> {
-        if members.first().is_none_or(|first| first != name) {
-            // No set is called so.
-            return Vec::new();
-        }
-        members.iter().filter_map(|it| self.customer(it)).collect()
-    }
-
-    fn looked(&mut self, it: &GetCustomerResponse) -> Output {
-        let alone = [it.customer_ref.clone()];
-        let members = if it.member_refs.is_empty() { &alone[..] } else { &it.member_refs };
-        let set = self.members(&it.customer_ref, members);
-        let owns = |namespace| it.identifiers.iter().any(|one| one.namespace == namespace);
-        let owns = Shows { first: owns(NAMESPACES[0]), second: owns(NAMESPACES[1]) };
-        Output::Looked { set, owns, shown: shown(&it.variables, &it.open_intents) }
-    }
-}
-
-fn answered(
-    customer: Option<u32>,
-    new: bool,
-    recommendation: Option<Recommendation>,
-    variables: &BTreeMap<String, Variable>,
-    intents: &[OpenIntent],
-) -> Output {
-    let recommended = match recommendation {
-        Some(Recommendation::Reuse) => Recommended::Reuse,
-        Some(Recommendation::Confirm) => Recommended::Confirm,
-        _ => Recommended::Ignore,
-    };
-    Output::Answered { customer, new, recommended, shown: shown(variables, intents) }
-}
-
-fn shown(variables: &BTreeMap<String, Variable>, intents: &[OpenIntent]) -> Shown {
-    let number = |name: &str| name[1..].parse().expect("a name of ours");
-    let value = |it: &Variable| it.value.parse().expect("a value of ours");
-    let status = |it: &OpenIntent| match it.status() {
-        IntentStatus::Escalated => Status::Escalated,
-        _ => Status::Open,
-    };
-    Shown {
-        variables: variables.iter().map(|(name, it)| (number(name), value(it))).collect(),
-        intents: intents
-            .iter()
-            .map(|it| (number(&it.intent), (status(it), it.attempt_count)))
-            .collect(),
     }
 }
 

@@ -6,7 +6,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::calls::{Asked, Said, Setting, Shows, Status, Which, Whom};
+use super::calls::{Asked, Said, Setting, Shows, Status, WRITTEN, Which, Whom};
+use super::ground::REVOCABLE;
 
 /// What kind of work.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,12 @@ pub(crate) struct Shape {
     pub(crate) operations: usize,
     /// Customers are removed by time; then one identifier is enough.
     pub(crate) purges: bool,
-    /// The clock is the test's own: what an update says has a time that is known exactly.
+    /// Customers are erased.
+    pub(crate) erases: bool,
+    /// API keys are revoked.
+    pub(crate) revokes: bool,
+    /// The clock is the test's own, and nobody waits before it is looked at: what an update says has
+    /// a time that is known exactly.
     pub(crate) exact: bool,
     /// The shortest and the longest of the short times to live, in seconds.
     pub(crate) short_ttl: (i64, i64),
@@ -37,30 +43,70 @@ impl Plan {
     /// The plan of a seed.
     pub(crate) fn new(seed: u64, shape: Shape) -> Self {
         let random = StdRng::seed_from_u64(seed);
+        let ids = Vec::new();
         let mut writing =
-            Writing { random, shape, ids: Vec::new(), merges: 0, unmerges: 0, others: 0 };
+            Writing { random, shape, ids, merges: 0, unmerges: 0, previews: 0, others: 0 };
         let mut clients = vec![Vec::new(); shape.clients];
         for _ in 0..shape.operations {
             let client = writing.random.random_range(0..shape.clients);
             let asked = writing.next();
+            let preview = match asked {
+                Asked::Preview { number, .. } => Some(number),
+                _ => None,
+            };
             clients[client].push(asked);
+            if let Some(of) = preview {
+                writing.erasures(of, client, &mut clients);
+            }
+        }
+        if shape.revokes {
+            writing.revocations(&mut clients);
         }
         let Writing { ids, merges, .. } = writing;
         Self { seed, shape, clients, ids, merges }
     }
 
     /// What is asked when all else is done: who is known by each identifier now, and how every
-    /// interaction and its customer stand; and the same once more when all merges are taken back.
+    /// interaction and its customer stand; and the same once more when all merges are taken back, and,
+    /// where people are erased, when somebody was.
     pub(crate) fn closing(&self) -> Vec<Asked> {
         let mut closing = self.looks(0);
-        if self.merges > 0 {
-            closing.extend((0..self.merges).map(|merge| Asked::Unmerge {
+        let mut merges = self.merges;
+        // Half of the time while they are one person with somebody else.
+        let together = (self.seed / 8).is_multiple_of(2);
+        if self.shape.erases && together {
+            let (one, other) = (Whom::Of(0), Whom::Of(1));
+            closing.push(Asked::Merge { number: merges, one, other });
+            merges += 1;
+            closing.extend(self.last_erasure());
+            closing.extend(self.looks(4));
+        }
+        if merges > 0 {
+            closing.extend((0..merges).map(|merge| Asked::Unmerge {
                 number: u16::MAX - merge,
                 which: Which::Merge(merge),
             }));
             closing.extend(self.looks(2));
         }
+        if self.shape.erases && !together {
+            closing.extend(self.last_erasure());
+            closing.extend(self.looks(4));
+        }
         closing
+    }
+
+    /// Somebody is erased while nobody else asks anything; then every interaction ends once more.
+    fn last_erasure(&self) -> Vec<Asked> {
+        // By none of the numbers that ask for something odd.
+        let (number, of, whom) = (u16::MAX - 1, u16::MAX - 1, Whom::Of(0));
+        let ends = self.ids.iter().enumerate().map(|(id, shows)| {
+            let said = Said { content: 3_000_000 + id as u32, ..Said::default() };
+            Asked::End { id: id as u16, shows: *shows, revision: Some(99), said, time: None }
+        });
+        [Asked::Preview { number: of, whom }, Asked::Erase { number, of, whom }]
+            .into_iter()
+            .chain(ends)
+            .collect()
     }
 
     fn looks(&self, earlier: u16) -> Vec<Asked> {
@@ -68,9 +114,10 @@ impl Plan {
         let next = known + earlier;
         let (first, second) = ((true, false), (false, true));
         let shown = [first, second].into_iter().take(if self.shape.purges { 1 } else { 2 });
+        let channel = u8::from(self.shape.purges);
         let starts = shown.enumerate().map(|(index, (first, second))| {
             let shows = Shows { first, second };
-            Asked::Start { id: next + index as u16, shows, channel: 0, time: None }
+            Asked::Start { id: next + index as u16, shows, channel, time: None }
         });
         let looks = (0..known).filter(|_| !self.shape.purges);
         let looks = looks.map(|id| Asked::Look { whom: Whom::Of(id) });
@@ -92,7 +139,8 @@ struct Writing {
     ids: Vec<Shows>,
     merges: u16,
     unmerges: u16,
-    /// Reassignments, links and unlinks.
+    previews: u16,
+    /// Reassignments, links, unlinks and erasures.
     others: u16,
 }
 
@@ -106,10 +154,15 @@ impl Writing {
         let what = self.random.random_range(0..100);
         if self.ids.is_empty() || what < 32 {
             let id = self.new_id();
-            return self.start(id, 0);
+            return self.start(id, false);
         }
         if self.shape.purges && what >= 82 {
             return if self.random.random_bool(0.4) { Asked::Age } else { Asked::Sweep };
+        }
+        if self.shape.erases && self.random.random_ratio(1, 5) {
+            let number = self.previews;
+            self.previews += 1;
+            return Asked::Preview { number, whom: Whom::Of(self.recent()) };
         }
         if !self.shape.purges && self.random.random_ratio(1, 4) {
             return self.correction();
@@ -117,8 +170,8 @@ impl Writing {
         let id = self.recent();
         match what {
             32..42 => {
-                let channel = u8::from(self.random.random_bool(0.2));
-                self.start(id, channel)
+                let other = self.random.random_bool(0.2);
+                self.start(id, other)
             }
             42..56 => self.update(id),
             56..60 => {
@@ -160,12 +213,36 @@ impl Writing {
         }
     }
 
+    /// Whoever has looked at a preview erases, mostly at once, sometimes twice, and sometimes somebody
+    /// else does.
+    fn erasures(&mut self, of: u16, client: usize, clients: &mut [Vec<Asked>]) {
+        let (number, whom) = (self.other(), Whom::Of(self.recent()));
+        let times = 1 + usize::from(self.random.random_bool(0.15));
+        for _ in 0..times {
+            let at_once = self.random.random_bool(0.8);
+            let anybody = self.random.random_range(0..clients.len());
+            let client = if at_once { client } else { anybody };
+            clients[client].push(Asked::Erase { number, of, whom });
+        }
+    }
+
+    /// Each key but the first is revoked, at any time.
+    fn revocations(&mut self, clients: &mut [Vec<Asked>]) {
+        for key in 1..=REVOCABLE {
+            let client = self.random.random_range(0..clients.len());
+            let place = self.random.random_range(0..=clients[client].len());
+            clients[client].insert(place, Asked::Revoke { key });
+        }
+    }
+
     fn other(&mut self) -> u16 {
         self.others += 1;
         self.others
     }
 
-    fn start(&self, id: u16, channel: u8) -> Asked {
+    /// Every other interaction is written; asked for as if it were on the other channel, it is another.
+    fn start(&self, id: u16, other: bool) -> Asked {
+        let channel = if (id % 2 == 1) ^ other { WRITTEN } else { 0 };
         Asked::Start { id, shows: self.ids[usize::from(id)], channel, time: None }
     }
 

@@ -66,6 +66,8 @@ async fn cancelled_with_the_writer_at(database: &Database, point: Point) {
     let there = instance.wheel.hold(point);
     let queued = instance.wheel.hold(Point::Queued);
     let start = instance.calls.start(call(&id, number));
+    // First, since the writer may come there with what others left behind, before this one is queued.
+    queued.arrived().await;
     there.arrived().await;
     start.abort();
     queued.gave_up().await;
@@ -77,6 +79,7 @@ async fn cancelled_with_the_writer_at(database: &Database, point: Point) {
     let there = instance.wheel.hold(point);
     let queued = instance.wheel.hold(Point::Queued);
     let ending = instance.calls.end(end(&id));
+    queued.arrived().await;
     there.arrived().await;
     ending.abort();
     queued.gave_up().await;

@@ -113,7 +113,7 @@ impl Calls {
 
     /// A read leaves its entry behind its answer: what is held, cut or silenced next shall not be
     /// that, unless the writer is held already.
-    async fn traced(&self) {
+    pub(crate) async fn traced(&self) {
         let written = async {
             while self.service.store().traces_waiting() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// What every transaction of the writer begins with.
 const WRITES: &[u8] = b"READ COMMITTED";
 /// The one statement whose lost answer leaves it open what has happened, as it is sent.
-const COMMIT: &[u8] = b"COMMIT\0";
+const COMMIT: &[u8] = b"COMMIT;";
 /// Read at once.
 const CHUNK: usize = 64 * 1_024;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, Executor as _};
 use threadline::grpc::proto::EndInteractionResponse;
+use threadline::server::Running;
 use threadline::store::Engine;
 use threadline::store::schedule::Point;
 use tonic::{Code, Status};
@@ -33,6 +34,9 @@ const BUSY: Duration = Duration::from_secs(6);
 const AWAY: Duration = Duration::from_secs(4);
 /// A batch that cannot even begin is given up after three seconds, and a new connection after five.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(8);
+
+/// A commit speaks for a second, and the next one is waited for 800 ms.
+const PROBED_WITHIN: Duration = Duration::from_millis(1_800);
 
 /// What stands between the service and its database.
 enum Between {
@@ -259,6 +263,43 @@ pub(crate) async fn a_database_that_stalls_for_ever(database: Arc<Database>) {
     );
     assert!(an_end < RECOVERED_WITHIN, "it recovers: {an_end:?}");
     plant.all_is_well(&database, 2).await;
+    plant.instance.stop().await;
+}
+
+/// Whether it should be sent calls, asked over HTTP as a load balancer asks.
+async fn ready(running: &Running) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = client.get(format!("http://{}/readyz", running.address)).send().await;
+    let answer = answer.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("text"))
+}
+
+pub(crate) async fn a_database_that_stalls_is_not_ready_until_it_answers(database: Arc<Database>) {
+    let mut plant = Plant::on(&database).await;
+    let running = &plant.instance.running;
+    assert_eq!(ready(running).await, (200, "ready\n".to_owned()));
+    plant.between.stall().await;
+    // Nobody calls: only whoever asks finds out, within the time that a probe waits.
+    let stalled = Instant::now();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let begun = Instant::now();
+        let (code, why) = ready(running).await;
+        assert!(begun.elapsed() < PROBED_WITHIN + TRANSPORT, "{:?}", begun.elapsed());
+        match code {
+            503 => told.push(why),
+            _ => assert!(stalled.elapsed() < PROBED_WITHIN + TRANSPORT, "it does not notice"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let known = ["the store is stalled\n", "the store does not commit\n"];
+    assert!(told.iter().all(|why| known.contains(&why.as_str())), "{told:?}");
+    plant.between.pass().await;
+    let back = Instant::now();
+    while ready(running).await.0 != 200 {
+        assert!(back.elapsed() < RECOVERED_WITHIN, "it does not become ready again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     plant.instance.stop().await;
 }
 

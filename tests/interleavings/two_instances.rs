@@ -14,20 +14,20 @@ use crate::instance::{Calls, Instance, call, consistent, decided, recommended, r
 use crate::keys::new_key;
 use crate::serving::end;
 
-struct Pair {
-    a: Instance,
-    b: Instance,
+pub(crate) struct Pair {
+    pub(crate) a: Instance,
+    pub(crate) b: Instance,
 }
 
 impl Pair {
-    async fn on(database: &Database) -> Self {
+    pub(crate) async fn on(database: &Database) -> Self {
         let key = new_key(database).await;
         let a = Instance::on(database, &key).await;
         let b = Instance::on(database, &key).await;
         Self { a, b }
     }
 
-    async fn stop(self, database: &Database) {
+    pub(crate) async fn stop(self, database: &Database) {
         consistent(database).await;
         self.a.stop().await;
         self.b.stop().await;
@@ -35,7 +35,7 @@ impl Pair {
 }
 
 /// Where a start has decided and nobody knows of it yet: before it is queued, and once it is taken.
-const DECIDED: [Point; 2] = [Point::Proposed, Point::Taken];
+pub(crate) const DECIDED: [Point; 2] = [Point::Proposed, Point::Taken];
 
 pub(crate) async fn two_starts_at_once_for_one_unknown_number_on_two_instances(
     database: Arc<Database>,

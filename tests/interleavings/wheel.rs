@@ -130,6 +130,11 @@ impl Hold {
         self.until(|counts| counts.came >= times, "nobody comes").await;
     }
 
+    /// How many have come, counted from the beginning.
+    pub(crate) fn came(&self) -> usize {
+        self.held.counts.borrow().came
+    }
+
     /// Waits until whoever was there has gone away without being released.
     pub(crate) async fn gave_up(&self) {
         self.until(|counts| counts.left >= 1, "nobody gives up").await;

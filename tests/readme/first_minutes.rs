@@ -6,6 +6,7 @@ use crate::installation::{Installation, not_run};
 use crate::markdown::marked_blocks;
 
 const README: &str = include_str!("../../README.md");
+const REST: &str = include_str!("../../docs/rest.md");
 
 /// Where `actual` differs from `shown`. What is shown may leave out fields and entries' fields;
 /// in a text, `…` stands for anything.
@@ -35,14 +36,26 @@ fn difference(place: &str, shown: &Value, actual: &Value) -> Option<String> {
 
 #[test]
 fn readme_works_as_it_stands() {
+    let (clients, answers) = walked(README);
+    assert!(clients >= 6 && answers >= 5, "README has lost its first ten minutes");
+}
+
+#[test]
+fn the_page_of_rest_works_as_it_stands() {
+    let (clients, answers) = walked(REST);
+    assert!(clients >= 6 && answers >= 5, "docs/rest.md has lost its examples");
+}
+
+/// Runs a page; how many of its blocks were run by a client, and how many answers compared.
+fn walked(page: &str) -> (usize, usize) {
     let mut machine = Installation::new();
     // A loaded machine must not turn a lesson into a degraded answer.
     let settings = "[server]\nstart_budget_ms = 10000\n";
-    std::fs::write(machine.path().join("threadline.toml"), settings).unwrap();
+    std::fs::write(machine.path().join("threadline.toml"), settings).expect("a file");
     let python = std::env::var("THREADLINE_TEST_PYTHON").ok();
     let (mut server, mut answer) = (None, String::new());
     let (mut answers, mut clients) = (0, 0);
-    for block in marked_blocks(README) {
+    for block in marked_blocks(page) {
         match block.mark.as_str() {
             "run: server" => server = Some(machine.serve(&block.text)),
             "run: client" => {
@@ -65,16 +78,14 @@ fn readme_works_as_it_stands() {
                 let shown = serde_json::from_str(&block.text).expect(&block.text);
                 let actual = serde_json::from_str(&answer).expect(&answer);
                 let differs = difference("answer", &shown, &actual);
-                assert_eq!(differs, None, "README shows\n{shown:#}\nbut it is\n{actual:#}");
+                assert_eq!(differs, None, "the page shows\n{shown:#}\nbut it is\n{actual:#}");
                 answers += 1;
             }
-            other => panic!("README has a mark that nobody reads: {other}"),
+            other => panic!("the page has a mark that nobody reads: {other}"),
         }
     }
-    assert!(
-        server.is_some() && clients >= 6 && answers >= 5,
-        "README has lost its first ten minutes"
-    );
+    assert!(server.is_some(), "nothing is served");
+    (clients, answers)
 }
 
 #[test]

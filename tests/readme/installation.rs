@@ -114,6 +114,29 @@ impl Installation {
         }
     }
 
+    /// Calls an RPC whose answers go on: the first of them, which is printed as it comes, or what was
+    /// printed of the refusal.
+    pub(crate) fn first_answer(
+        &self,
+        key: &str,
+        method: &str,
+        request: &str,
+    ) -> Result<Value, String> {
+        let mut command = self.command("threadline");
+        command.args(["call", method, request]).env("THREADLINE_API_KEY", key);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("a program that starts");
+        let mut answers = BufReader::new(child.stdout.take().expect("standard output is ours"));
+        let mut first = String::new();
+        if answers.read_line(&mut first).expect("text") > 0 {
+            child.kill().expect("a child of ours, which goes on");
+            child.wait().expect("a child of ours");
+            return Ok(serde_json::from_str(&first).expect("JSON, on one line"));
+        }
+        let output = child.wait_with_output().expect("a child of ours");
+        Err(String::from_utf8(output.stderr).expect("text"))
+    }
+
     /// Runs the binary to its end.
     pub(crate) fn threadline(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let mut command = self.command("threadline");

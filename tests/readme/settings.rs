@@ -9,11 +9,14 @@ use crate::markdown::{code, table};
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../threadline.example.toml");
-const CODE: &str = concat!(
-    include_str!("../../src/server/configuration.rs"),
-    include_str!("../../src/server/configuration/transport.rs"),
-    include_str!("../../src/server/configuration/web_token.rs"),
-);
+const CODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/configuration");
+
+/// Every file that settings are declared in.
+fn declared() -> String {
+    let files = std::fs::read_dir(CODE).expect("a folder").flatten();
+    let files = files.map(|entry| entry.path()).filter(|path| path.is_file());
+    files.map(|path| std::fs::read_to_string(path).expect("text")).collect()
+}
 
 fn parse(text: &str) -> Result<Configuration, ConfigurationError> {
     Configuration::parse(text, &Layers::default())
@@ -34,10 +37,13 @@ fn all_of_the_example() -> String {
 
 /// The fields of a struct of the code, and the rows of the page's table below `heading`.
 fn both(of: &str, heading: &str) -> (BTreeSet<String>, Vec<Vec<String>>) {
-    let (_, body) = CODE.split_once(&format!("struct {of} {{")).expect(of);
+    let code = declared();
+    let (_, body) = code.split_once(&format!("struct {of} {{")).expect(of);
     let (body, _) = body.split_once("\n}").expect(of);
-    let fields = body.lines().filter_map(|line| line.trim().split_once(": "));
-    let fields = fields.map(|(name, _)| name.to_owned()).filter(|name| !name.starts_with('#'));
+    let lines = body.lines().map(str::trim).filter(|line| !line.starts_with(['#', '/']));
+    let names = lines.filter_map(|line| line.split_once(": ")).map(|(name, _)| name);
+    // What comes before the name says who sees it.
+    let fields = names.map(|name| name.rsplit(' ').next().unwrap_or(name).to_owned());
     let (_, section) = PAGE.split_once(heading).expect(heading);
     (fields.filter(|name| name != "namespaces").collect(), table(section, "setting"))
 }
@@ -47,10 +53,14 @@ fn the_page_names_every_setting_and_no_other() {
     for (of, heading) in [
         ("Server", "## `[server]`"),
         ("TlsFile", "## `[server.tls]`"),
+        ("OperationsFile", "## `[server.operations]`"),
+        ("WebhooksFile", "## `[webhooks]`"),
         ("PolicyFile", "## `[policy]`"),
         ("NamespaceFile", "## `[policy.namespaces."),
         ("WebTokenFile", "## `[tenants.NAME.web_token]`"),
         ("KeyFile", "## `[[tenants.NAME.web_token.keys]]`"),
+        ("CertificateFile", "## `[[tenants.NAME.certificates]]`"),
+        ("HookFile", "## `[tenants.NAME.hooks.HOOK]`"),
     ] {
         let (fields, rows) = both(of, heading);
         assert!(fields.len() >= 2, "{of} has lost its fields");
@@ -62,8 +72,12 @@ fn the_page_names_every_setting_and_no_other() {
 #[test]
 fn defaults_and_limits_are_as_the_page_says() {
     let mut tried = 0;
-    for (section, heading) in [("server", "## `[server]`"), ("policy", "## `[policy]`")] {
-        let (_, rows) = both(if section == "server" { "Server" } else { "PolicyFile" }, heading);
+    for (section, of, heading) in [
+        ("server", "Server", "## `[server]`"),
+        ("webhooks", "WebhooksFile", "## `[webhooks]`"),
+        ("policy", "PolicyFile", "## `[policy]`"),
+    ] {
+        let (_, rows) = both(of, heading);
         for row in rows {
             let name = code(&row[0]).unwrap();
             let set = |value: &str| parse(&format!("[{section}]\n{name} = {value}\n"));
@@ -113,6 +127,7 @@ fn the_example_is_valid_and_says_the_defaults() {
     assert_eq!((&said.time_zone, &said.locale), (&default.time_zone, &default.locale));
     assert_eq!(said.default_ttl_seconds, default.default_ttl_seconds);
     assert_eq!(said.max_ttl_seconds, default.max_ttl_seconds);
+    assert_eq!(said.retention, default.retention);
     assert_eq!(all.policies.of("acme").time_zone, "Europe/London");
     assert!(["acme", "globex"].iter().all(|it| all.policies.of(it).web_token.is_some()));
     assert!(said.web_token.is_none());
@@ -132,5 +147,11 @@ fn the_example_and_the_page_name_the_same_settings() {
         rows.filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
     // These are tables of their own.
     let on_page = on_page.iter().map(String::as_str);
-    assert_eq!(said, on_page.filter(|name| !["tls", "web_token", "keys"].contains(name)).collect());
+    assert_eq!(
+        said,
+        on_page
+            .filter(|name| !["tls", "operations", "web_token", "keys", "certificates", "hooks"]
+                .contains(name))
+            .collect()
+    );
 }

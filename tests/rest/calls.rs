@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use threadline::cli::client::Connection;
 
-/// Sends a request to a path; the answer's bytes.
+/// Sends a request to a path; the answer's bytes, of a stream the first one's.
 pub(crate) async fn send(
     connection: &Connection,
     path: &str,
@@ -15,10 +15,14 @@ pub(crate) async fn send(
     let mut client = tonic::client::Grpc::new(connection.clone());
     client.ready().await.expect("a connection");
     let path = path.parse().expect("a path");
-    client.unary(Request::new(request), path, AsItIs).await.map(Response::into_inner)
+    // On the wire a single answer is a stream of one.
+    let answers = client.server_streaming(Request::new(request), path, AsItIs).await;
+    let first = answers.map(Response::into_inner)?.message().await?;
+    Ok(first.expect("an answer"))
 }
 
-struct AsItIs;
+/// Bytes, neither read nor written.
+pub(crate) struct AsItIs;
 
 impl Codec for AsItIs {
     type Encode = Vec<u8>;

@@ -69,6 +69,7 @@ fn all_forms(value: &str) -> Vec<(&'static str, Vec<u8>)> {
     let units: Vec<u16> = value.encode_utf16().collect();
     forms.push(("UTF-16LE", units.iter().flat_map(|unit| unit.to_le_bytes()).collect()));
     forms.push(("UTF-16BE", units.iter().flat_map(|unit| unit.to_be_bytes()).collect()));
+    forms.extend(escaped(value));
     forms.push(("hex", HEXLOWER.encode(value.as_bytes()).into_bytes()));
     forms.push(("HEX", HEXUPPER.encode(value.as_bytes()).into_bytes()));
     for before in 0..3 {
@@ -86,13 +87,35 @@ fn all_forms(value: &str) -> Vec<(&'static str, Vec<u8>)> {
     forms
 }
 
+/// As programs print what is not plain text.
+fn escaped(value: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let numbers: Vec<String> = value.bytes().map(|byte| byte.to_string()).collect();
+    let mut forms = vec![("a list of bytes", numbers.join(", ").into_bytes())];
+    if value.is_ascii() {
+        return forms;
+    }
+    let each = |escape: &dyn Fn(char) -> String| {
+        let plain = |letter: char| if letter.is_ascii() { letter.into() } else { escape(letter) };
+        value.chars().map(plain).collect::<String>().into_bytes()
+    };
+    let bytes = |letter: char, form: fn(u8) -> String| {
+        letter.to_string().bytes().map(form).collect::<String>()
+    };
+    forms.push(("in JSON", each(&|letter| format!("\\u{:04x}", letter as u32))));
+    forms.push(("in Rust", each(&|letter| format!("\\u{{{:x}}}", letter as u32))));
+    forms.push(("in C", each(&|letter| bytes(letter, |byte| format!("\\x{byte:02x}")))));
+    forms.push(("octal", each(&|letter| bytes(letter, |byte| format!("\\{byte:03o}")))));
+    forms.push(("in an address", each(&|letter| bytes(letter, |byte| format!("%{byte:02X}")))));
+    forms
+}
+
 #[test]
 fn the_search_finds_what_is_planted() {
     let value = "Zy>>canary??0815 \u{e9}t\u{e9} 4155550123";
     let planted = Planted { field: "x.y".into(), canary: value.into() };
     let search = Search::new(&[planted]);
     let forms = all_forms(value);
-    assert!(forms.len() >= 12);
+    assert!(forms.len() >= 18);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("haystack");
     for (name, form) in forms {

@@ -107,7 +107,18 @@ impl Planter {
 
     /// A new word, remembered under the field it is for.
     pub(crate) fn word(&mut self, field: &str) -> String {
-        let canary = format!("Zykanary{:04}qv", self.planted.len());
+        self.remembered(field, "Zykanary")
+    }
+
+    /// The same; every other one is not plain ASCII, so that it looks different wherever text is
+    /// escaped.
+    fn text_word(&mut self, field: &str) -> String {
+        let odd = self.planted.len() % 2 == 1;
+        self.remembered(field, if odd { "Zykan\u{e5}r\u{ff}" } else { "Zykanary" })
+    }
+
+    fn remembered(&mut self, field: &str, beginning: &str) -> String {
+        let canary = format!("{beginning}{:04}qv", self.planted.len());
         self.remember(field, &canary);
         canary
     }
@@ -120,9 +131,6 @@ impl Planter {
     pub(crate) fn message(&mut self, of: &MessageDescriptor, manner: Manner) -> DynamicMessage {
         let mut message = DynamicMessage::new(of.clone());
         for field in of.fields() {
-            if manner == Manner::Valid && later(&field) {
-                continue;
-            }
             let chosen = field.containing_oneof().filter(|oneof| !oneof.is_synthetic());
             if let Some(oneof) = chosen {
                 let mut members = oneof.fields();
@@ -166,7 +174,9 @@ impl Planter {
             Kind::Message(message) if message.package_name() == "threadline.v1" => {
                 Some(Value::Message(self.message(&message, manner)))
             }
-            Kind::Enum(_) if field.name() == "choice" => Some(Value::EnumNumber(1)),
+            Kind::Enum(_) if ["choice", "state"].contains(&field.name()) => {
+                Some(Value::EnumNumber(1))
+            }
             Kind::Enum(_) if field.name() == "direction" => {
                 Some(Value::EnumNumber(1 + self.variant as i32 % 2))
             }
@@ -185,13 +195,13 @@ impl Planter {
             _ => field.full_name().to_owned(),
         };
         if manner == Manner::Hostile {
-            return Some(self.word(&place));
+            return Some(self.text_word(&place));
         }
         if field.name() == "web_token" {
             return Some(self.web_token(&place));
         }
         match self.choice(field) {
-            Choice::Word => Some(self.word(&place)),
+            Choice::Word => Some(self.text_word(&place)),
             Choice::Form(value, canary) => {
                 self.remember(&place, &canary);
                 Some(value)
@@ -220,7 +230,11 @@ impl Planter {
                 | "ReassignInteractionRequest"
                 | "PreviewMergeRequest"
                 | "MergeCustomersRequest"
-                | "UnmergeCustomersRequest",
+                | "UnmergeCustomersRequest"
+                | "EraseCustomerRequest"
+                | "ExportCustomerRequest"
+                | "WatchInteractionsRequest"
+                | "WatchCustomerRequest",
                 "customer_ref",
             ) => Choice::Fixed(self.customer.clone()),
             (_, "other_customer_ref") => Choice::Fixed(self.other.clone()),
@@ -233,8 +247,12 @@ impl Planter {
             (_, "source" | "continues_source") => Choice::Fixed("pbx".into()),
             // Three letters are found in any random bytes.
             (_, "currency") => Choice::Fixed("XTS".into()),
+            ("RedactInteractionRequest", "fields") => {
+                let name = format!("Zykanary{number:04}qv");
+                Choice::Form(format!("variables.{name}"), name)
+            }
             // Only a token that an answer gave is taken.
-            (_, "page_token") => Choice::Left,
+            (_, "page_token" | "preview_token" | "resume_token") => Choice::Left,
             (_, "caller_number" | "dialed_number") => {
                 let national = format!("415200{number:04}");
                 Choice::Form(format!("+1{national}"), national)
@@ -247,7 +265,9 @@ impl Planter {
             (_, "telegram_user_id") => form(format!("771234{number:04}")),
             (_, "discord_user_id") => form(format!("81234567890123{number:04}")),
             (_, "email") => form(format!("zykanary.{number:04}@example.com")),
-            ("Identifier", "kind") => form(format!("zykanary_{number:04}")),
+            ("Identifier", "kind") | ("ConsentsEntry", "key") => {
+                form(format!("zykanary_{number:04}"))
+            }
             (_, "locale") => {
                 let subtag = format!("zyk{number:05}");
                 Choice::Form(format!("en-US-x-{subtag}"), subtag)
@@ -256,9 +276,4 @@ impl Planter {
             _ => Choice::Word,
         }
     }
-}
-
-/// Fields of later versions: in a valid request they are left out, a hostile one has them.
-fn later(field: &FieldDescriptor) -> bool {
-    field.name() == "last_inbound"
 }

@@ -4,21 +4,40 @@
 use prost::Message as _;
 use threadline::cli::client::{Connection, connect};
 use threadline::grpc::proto::{StartInteractionRequest, StartInteractionResponse};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::calls::send;
 use crate::plant::{Manner, Planted, Planter};
 
-/// Sends everything; what was planted.
-pub(crate) async fn tell(url: &str, key: &str, mut planter: Planter) -> Vec<Planted> {
+/// So many values at least.
+const PLANTED: usize = 1_000;
+
+/// Sends everything, in one variant after the other, until enough is planted; what was. Everything that
+/// the refused were told goes into `errors`: texts, details and metadata.
+pub(crate) async fn tell(
+    url: &str,
+    key: &str,
+    mut planter: Planter,
+    errors: &mut Vec<u8>,
+) -> Vec<Planted> {
     let connection = connect(url, Some(key)).await.expect("it answers");
-    for variant in 0..2 {
+    let before = planter.planted.len();
+    for variant in 0.. {
         planter.variant = variant;
         accepted(&connection, &mut planter).await;
-        refused(&connection, &mut planter).await;
+        refused(&connection, &mut planter, errors).await;
+        if variant > 0 && planter.planted.len() - before >= PLANTED {
+            break;
+        }
     }
-    garbage(url, &connection, &mut planter).await;
+    garbage(url, &connection, &mut planter, errors).await;
     planter.planted
+}
+
+/// All that a refusal says.
+fn note(refused: &Status, errors: &mut Vec<u8>) {
+    errors.extend(format!("{refused:?}\n{}\n", refused.message()).into_bytes());
+    errors.extend_from_slice(refused.details());
 }
 
 /// Every method once, in an order in which each finds what it needs.
@@ -67,10 +86,11 @@ async fn somebody_else(connection: &Connection, planter: &mut Planter) -> String
 }
 
 /// Every method with canaries where they cannot be.
-async fn refused(connection: &Connection, planter: &mut Planter) {
+async fn refused(connection: &Connection, planter: &mut Planter, errors: &mut Vec<u8>) {
     for (path, request) in planter.methods() {
         let message = planter.message(&request, Manner::Hostile);
         let refused = send(connection, &path, message.encode_to_vec()).await.err();
+        refused.iter().for_each(|status| note(status, errors));
         let code = refused.map(|status| status.code());
         let expected = [Code::InvalidArgument, Code::PermissionDenied, Code::NotFound];
         assert!(code.is_some_and(|code| expected.contains(&code)), "{path}: {code:?}");
@@ -78,24 +98,24 @@ async fn refused(connection: &Connection, planter: &mut Planter) {
 }
 
 /// Bytes that are no message, a path that is no method, a key that is no key.
-async fn garbage(url: &str, connection: &Connection, planter: &mut Planter) {
+async fn garbage(url: &str, connection: &Connection, planter: &mut Planter, errors: &mut Vec<u8>) {
     let start = "/threadline.v1.InteractionService/StartInteraction";
     let bytes = [&[0xff, 0xff, 0x0a, 0x7f][..], planter.word("no message").as_bytes()].concat();
-    assert!(send(connection, start, bytes).await.is_err());
+    note(&send(connection, start, bytes).await.expect_err("no request"), errors);
     // A string that is no UTF-8: field 1, twenty bytes.
     let word = planter.word("no text");
     let bytes = [&[0x0a, word.len() as u8 + 1][..], word.as_bytes(), &[0xff]].concat();
-    assert!(send(connection, start, bytes).await.is_err());
+    note(&send(connection, start, bytes).await.expect_err("no request"), errors);
     let path = format!("/threadline.v1.InteractionService/{}", planter.word("no method"));
-    assert!(send(connection, &path, Vec::new()).await.is_err());
+    note(&send(connection, &path, Vec::new()).await.expect_err("no request"), errors);
     let path = format!("/{}/StartInteraction", planter.word("no service"));
-    assert!(send(connection, &path, Vec::new()).await.is_err());
+    note(&send(connection, &path, Vec::new()).await.expect_err("no request"), errors);
     for form in ["", "tl_live_1_", "threadline_1_"] {
         let stranger = format!("{form}{}", planter.word("no key"));
         let connection = connect(url, Some(&stranger)).await.expect("it answers");
-        assert!(send(&connection, start, Vec::new()).await.is_err());
+        note(&send(&connection, start, Vec::new()).await.expect_err("no request"), errors);
     }
     // Longer than any request may be.
     let huge = planter.word("too large").repeat(200_000);
-    assert!(send(connection, start, huge.into_bytes()).await.is_err());
+    note(&send(connection, start, huge.into_bytes()).await.expect_err("no request"), errors);
 }

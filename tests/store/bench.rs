@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use threadline::clock::{Clock, Time};
 use threadline::ids::{CustomerId, Entropy, KeyId, TenantId, Token};
+use threadline::meters::Meters;
 use threadline::store::gate::{Gate, Key, Listener};
 use threadline::store::read::{self, JournalEntry, Owners, Person};
 use threadline::store::{
@@ -82,6 +83,7 @@ impl Bench {
             gate: Arc::new(Gate::default()),
             schedule: Schedule::Free,
             durable: Durable::AfterCommit,
+            meters: Meters::default(),
         });
         let store = store.await.expect("a store that opens");
         Self { store, tenant: TenantId(1), clock, heard }

@@ -18,7 +18,7 @@ pub(crate) fn settings(database: &Database) -> Serve {
     let layers = Layers {
         listen: Some("127.0.0.1:0".into()),
         database: Some(database.url.clone()),
-        file: None,
+        ..Layers::default()
     };
     let mut configuration = Configuration::parse("", &layers).expect("valid settings");
     configuration.start_budget = Duration::from_secs(30);
@@ -27,19 +27,23 @@ pub(crate) fn settings(database: &Database) -> Serve {
     Serve { configuration, root_key, clock: Clock::System, entropy: Entropy::System, schedule }
 }
 
-/// Makes a key that may do everything.
-pub(crate) async fn new_key(database: &Database) -> String {
-    let service = settings(database).open().await.expect("a service");
+/// A key that may do everything.
+pub(crate) fn anything() -> NewKey {
     let roles = ["telephony", "agent", "admin", "backfill"];
-    let key = NewKey {
+    NewKey {
         tenant: "acme".into(),
         roles: roles.map(str::to_owned).to_vec(),
         source: "pbx".into(),
         may_address: Vec::new(),
         max_assurance: None,
         test: false,
-    };
-    let text = create(&service, &key).await.expect("a key");
+    }
+}
+
+/// Makes a key that may do everything.
+pub(crate) async fn new_key(database: &Database) -> String {
+    let service = settings(database).open().await.expect("a service");
+    let text = create(&service, &anything()).await.expect("a key");
     service.store().close().await;
     text
 }

@@ -15,12 +15,12 @@ fn log_of(database: &Database) -> String {
 
 /// Takes the log from where it was: SQLite goes on with its own handle, but nobody can ask the disk
 /// for it any more.
-fn hide_log(database: &Database) {
+pub(crate) fn hide_log(database: &Database) {
     let log = log_of(database);
     std::fs::rename(&log, format!("{log}-away")).expect("a log");
 }
 
-fn put_log_back(database: &Database) {
+pub(crate) fn put_log_back(database: &Database) {
     let log = log_of(database);
     std::fs::rename(format!("{log}-away"), &log).expect("a log that was hidden");
 }

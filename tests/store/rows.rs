@@ -58,6 +58,7 @@ pub(crate) fn customer(number: u64) -> CustomerRow {
         disclosure: 1,
         moved_to: None,
         set_name: None,
+        archived: Time(0),
     }
 }
 
@@ -100,6 +101,7 @@ pub(crate) fn contact(customer: u64, number: u64) -> InteractionRow {
         brand: Some(token(903)),
         disposition: None,
         content: vec![6; 50],
+        revision: 5,
     }
 }
 

@@ -38,11 +38,14 @@ impl Spawned {
         let text = format!("[server]\nstart_budget_ms = {}\n{tenants}", budget.as_millis());
         std::fs::write(&settings, text).expect("a settings file");
         let logs = database.folder().join(logs);
+        let temporary = database.folder().join("temporary");
+        std::fs::create_dir_all(&temporary).expect("a folder");
         let child = Command::new(env!("CARGO_BIN_EXE_threadline"))
             .args(["serve", "--listen", "127.0.0.1:0", "--database", &database.url])
             .env("THREADLINE_ROOT_KEY", ROOT_KEY)
             .env("THREADLINE_CONFIG", &settings)
             .env("THREADLINE_LOG", level)
+            .env("TMPDIR", &temporary)
             .current_dir(database.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

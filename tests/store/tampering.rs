@@ -379,7 +379,7 @@ pub(crate) async fn what_was_forgotten_leaves_a_whole_chain(database: Arc<Databa
 /// and no more of them wait than may.
 pub(crate) async fn traces_wait_for_nobody_and_are_never_lost(database: Arc<Database>) {
     let bench = Bench::open(&database).await;
-    let trace = |number: u64| journal(token(5_000 + number), Verb::GetCustomer, b"");
+    let trace = |number: u64| journal(token(5_000 + number), Verb::GetCustomer, b"").into();
     for number in 0..300 {
         bench.store.trace(bench.tenant, vec![trace(number)]).expect("room");
     }

@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use threadline::grpc::proto::interaction_service_client::InteractionServiceClient;
 use threadline::grpc::proto::{
-    CustomerConflict, EndInteractionRequest, EndInteractionResponse, GetCustomerRequest,
-    GetCustomerResponse, GetInteractionRequest, GetInteractionResponse, ImportCustomersRequest,
-    ImportCustomersResponse, LinkIdentifierRequest, LinkIdentifierResponse, ListConflictsRequest,
-    ListConflictsResponse, ListInteractionsRequest, ListInteractionsResponse,
-    MergeCustomersRequest, MergeCustomersResponse, PreviewMergeRequest, PreviewMergeResponse,
-    ReassignInteractionRequest, ReassignInteractionResponse, Recommendation,
-    ResolveConflictRequest, ResolveConflictResponse, StartInteractionRequest,
-    StartInteractionResponse, UnlinkIdentifierRequest, UnlinkIdentifierResponse,
-    UnmergeCustomersRequest, UnmergeCustomersResponse, UpdateInteractionRequest,
-    UpsertCustomerRequest, UpsertCustomerResponse,
+    CustomerConflict, EndInteractionRequest, EndInteractionResponse, EraseCustomerRequest,
+    EraseCustomerResponse, ExportCustomerRequest, GetCustomerRequest, GetCustomerResponse,
+    GetInteractionRequest, GetInteractionResponse, ImportCustomersRequest, ImportCustomersResponse,
+    LinkIdentifierRequest, LinkIdentifierResponse, ListConflictsRequest, ListConflictsResponse,
+    ListInteractionsRequest, ListInteractionsResponse, MergeCustomersRequest,
+    MergeCustomersResponse, PreviewMergeRequest, PreviewMergeResponse, ReassignInteractionRequest,
+    ReassignInteractionResponse, Recommendation, RedactInteractionRequest,
+    RedactInteractionResponse, ResolveConflictRequest, ResolveConflictResponse,
+    StartInteractionRequest, StartInteractionResponse, UnlinkIdentifierRequest,
+    UnlinkIdentifierResponse, UnmergeCustomersRequest, UnmergeCustomersResponse,
+    UpdateInteractionRequest, UpsertCustomerRequest, UpsertCustomerResponse, export_record,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -113,6 +114,22 @@ impl Client {
         answered(self.customers.clone().get_customer(request).await)
     }
 
+    /// ExportCustomer, to its end.
+    pub async fn export(&self, customer_ref: &str) -> Answered<Vec<export_record::Record>> {
+        let request = ExportCustomerRequest { customer_ref: customer_ref.into() };
+        let mut messages = answered(self.customers.clone().export_customer(request).await)?;
+        let mut records = Vec::new();
+        loop {
+            match messages.message().await {
+                Ok(Some(message)) => {
+                    records.extend(message.records.into_iter().filter_map(|it| it.record));
+                }
+                Ok(None) => return Ok(records),
+                Err(status) => return Err(Refusal::of(&status)),
+            }
+        }
+    }
+
     /// PreviewMerge.
     pub async fn preview(&self, one: &str, other: &str) -> Answered<PreviewMergeResponse> {
         let (customer_ref, other_customer_ref) = (one.into(), other.into());
@@ -141,11 +158,24 @@ impl Client {
         answered(self.interactions.clone().reassign_interaction(request).await)
     }
 
+    /// RedactInteraction.
+    pub async fn redact(
+        &self,
+        request: RedactInteractionRequest,
+    ) -> Answered<RedactInteractionResponse> {
+        answered(self.interactions.clone().redact_interaction(request).await)
+    }
+
     /// GetCustomer by its ref alone.
     pub async fn person(&self, customer_ref: &str) -> GetCustomerResponse {
         let request =
             GetCustomerRequest { customer_ref: customer_ref.into(), ..Default::default() };
         self.customer(request).await.expect("a known customer")
+    }
+
+    /// EraseCustomer.
+    pub async fn erase(&self, request: EraseCustomerRequest) -> Answered<EraseCustomerResponse> {
+        answered(self.customers.clone().erase_customer(request).await)
     }
 
     /// UpsertCustomer.

@@ -9,16 +9,18 @@ pub mod client;
 pub mod issuer;
 pub mod key_server;
 pub mod requests;
+pub mod watcher;
+pub mod web;
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{AnyConnection, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use threadline::cli::keys::{NewKey, create};
 use threadline::clock::{Clock, Time};
 use threadline::ids::Entropy;
-use threadline::server::{Configuration, Layers, Running, Serve, serve};
+use threadline::server::{Configuration, ConfigurationError, Layers, Running, Serve, serve};
 use threadline::store::Schedule;
 
 pub use client::{Client, Refusal};
@@ -168,6 +170,22 @@ impl World {
         self.running.stop().await.expect("an orderly stop");
         let running = Setup::on(self.engine).settings(settings).serve(&self.database).await;
         World { running, ..self }
+    }
+
+    /// Tells the server these settings instead, while it serves; which of them take a start.
+    pub async fn reload(&self, settings: &str) -> Result<Vec<String>, ConfigurationError> {
+        self.running.reload(Configuration::parse(settings, &Layers::default())?).await
+    }
+
+    /// A connection to the database, past the server.
+    pub async fn connect(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        AnyConnection::connect(&self.database).await.expect("the database answers")
+    }
+
+    /// Another instance on the same store, with this text as `threadline.toml`.
+    pub async fn beside(&self, settings: &str) -> Running {
+        Setup::on(self.engine).settings(settings).serve(&self.database).await
     }
 
     /// A new key of [`TENANT`] with these roles, source `default`.

@@ -6,8 +6,9 @@ use threadline::clock::Time;
 use threadline::grpc::proto::{
     EndInteractionRequest, GetInteractionRequest, IdentityConfirmed, IdentityHints,
     IdentityRejected, Intent, IntentStatus, LineType, MergeCustomersRequest,
-    ReassignInteractionRequest, StartInteractionRequest, Telco, UnmergeCustomersRequest,
-    UpdateInteractionRequest, VariableInput, end_interaction_request, update_interaction_request,
+    ReassignInteractionRequest, RedactInteractionRequest, StartInteractionRequest, Telco,
+    UnmergeCustomersRequest, UpdateInteractionRequest, VariableInput, end_interaction_request,
+    update_interaction_request,
 };
 
 /// A start with nothing but its id and channel.
@@ -140,6 +141,16 @@ pub fn reassign(id: &str, request_id: &str, who: Option<&str>) -> ReassignIntera
         interaction_id: id.into(),
         request_id: request_id.into(),
         customer_ref: who.map(str::to_owned),
+        ..Default::default()
+    }
+}
+
+/// A redaction of these fields.
+pub fn redact(id: &str, request_id: &str, fields: &[&str]) -> RedactInteractionRequest {
+    RedactInteractionRequest {
+        interaction_id: id.into(),
+        request_id: request_id.into(),
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         ..Default::default()
     }
 }

@@ -4,12 +4,13 @@ use crate::source::{self, File};
 
 /// The levels, left to right. `lib.rs` names every module and is exempt.
 const LEVELS: &[&[&str]] = &[
-    &["ids", "clock"],
+    &["ids", "clock", "meters"],
     &["identity", "context", "crypto"],
     &["store", "cache"],
     &["continuity"],
     &["events", "privacy", "insight"],
-    &["grpc", "http"],
+    &["grpc"],
+    &["http"],
     &["server", "cli"],
     &["main"],
 ];
@@ -27,8 +28,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("aes_gcm", &["crypto"]),
     ("aws_lc_rs", &["crypto"]),
-    ("reqwest", &["continuity"]),
+    ("reqwest", &["continuity", "events"]),
     ("hmac", &["crypto"]),
+    ("opentelemetry", &["grpc", "server"]),
+    ("opentelemetry_otlp", &["server"]),
+    ("opentelemetry_sdk", &["grpc", "server"]),
+    ("prometheus", &["meters"]),
     ("rand", &["ids"]),
     ("tonic", &["grpc", "http", "server", "cli", "main"]),
     ("tower", &["grpc", "http", "server", "cli", "main"]),

@@ -40,6 +40,8 @@ fn is_declaration(line: &str) -> bool {
     match first {
         "service" | "rpc" | "message" | "enum" | "oneof" => true,
         "syntax" | "package" | "import" | "option" | "reserved" | "extensions" | "" => false,
+        // A part of an option.
+        word if word.ends_with(':') => false,
         word => word.starts_with(|letter: char| letter.is_ascii_alphabetic()),
     }
 }

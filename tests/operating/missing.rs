@@ -1,0 +1,76 @@
+//! Commands where no database is, and where one has lost its root key: they say so, and make nothing.
+
+use std::path::Path;
+
+use crate::served::{printed, threadline};
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = threadline(folder, arguments).output().expect("the binary starts");
+    let (said, wrong) = printed(&output);
+    (output.status.code(), said + &wrong)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn where_no_database_is_none_is_made() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (arguments, code) in [
+        (&["audit", "verify"][..], 2),
+        (&["audit", "list"], 1),
+        (&["keys", "list"], 1),
+        (&["keys", "revoke", "1_aaaaaaaaaaaaaaaa"], 1),
+        (&["webhooks", "list"], 1),
+        (&["rotate-keys", "--status"], 1),
+        (&["sweep"], 1),
+        (&["backup", "kept"], 1),
+    ] {
+        let all = [arguments, &["--database", "sqlite:typo.db"]].concat();
+        let (ended, text) = run(place.path(), &all);
+        assert_eq!(ended, Some(code), "{arguments:?}: {text}");
+        assert!(text.contains("there is no database typo.db"), "{arguments:?}: {text}");
+    }
+    let left: Vec<_> = names(place.path()).into_iter().filter(|name| name != "kept").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_has_no_tenant_is_neither_verified_nor_backed_up() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (ended, text) = run(place.path(), &["migrate"]);
+    assert_eq!(ended, Some(0), "{text}");
+    assert_eq!(run(place.path(), &["audit", "verify"]).0, Some(2));
+    let (ended, text) = run(place.path(), &["backup", "kept"]);
+    assert_eq!((ended, names(&place.path().join("kept")).len()), (Some(1), 0), "{text}");
+    let key = run(place.path(), &["keys", "create", "--tenant", "acme", "--role", "agent"]);
+    assert_eq!(key.0, Some(0), "{}", key.1);
+    assert_eq!(run(place.path(), &["audit", "verify"]).0, Some(0));
+    std::fs::write(place.path().join("empty"), "").expect("a file");
+    let (ended, text) = run(place.path(), &["audit", "verify", "--checkpoint", "empty"]);
+    assert_eq!(ended, Some(2), "{text}");
+    assert!(text.contains("empty: holds no checkpoint"), "{text}");
+}
+
+#[test]
+fn a_lost_root_key_is_not_replaced_by_another() {
+    let place = tempfile::tempdir().expect("a folder");
+    let create = ["keys", "create", "--tenant", "acme", "--role", "agent"];
+    assert_eq!(run(place.path(), &create).0, Some(0));
+    let file = place.path().join("threadline.db.root-key");
+    let key = std::fs::read(&file).expect("it was made");
+    std::fs::remove_file(&file).expect("it was there");
+    let gone = "threadline.db.root-key is gone";
+    for arguments in [&create[..], &["serve"], &["config", "check"], &["audit", "list"]] {
+        let (ended, text) = run(place.path(), arguments);
+        assert_eq!(ended, Some(1), "{arguments:?}: {text}");
+        assert!(text.contains(gone) && !file.exists(), "{arguments:?}: {text}");
+    }
+    std::fs::write(&file, key).expect("put back");
+    assert_eq!(run(place.path(), &["keys", "list"]).0, Some(0));
+}

@@ -1,0 +1,169 @@
+//! What is told, to whom, how often.
+
+use std::time::Duration;
+
+use serde_json::json;
+use threadline::continuity::webhooks::Changes;
+
+use super::ground::{
+    Hooked, QUICK, endpoint, everybody_calls, expected, number, told_of, whole_call,
+};
+use super::receiver::{Manner, Receiver};
+use crate::support::requests::{call, end, merge};
+use crate::support::{Engine, each_engine};
+
+each_engine!(
+    what_happens_is_told_by_refs_alone,
+    changes_of_customers_are_told,
+    an_endpoint_is_told_what_it_asked_for,
+    two_instances_send_each_event_once,
+    a_slow_endpoint_keeps_nobody_waiting,
+    what_happens_while_it_is_off_is_told_later,
+    a_removed_endpoint_is_told_nothing,
+);
+
+async fn what_happens_is_told_by_refs_alone(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let answer = hooked.client.start(call("one", &number(1))).await.expect("a start");
+    hooked.client.end(end("one")).await.expect("an end");
+    let all = hooked.receiver.until_accepted(2).await;
+    let kinds: Vec<String> = all.iter().map(|one| one.kind()).collect();
+    assert_eq!(kinds, ["interaction.started", "interaction.ended"]);
+    for one in &all {
+        let expected = json!({
+            "interaction_id": "one",
+            "source": "default",
+            "channel": "voice",
+            "customer_ref": answer.customer_ref,
+        });
+        let body = one.body();
+        assert_eq!(body["data"], expected);
+        assert_eq!(body.as_object().expect("an object").len(), 3, "type, timestamp, data");
+        let time: jiff::Timestamp =
+            body["timestamp"].as_str().expect("text").parse().expect("a time");
+        assert!((hooked.world.now().0 - time.as_millisecond()).abs() < 120_000);
+        assert!(one.is_signed_with(&hooked.secret));
+        assert_eq!(one.headers["content-type"], "application/json");
+        assert!(one.id().starts_with("msg_"));
+    }
+    assert_ne!(all[0].id(), all[1].id());
+    hooked.receiver.until("nothing waits", |_| hooked.world.running.webhooks.lag().is_zero()).await;
+    hooked.world.close().await;
+}
+
+async fn changes_of_customers_are_told(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let one = hooked.client.start(call("one", &number(1))).await.expect("a start").customer_ref;
+    let other = hooked.client.start(call("two", &number(2))).await.expect("a start").customer_ref;
+    hooked.client.merge(merge("joined", &one, &other)).await.expect("a merge");
+    let all = hooked.receiver.until_accepted(3).await;
+    let last = all.last().expect("three");
+    assert_eq!(last.kind(), "customer.merged");
+    assert!([one, other].contains(&last.of("customer_ref")));
+    assert_eq!(last.body()["data"].as_object().expect("an object").len(), 1);
+    hooked.world.close().await;
+}
+
+async fn an_endpoint_is_told_what_it_asked_for(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let other = Receiver::new();
+    let types = ["interaction.ended"];
+    endpoint(&hooked.world, &other.url(), &types, QUICK).await;
+    whole_call(&hooked.client, "one", 1).await;
+    whole_call(&hooked.client, "two", 2).await;
+    hooked.receiver.until_accepted(6).await;
+    let all = other.until_accepted(2).await;
+    assert!(all.iter().all(|one| one.kind() == "interaction.ended"));
+    assert_eq!(other.all().len(), 2);
+    hooked.world.close().await;
+}
+
+async fn two_instances_send_each_event_once(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let second = hooked.world.beside(QUICK).await;
+    let client = crate::support::Client::connect(
+        second.address,
+        Some(&format!(
+            "Bearer {}",
+            hooked.world.key(&crate::support::World::new_key(&["telephony"])).await
+        )),
+    )
+    .await;
+    // Through several looks of both for endpoints that nobody holds.
+    tokio::join!(everybody_calls(&hooked.client, 4, 3), async {
+        for call in 0..12 {
+            whole_call(&client, &format!("9-{call}"), 9).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    });
+    hooked.receiver.until_accepted(4 * 9 + 36).await;
+    let all = hooked.receiver.all();
+    assert_eq!(all.len(), 4 * 9 + 36, "each event once");
+    for of in 0..4 {
+        assert_eq!(told_of(&all, of), expected(of, 3));
+    }
+    assert_eq!(told_of(&all, 9), expected(9, 12));
+    second.stop().await.expect("an orderly stop");
+    hooked.world.close().await;
+}
+
+async fn a_slow_endpoint_keeps_nobody_waiting(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let slow = Receiver::new();
+    slow.answers(|_| Manner::Hangs);
+    endpoint(&hooked.world, &slow.url(), &[], QUICK).await;
+    whole_call(&hooked.client, "0-0", 0).await;
+    slow.until("the slow one is asked", |it| !it.all().is_empty()).await;
+    let begun = std::time::Instant::now();
+    everybody_calls(&hooked.client, 8, 4).await;
+    hooked.receiver.until_accepted(8 * 12).await;
+    let took = begun.elapsed();
+    assert!(slow.accepted().is_empty());
+    // The slow one has not been through with its first few by then.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(slow.all().len() < 8 * 12, "{}", slow.all().len());
+    hooked.world.close().await;
+}
+
+async fn what_happens_while_it_is_off_is_told_later(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    whole_call(&hooked.client, "0-0", 0).await;
+    hooked.receiver.until_accepted(3).await;
+    let service = &hooked.world.running.service;
+    let networks = super::ground::terms(QUICK).networks;
+    let switched = |on| Changes { on: Some(on), ..Changes::default() };
+    service.update_webhook(&hooked.name, switched(false), &networks).await.expect("off");
+    hooked.receiver.until("it is let go", |_| true).await;
+    // Whoever holds it lets go of it within a look or two; what comes until then may still be told.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    whole_call(&hooked.client, "0-1", 0).await;
+    whole_call(&hooked.client, "0-2", 0).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(hooked.receiver.all().len(), 3, "it is off");
+    service.update_webhook(&hooked.name, switched(true), &networks).await.expect("on");
+    let all = hooked.receiver.until_accepted(9).await;
+    assert_eq!(told_of(&all, 0), expected(0, 3));
+    hooked.world.close().await;
+}
+
+async fn a_removed_endpoint_is_told_nothing(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    hooked.receiver.answers(|_| Manner::Status(500));
+    whole_call(&hooked.client, "0-0", 0).await;
+    hooked.until_rows("something waits", |(waiting, _)| waiting > 0).await;
+    let service = &hooked.world.running.service;
+    service.remove_webhook(&hooked.name).await.expect("removed");
+    assert!(service.remove_webhook(&hooked.name).await.is_err(), "it is gone");
+    assert_eq!(hooked.rows().await, (0, 0));
+    hooked.receiver.answers(|_| Manner::Status(200));
+    let other = Receiver::new();
+    endpoint(&hooked.world, &other.url(), &[], QUICK).await;
+    whole_call(&hooked.client, "0-1", 0).await;
+    other.until_accepted(3).await;
+    assert_eq!(
+        told_of(&hooked.receiver.accepted(), 0).iter().filter(|it| it.starts_with("0-1")).count(),
+        0
+    );
+    assert_eq!(hooked.rows().await, (0, 0), "nobody has put a row back");
+    hooked.world.close().await;
+}
