@@ -45,6 +45,15 @@ async fn no_commands_memory_goes_into_a_core_file() {
         &["sweep"],
     ] {
         let folder = tempfile::tempdir().expect("a folder");
+        // Where no database is, nothing is opened.
+        let made = Command::new(env!("CARGO_BIN_EXE_threadline"))
+            .args(["keys", "create", "--tenant", "acme", "--role", "admin"])
+            .args(["--database", "sqlite:a.db"])
+            .env("THREADLINE_ROOT_KEY", ROOT_KEY)
+            .current_dir(folder.path())
+            .output()
+            .expect("it runs");
+        assert!(made.status.success());
         // Who asks for the key is asked how large its core files may be.
         let command =
             "root_key_command = [\"sh\", \"-c\", \"cat /proc/$PPID/limits > limits; echo KEY\"]";
