@@ -92,7 +92,7 @@ async fn no_form_of_an_inner_address_is_connected_to() {
             let attempt = try_out(service, &name, &Terms::default()).await.expect("an attempt");
             let Attempt::Failed(outcome, None) = attempt else { panic!("{url}: {attempt:?}") };
             // A name with a dot at its end leads somewhere only where there is a name server.
-            let unknown = host.ends_with("t.") && outcome == NoAnswer::NotConnected as i64;
+            let unknown = host.ends_with("t.") && outcome == NoAnswer::NameUnknown as i64;
             assert!(unknown || outcome == NoAnswer::Refused as i64, "{url}: {outcome}");
             assert_eq!(connections(), before, "{url} was connected to");
             if here && scheme == "http" {

@@ -49,12 +49,16 @@ pub enum Attempt {
 pub enum NoAnswer {
     /// It took too long.
     TimedOut = 1,
-    /// Nobody there, no TLS, or a name that nobody knows.
+    /// Nobody takes connections there.
     NotConnected = 2,
     /// Where it leads may not be sent to.
     Refused = 3,
     /// The connection was lost.
     Lost = 4,
+    /// A name that nobody knows, or that was not looked up in time.
+    NameUnknown = 5,
+    /// It speaks no TLS of ours, or its certificate is not trusted.
+    NotTrusted = 6,
 }
 
 impl NoAnswer {
@@ -65,6 +69,8 @@ impl NoAnswer {
             (Self::NotConnected, "not connected"),
             (Self::Refused, "address not allowed"),
             (Self::Lost, "connection lost"),
+            (Self::NameUnknown, "name not found"),
+            (Self::NotTrusted, "no TLS, or its certificate is not trusted"),
         ];
         let known = all.into_iter().find(|(code, _)| *code as i64 == outcome);
         known.map_or_else(|| format!("status {outcome}"), |(_, text)| text.to_owned())
@@ -192,7 +198,15 @@ fn why(error: &reqwest::Error) -> NoAnswer {
         if inner.is::<NotAllowed>() {
             return NoAnswer::Refused;
         }
-        cause = inner.source();
+        if inner.is::<NotFound>() {
+            return NoAnswer::NameUnknown;
+        }
+        if inner.is::<rustls::Error>() {
+            return NoAnswer::NotTrusted;
+        }
+        // An error of reading passes over what it holds when it is asked for its source.
+        let held = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = held.map_or_else(|| inner.source(), |held| Some(held));
     }
     match error {
         error if error.is_timeout() => NoAnswer::TimedOut,
@@ -219,13 +233,18 @@ type LookUp = Arc<dyn Fn(String) -> LookedUp + Send + Sync>;
 #[error("the name leads to an address that is not allowed")]
 struct NotAllowed;
 
+/// Nobody says where a name leads.
+#[derive(Debug, thiserror::Error)]
+#[error("the name is not known")]
+struct NotFound;
+
 impl Resolve for Judged {
     fn resolve(&self, name: Name) -> Resolving {
         let (networks, inside) = (Arc::clone(&self.networks), self.inside);
         let (look_ups, look_up) = (Arc::clone(&self.look_ups), Arc::clone(&self.look_up));
         Box::pin(async move {
             let _place = look_ups.acquire_owned().await?;
-            let found = look_up(name.as_str().to_owned()).await?;
+            let found = look_up(name.as_str().to_owned()).await.map_err(|_| NotFound)?;
             let allowed = judged(&found, &networks, inside)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })

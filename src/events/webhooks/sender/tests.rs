@@ -72,6 +72,33 @@ async fn a_name_that_leads_elsewhere_by_then_leads_nowhere() {
     assert_eq!(forbidden.load(Ordering::SeqCst), 0);
 }
 
+/// Whoever sets an endpoint up is told which mistake it is.
+#[tokio::test]
+async fn what_is_not_reached_is_told_apart() {
+    let (plain, _) = receiver("127.0.0.2", 0);
+    let free = TcpListener::bind("127.0.0.2:0").expect("a port");
+    let closed = free.local_addr().expect("an address").port();
+    drop(free);
+    let look_up: LookUp = Arc::new(move |name| {
+        let found = match name.as_str() {
+            "known.example" => Ok(vec![SocketAddr::new(IpAddr::from([127, 0, 0, 2]), 0)]),
+            _ => Err(std::io::Error::other("no such name")),
+        };
+        Box::pin(async move { found })
+    });
+    let networks = Networks::of(vec!["127.0.0.2/32".parse().unwrap()]);
+    let sender = Sender::with(networks, Duration::from_secs(5), look_up).expect("a sender");
+    for (url, expected) in [
+        (format!("https://unknown.example:{plain}/"), NoAnswer::NameUnknown),
+        (format!("https://known.example:{closed}/"), NoAnswer::NotConnected),
+        (format!("https://known.example:{plain}/"), NoAnswer::NotTrusted),
+    ] {
+        let endpoint = Endpoint::sample(&url);
+        let attempt = sender.send(&endpoint, "msg_1", b"{}".to_vec(), Time(0)).await;
+        assert_eq!(attempt, Attempt::Failed(expected as i64, None), "{url}");
+    }
+}
+
 #[test]
 fn a_receiver_says_when_to_come_back_in_seconds_or_as_a_moment() {
     let now = Time(784_111_777_000);
