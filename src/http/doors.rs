@@ -15,7 +15,6 @@ use tonic::body::Body;
 use tonic::codegen::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue};
 use tonic::codegen::http::{Method, Request, Response, Version};
 use tonic_web::{GrpcWebLayer, GrpcWebService};
-use tower::util::{Either as Choice, option_layer};
 use tower::{Layer, ServiceExt as _};
 use tower_http::cors::{Cors, CorsLayer};
 
@@ -70,7 +69,7 @@ pub struct Doors {
     service: Arc<Service>,
     hooks: watch::Receiver<Arc<Hooks>>,
     operations: Arc<Operations>,
-    cors: Option<CorsLayer>,
+    cors: CorsLayer,
 }
 
 impl Doors {
@@ -82,12 +81,12 @@ impl Doors {
         operations: Arc<Operations>,
         origins: &[HeaderValue],
     ) -> Self {
-        let cors = (!origins.is_empty()).then(|| cors(origins));
-        Self { service, hooks, operations, cors }
+        Self { service, hooks, operations, cors: cors(origins) }
     }
 }
 
-/// What a page may send, and what of an answer it may see.
+/// What a page may send, and what of an answer it may see. Where no origin is allowed, a page that asks
+/// is told so as any other origin is.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     let sent = [
         "authorization",
@@ -115,7 +114,7 @@ impl<S: Calls> Layer<S> for Doors {
         let service = Arc::clone(&self.service);
         let (hooks, operations) = (self.hooks.clone(), Arc::clone(&self.operations));
         let others = Others { calls: calls.clone(), web, service, hooks, operations };
-        DoorsService { calls, others: option_layer(self.cors.clone()).layer(others) }
+        DoorsService { calls, others: self.cors.layer(others) }
     }
 }
 
@@ -123,7 +122,7 @@ impl<S: Calls> Layer<S> for Doors {
 #[derive(Clone)]
 pub struct DoorsService<S> {
     calls: S,
-    others: Choice<Cors<Others<S>>, Others<S>>,
+    others: Cors<Others<S>>,
 }
 
 /// An answer that some other door than gRPC's makes.
