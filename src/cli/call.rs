@@ -117,7 +117,7 @@ fn error_lines(status: &Status) -> String {
     if !reason.is_empty() {
         text.push_str(&format!(" {reason}"));
     }
-    text.push_str(&format!(": {}\n", status.message()));
+    text.push_str(&format!(": {}\n", client::message(status)));
     for violation in client::field_violations(status) {
         text.push_str(&format!("  {violation}\n"));
     }

@@ -12,7 +12,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use crate::grpc::code_name;
@@ -111,7 +111,10 @@ async fn connect_trusting(
         endpoint = endpoint.tls_config(trust.tls()?).context("the certificates")?;
     }
     let channel = endpoint.connect().await.with_context(|| match secure {
-        true => format!("no answer from {name}, or its certificate is not trusted"),
+        true => format!(
+            "no answer from {name}: it does not speak TLS (then say http://), its certificate is \
+             not trusted, or `threadline serve` is not running there"
+        ),
         false => format!("no answer from {name}: is `threadline serve` running there?"),
     })?;
     Ok(InterceptedService::new(channel, bearer))
@@ -152,6 +155,23 @@ pub fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|details| details.reason).unwrap_or_default()
 }
 
+/// What a status says; one that came from no server says what may be wrong with the connection.
+pub fn message(status: &Status) -> String {
+    match std::error::Error::source(status) {
+        None => status.message().to_owned(),
+        Some(_) => {
+            "the connection was lost: is it Threadline that listens there, and does it take \
+                    http:// or https:// only?"
+                .to_owned()
+        }
+    }
+}
+
+/// Whether the same call may be answered a moment later.
+pub fn is_passing(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
+}
+
 /// How long the server asks to wait before the next try.
 pub fn retry_delay(status: &Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|details| details.retry_delay)
@@ -164,8 +184,9 @@ pub fn sentence(status: &Status) -> String {
     if !reason.is_empty() {
         text.push_str(&format!(" ({reason})"));
     }
-    if !status.message().is_empty() {
-        text.push_str(&format!(": {}", status.message()));
+    let message = message(status);
+    if !message.is_empty() {
+        text.push_str(&format!(": {message}"));
     }
     for violation in field_violations(status) {
         text.push_str(&format!("; {violation}"));
@@ -185,7 +206,6 @@ pub fn field_violations(status: &Status) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
     use tonic_types::ErrorDetails;
 
     use super::*;

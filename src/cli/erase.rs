@@ -3,14 +3,20 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tonic::Status;
 
-use super::client::{Customers, ServerArgs, sentence};
+use super::client::{Customers, ServerArgs, is_passing, retry_delay, sentence};
 use crate::grpc::proto::erase_customer_response::Outcome;
 use crate::grpc::proto::{EraseCustomerRequest, ErasureCounts, ErasurePreview, ErasureReceipt};
 use crate::ids::Entropy;
+
+/// How often an erasure is asked for whose answer does not come.
+const TRIES: u32 = 5;
+/// Between two of them, where the server does not say.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Whom to erase.
 #[derive(clap::Args)]
@@ -42,7 +48,12 @@ pub async fn run(args: EraseArgs) -> anyhow::Result<ExitCode> {
     }
     match erase(&mut client, &args.customer, preview.preview_token).await {
         Ok(receipt) => {
-            say(&receipted(&receipt))?;
+            let receipted = receipted(&receipt);
+            // There is one receipt: whoever reads standard output no longer, reads it elsewhere.
+            if let Err(error) = say(&receipted) {
+                write!(std::io::stderr(), "{receipted}")?;
+                return Err(error);
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(status) => refused(&status),
@@ -91,7 +102,18 @@ async fn erase(
         request_id: format!("erase-{}", data_encoding::HEXLOWER.encode(&id)),
         ..Default::default()
     };
-    match client.erase_customer(request).await?.into_inner().outcome {
+    // Whether it was done is not known when an answer is lost: the same request has one effect.
+    let mut tries = 1;
+    let answer = loop {
+        match client.erase_customer(request.clone()).await {
+            Err(status) if tries < TRIES && is_passing(&status) => {
+                tokio::time::sleep(retry_delay(&status).unwrap_or(PAUSE)).await;
+                tries += 1;
+            }
+            answer => break answer?.into_inner(),
+        }
+    };
+    match answer.outcome {
         Some(Outcome::Receipt(receipt)) => Ok(receipt),
         _ => Err(odd()),
     }

@@ -3,6 +3,8 @@
 
 mod twice;
 
+use std::borrow::Cow;
+
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
     ReflectMessage as _, SerializeOptions,
@@ -20,7 +22,7 @@ pub(super) const MOST_NAMED: usize = 32;
 ///
 /// # Errors
 /// Everything that does not fit, each with its path; a text that is no JSON at all has no path.
-pub(super) fn read(of: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Vec<Violation>> {
+pub fn read(of: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Vec<Violation>> {
     let twice = said_twice(Some(of), text);
     if !twice.is_empty() {
         return Err(twice);
@@ -210,8 +212,12 @@ fn single(found: &mut Vec<Violation>, path: &str, field: &FieldDescriptor, value
     }
 }
 
-fn wanted(kind: &Kind) -> &'static str {
-    match kind {
+fn wanted(kind: &Kind) -> Cow<'static, str> {
+    let said = match kind {
+        Kind::Enum(of) => {
+            let values = of.values().map(|value| value.name().to_owned());
+            return format!("one of {}", values.collect::<Vec<_>>().join(", ")).into();
+        }
         Kind::String => "a text",
         Kind::Bool => "true or false",
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "a whole number of 32 bits",
@@ -220,14 +226,14 @@ fn wanted(kind: &Kind) -> &'static str {
         Kind::Uint64 | Kind::Fixed64 => "a whole number of 64 bits without a sign",
         Kind::Float | Kind::Double => "a number",
         Kind::Bytes => "bytes in base64",
-        Kind::Enum(_) => "a value of this enum",
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Timestamp" => "a time such as 2026-11-22T09:30:00Z",
             "google.protobuf.Duration" => "a duration such as 1.5s",
             "google.protobuf.FieldMask" => "a list of paths, in one text, separated by commas",
             _ => "of the form that the protocol asks for",
         },
-    }
+    };
+    said.into()
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -20,6 +20,6 @@ mod streams;
 
 pub use comments::{Commented, first_sentence};
 pub use doors::{Doors, DoorsService, paths_beside};
-pub use json::write;
+pub use json::{read, write};
 pub use openapi::openapi;
 pub use operations::{Asked, Operations};

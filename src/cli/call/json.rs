@@ -3,8 +3,11 @@
 
 use std::io::Read;
 
-use anyhow::{Context as _, bail};
-use prost_reflect::{DeserializeOptions, DynamicMessage, MethodDescriptor};
+use anyhow::{Context as _, anyhow, bail};
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use serde::de::IgnoredAny;
+
+use crate::http;
 
 /// The largest input that is read, in bytes: tonic's own limit on a message.
 const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
@@ -43,14 +46,21 @@ pub(super) fn requests(
     method: &MethodDescriptor,
     text: &str,
 ) -> anyhow::Result<Vec<DynamicMessage>> {
-    let mut values = serde_json::Deserializer::from_str(text);
-    let mut requests = Vec::new();
-    // The deserializer is at its end when only white space is left.
-    while values.end().is_err() {
-        let options = DeserializeOptions::new();
-        let request =
-            DynamicMessage::deserialize_with_options(method.input(), &mut values, &options)
-                .with_context(|| format!("the JSON does not fit {}", method.input().name()))?;
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let (mut requests, mut begin) = (Vec::new(), 0);
+    while let Some(value) = values.next() {
+        value.context("this is not JSON")?;
+        // What ends a value is in the text.
+        let value = &text[begin..values.byte_offset()];
+        begin = values.byte_offset();
+        let request = http::read(&method.input(), value.as_bytes()).map_err(|wrong| {
+            let wrong = wrong.iter().map(|one| match one.field.as_str() {
+                "" => one.description.clone(),
+                field => format!("{field}: {}", one.description),
+            });
+            let wrong = wrong.collect::<Vec<_>>().join("; ");
+            anyhow!("the JSON does not fit {}: {wrong}", method.input().name())
+        })?;
         requests.push(request);
     }
     Ok(requests)
@@ -90,7 +100,10 @@ mod tests {
         assert!(unknown.contains("interaction"), "{unknown}");
         assert!(requests(&start, "{").is_err());
         assert!(requests(&start, "[]").is_err());
-        assert!(requests(&start, r#"{"direction": "SIDEWAYS"}"#).is_err());
+        assert!(requests(&start, "{} {").is_err());
+        let sideways = requests(&start, r#"{} {"direction": "SIDEWAYS"}"#).unwrap_err();
+        assert!(sideways.to_string().contains("direction: is not one of "), "{sideways}");
+        assert!(sideways.to_string().contains("DIRECTION_INBOUND"), "{sideways}");
     }
 
     #[test]

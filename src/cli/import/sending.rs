@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::anyhow;
 use prost::Message as _;
 use prost_types::Timestamp;
-use tonic::{Code, Status};
 
 use super::ImportArgs;
 use super::columns::{Column, Columns};
@@ -166,7 +165,7 @@ pub(super) async fn send(
         let messages = tokio_stream::iter(call.messages(&settings));
         match client.clone().import_customers(messages).await {
             Ok(answer) => return Ok(Done { call, answer: answer.into_inner() }),
-            Err(status) if is_passing(&status) && tries < TRIES => {
+            Err(status) if client::is_passing(&status) && tries < TRIES => {
                 let own = client::retry_delay(&status).unwrap_or_default();
                 tokio::time::sleep(own.max(FIRST_WAIT * 2_u32.pow(tries))).await;
                 tries += 1;
@@ -181,9 +180,4 @@ pub(super) async fn send(
             }
         }
     }
-}
-
-/// Whether the same call may be answered a moment later.
-fn is_passing(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
