@@ -151,8 +151,6 @@ impl http_body::Body for Answering {
 
 #[cfg(test)]
 mod tests {
-    use http_body::Body as _;
-
     use super::*;
 
     #[tokio::test]
@@ -178,7 +176,11 @@ mod tests {
         });
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(peer);
-        let answer = Attending { room: Room::new() }.layer(answers).call(request).await.unwrap_or_else(|it| match it {});
+        let answer = Attending { room: Room::new() }
+            .layer(answers)
+            .call(request)
+            .await
+            .unwrap_or_else(|it| match it {});
         tokio::time::sleep_until(Instant::now() + Duration::from_millis(5)).await;
         assert_eq!(activity.idle_for(), Duration::ZERO);
         drop(answer);
