@@ -97,4 +97,4 @@ echo "test.sh: PostgreSQL $POSTGRES_VERSION on port $POSTGRES_PORT"
 # A bug that can no longer be planted shows nothing any more.
 tests/planted.sh --apply-only
 
-cargo test --locked "$@"
+cargo test --locked --no-fail-fast "$@"

@@ -76,6 +76,7 @@ mod api {
     mod settling;
     mod sticky_calls;
     mod sticky_references;
+    mod sticky_values;
     mod sweeping;
     mod sweeping_much;
     mod ties;
