@@ -28,7 +28,7 @@ const TAKES: &str = r#"
     summary = "$.notes"
     variables = { order = "$.order" }
     intents = [{ intent = "$.topic", reference = "$.reference" }]
-    hints = { email = "$.email", phone = "$.phone", caller_number = "$.caller", visitor_id = "$.visitor", external_ids = { crm_id = "$.crm" } }
+    hints = { email = "$.email", phone = "$.phone", caller_number = "$.caller", visitor_id = "$.visitor", whatsapp_id = "$.whatsapp", telegram_user_id = "$.telegram", discord_user_id = "$.discord", external_ids = { crm_id = "$.crm" } }
 "#;
 
 /// A tenant's hooks, one that is signed and one that takes an API key. The secret is a canary.
@@ -191,11 +191,15 @@ impl Sender<'_> {
         {
             body[name] = planter.word(&format!("a hook's {name}")).into();
         }
-        for name in ["visitor", "crm", "of no setting"] {
+        for name in ["customer", "visitor", "crm", "of no setting"] {
             body[name] = planter.word(&format!("a hook's {name}")).into();
         }
         for name in ["phone", "caller"] {
             body[name] = number(planter, &format!("a hook's {name}")).into();
+        }
+        for (name, digits) in [("whatsapp", ""), ("telegram", ""), ("discord", "0000000")] {
+            let number = number(planter, &format!("a hook's {name}"));
+            body[name] = format!("{}{digits}", number.trim_start_matches('+')).into();
         }
         body["email"] = mail(planter, "a hook's email").into();
         body
