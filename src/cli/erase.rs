@@ -10,11 +10,14 @@ use tonic::Status;
 
 use super::client::{Customers, ServerArgs, is_passing, retry_delay, sentence};
 use crate::grpc::proto::erase_customer_response::Outcome;
-use crate::grpc::proto::{EraseCustomerRequest, ErasureCounts, ErasurePreview, ErasureReceipt};
+use crate::grpc::proto::{
+    EraseCustomerRequest, EraseCustomerResponse, ErasureCounts, ErasurePreview, ErasureReceipt,
+};
 use crate::ids::Entropy;
 
-/// How often an erasure is asked for whose answer does not come.
-const TRIES: u32 = 5;
+/// How often is asked what is not answered in time: a long journal is looked through over several
+/// requests, each of which goes on where the one before stopped.
+const TRIES: u32 = 100;
 /// Between two of them, where the server does not say.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -84,7 +87,7 @@ fn is_confirmed() -> anyhow::Result<bool> {
 
 async fn preview(client: &mut Customers, customer: &str) -> Result<ErasurePreview, Status> {
     let request = EraseCustomerRequest { customer_ref: customer.to_owned(), ..Default::default() };
-    match client.erase_customer(request).await?.into_inner().outcome {
+    match asked(client, request).await?.outcome {
         Some(Outcome::Preview(preview)) => Ok(preview),
         _ => Err(odd()),
     }
@@ -102,20 +105,27 @@ async fn erase(
         request_id: format!("erase-{}", data_encoding::HEXLOWER.encode(&id)),
         ..Default::default()
     };
-    // Whether it was done is not known when an answer is lost: the same request has one effect.
+    match asked(client, request).await?.outcome {
+        Some(Outcome::Receipt(receipt)) => Ok(receipt),
+        _ => Err(odd()),
+    }
+}
+
+/// Asks until there is an answer. Whether it was done is not known when an answer is lost: the same
+/// request has one effect.
+async fn asked(
+    client: &mut Customers,
+    request: EraseCustomerRequest,
+) -> Result<EraseCustomerResponse, Status> {
     let mut tries = 1;
-    let answer = loop {
+    loop {
         match client.erase_customer(request.clone()).await {
             Err(status) if tries < TRIES && is_passing(&status) => {
                 tokio::time::sleep(retry_delay(&status).unwrap_or(PAUSE)).await;
                 tries += 1;
             }
-            answer => break answer?.into_inner(),
+            answer => return Ok(answer?.into_inner()),
         }
-    };
-    match answer.outcome {
-        Some(Outcome::Receipt(receipt)) => Ok(receipt),
-        _ => Err(odd()),
     }
 }
 

@@ -100,7 +100,8 @@ impl Service {
         caller.needs(&[Role::Admin])?;
         let mut reads = Reads::Fresh(Arc::clone(&self.store));
         let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-        let found = theirs(&mut desk, customer_ref, &Mutex::default()).await?;
+        let walked = self.walks.of(caller.tenant.id, customer_ref, self.store.now());
+        let found = theirs(&mut desk, customer_ref, &walked).await?;
         let expire = self.store.now().plus(PREVIEW_KEPT);
         Ok(Preview {
             customer: found.name,
@@ -128,9 +129,11 @@ impl Service {
         let asked = Asked::of(self, caller, Verb::Erase, named, &erasing.content)?;
         let (token, customer_ref) = (asked.token, erasing.customer_ref.clone());
         let (service, own) = (Arc::clone(self), caller.clone());
-        let walked = Mutex::default();
+        let tenant = caller.tenant.id;
+        let walked = self.walks.of(tenant, &customer_ref, self.store.now());
         let operation = Arc::new(EraseOperation { service, caller: own, asked, erasing, walked });
         self.change(operation).await?;
+        self.walks.forget(tenant, &customer_ref);
         self.receipt(caller, token, customer_ref).await
     }
 
@@ -245,7 +248,7 @@ struct EraseOperation {
     asked: Asked,
     erasing: Erasing,
     /// What was walked of the journal stays walked when it is decided again.
-    walked: Mutex<Walked>,
+    walked: Arc<Mutex<Walked>>,
 }
 
 impl EraseOperation {

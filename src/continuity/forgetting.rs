@@ -19,6 +19,7 @@ impl Service {
     /// # Errors
     /// The store's; what was forgotten before stays forgotten.
     pub async fn forget_changed(self: &Arc<Self>) -> Result<u64, Error> {
+        self.walks.forget_old(self.store.now());
         let mut forgotten = 0;
         for (tenant, remembered) in self.memory.remembered() {
             for chunk in remembered.chunks(STEP) {

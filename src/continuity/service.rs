@@ -12,6 +12,7 @@ use super::keyring::Keyring;
 use super::known_keys::Callers;
 use super::last_used::Uses;
 use super::tenant::{Policies, Tenant, new_tenant, open_tenant};
+use super::walks::Walks;
 use crate::cache::Memory;
 use crate::clock::Clock;
 use crate::crypto::{DataKey, RootKeySource, Wrapped};
@@ -62,6 +63,7 @@ pub struct Service {
     pub(super) callers: Callers,
     pub(super) certified: Certified,
     pub(super) uses: Uses,
+    pub(super) walks: Walks,
     pub(super) key_sets: KeySets,
     meters: Meters,
     counts: Counts,
@@ -122,6 +124,7 @@ impl Service {
             callers: Callers::new(),
             certified: Certified::new(CertifiedCallers::new(settings.certified)),
             uses: Uses::default(),
+            walks: Walks::default(),
             counts: Counts::new(&settings.meters),
             meters: settings.meters,
             without_keys,

@@ -1,7 +1,8 @@
 //! Everything that is one person's: whoever is one with them, and what the journal holds of them.
 //!
 //! The journal has no index by customer: it is walked once, and what was walked is remembered, since
-//! it only grows.
+//! it only grows. Of a long journal one request may not see the end in its time: the next goes on from
+//! there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -12,14 +13,14 @@ use super::load;
 use super::naming::named;
 use super::record::ErasureRecord;
 use crate::ids::{CustomerId, Stamp, Token};
-use crate::store::belonging::{self, Found};
+use crate::store::belonging::{self, Found, Stretch};
 use crate::store::rows::{BlockKind, Verb};
 use crate::store::{history, merges};
 
 /// Interactions whose rows are read at once.
 const STEP: usize = 1_024;
 
-/// How far the journal was walked, and what was found.
+/// How far the journal was walked, and what was found. Several may walk on at once.
 #[derive(Default)]
 pub(super) struct Walked {
     of: Vec<CustomerId>,
@@ -172,38 +173,57 @@ async fn journal(
     Ok(())
 }
 
-/// Walks on to the journal's end from where the last walk of the same people stopped.
+/// Walks on to the journal's end from where the last walk of the same people stopped; what was found
+/// up to there. Each stretch is remembered when it was walked, whatever becomes of the request.
 async fn walk(
     desk: &mut Desk<'_, '_>,
     theirs: &mut Theirs,
     walked: &Mutex<Walked>,
 ) -> Result<BTreeMap<i64, Found>, Error> {
     let tenant = desk.tenant_id();
-    let of: Vec<CustomerId> = theirs.everybody.keys().copied().collect();
-    // Only a whole walk is put behind this lock: a poisoned one is still whole.
+    let people: Vec<CustomerId> = theirs.everybody.keys().copied().collect();
+    // Only whole stretches are put behind this lock: a poisoned one is still whole.
     let lock = || walked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut walk = std::mem::take(&mut *lock());
-    if walk.of != of {
-        walk = Walked { of, ..Walked::default() };
-    }
     loop {
-        let (of, after) = (walk.of.clone(), walk.until);
+        let (of, after) = (people.clone(), lock().begin(&people));
         let stretch = desk
             .reads
             .load(Box::new(move |connection| {
                 Box::pin(async move { belonging::stretch(connection, tenant, &of, after).await })
             }))
             .await?;
-        walk.found.extend(stretch.found.into_iter().map(|one| (one.position, one)));
-        walk.until = stretch.until;
-        if stretch.is_last {
-            break;
+        let (until, is_last) = (stretch.until, stretch.is_last);
+        lock().add(&people, after, stretch);
+        if let Some(found) = lock().up_to(&people, until).filter(|_| is_last) {
+            theirs.until = until;
+            return Ok(found);
         }
     }
-    theirs.until = walk.until;
-    let found = walk.found.clone();
-    *lock() = walk;
-    Ok(found)
+}
+
+impl Walked {
+    /// Where to go on for these people: at the beginning, if it was walked for others.
+    fn begin(&mut self, people: &[CustomerId]) -> i64 {
+        if self.of != people {
+            *self = Self { of: people.to_vec(), ..Self::default() };
+        }
+        self.until
+    }
+
+    /// What was found after a position, unless somebody else walked there meanwhile, or for others.
+    fn add(&mut self, people: &[CustomerId], after: i64, stretch: Stretch) {
+        if self.of == people && self.until == after && stretch.until > after {
+            self.found.extend(stretch.found.into_iter().map(|one| (one.position, one)));
+            self.until = stretch.until;
+        }
+    }
+
+    /// All that was found up to a position, if it was walked that far. What is further on was written
+    /// after what else the request reads.
+    fn up_to(&self, people: &[CustomerId], until: i64) -> Option<BTreeMap<i64, Found>> {
+        let found = self.found.range(..=until).map(|(position, one)| (*position, *one));
+        (self.of == people && self.until >= until).then(|| found.collect())
+    }
 }
 
 /// All rows of each interaction or request, by position.
@@ -275,4 +295,54 @@ async fn count(desk: &mut Desk<'_, '_>, theirs: &mut Theirs) -> Result<(), Error
         consents,
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: CustomerId = CustomerId([1; 16]);
+    const BEN: CustomerId = CustomerId([2; 16]);
+
+    fn stretch(positions: &[i64], until: i64) -> Stretch {
+        let found = |position: &i64| Found {
+            position: *position,
+            interaction: Token([0; 16]),
+            verb: 1,
+            customer: Some(ANN),
+            named: None,
+        };
+        Stretch { found: positions.iter().map(found).collect(), until, is_last: false }
+    }
+
+    fn found(walked: &Walked, until: i64) -> Option<Vec<i64>> {
+        walked.up_to(&[ANN], until).map(|found| found.into_keys().collect())
+    }
+
+    #[test]
+    fn a_walk_goes_on_where_it_stopped_and_for_others_from_the_beginning() {
+        let mut walked = Walked::default();
+        assert_eq!(walked.begin(&[ANN]), 0);
+        walked.add(&[ANN], 0, stretch(&[3, 7], 10));
+        assert_eq!(walked.begin(&[ANN]), 10);
+        walked.add(&[ANN], 10, stretch(&[12], 20));
+        assert_eq!(found(&walked, 20), Some(vec![3, 7, 12]));
+        assert_eq!(walked.begin(&[ANN, BEN]), 0);
+        assert_eq!(found(&walked, 0), None, "it is of others now");
+    }
+
+    #[test]
+    fn two_who_walk_at_once_find_everything_once() {
+        let mut walked = Walked::default();
+        let (one, other) = (walked.begin(&[ANN]), walked.begin(&[ANN]));
+        walked.add(&[ANN], one, stretch(&[3, 7], 10));
+        // Its snapshot was a later one: it walks there again.
+        walked.add(&[ANN], other, stretch(&[3, 7, 12], 20));
+        assert_eq!((found(&walked, 10), found(&walked, 20)), (Some(vec![3, 7]), None));
+        walked.add(&[ANN], 10, stretch(&[12], 20));
+        // Whose snapshot ends before is told nothing of later rows.
+        assert_eq!(found(&walked, 11), Some(vec![3, 7]));
+        walked.add(&[ANN], 20, stretch(&[], 11));
+        assert_eq!(walked.begin(&[ANN]), 20);
+    }
 }

@@ -7,11 +7,15 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::Error;
-use super::export::{MOST_CUSTOMERS, WINDOW};
+use super::export::MOST_CUSTOMERS;
 use super::read::{bytes16, optional16};
 use super::rows::Verb;
 use super::statement::{self, Arguments, Narrowed, Question, keyed, scoped};
 use crate::ids::{CustomerId, Stamp, TenantId, Token};
+
+/// Positions of the journal that are looked through at once: little enough that a request whose time
+/// is short has looked through some.
+const STRETCH: i64 = 20_000;
 
 /// What is read of a row, where that is true of it.
 macro_rules! found {
@@ -43,7 +47,8 @@ pub struct Found {
 pub struct Stretch {
     /// Rows of the customers, and reads that named an interaction and showed nobody.
     pub found: Vec<Found>,
-    /// The last position that was looked at.
+    /// The last position that was looked at; where somebody looked further than this snapshot goes, its
+    /// last one.
     pub until: i64,
     /// Whether the journal ends there.
     pub is_last: bool,
@@ -62,8 +67,11 @@ pub async fn stretch(
     let sql =
         scoped!("SELECT position FROM journal WHERE tenant = $1 ORDER BY position DESC LIMIT 1");
     let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(&mut *connection).await?;
-    let last = row.map_or(Ok(after), |row| row.try_get(0))?.max(after);
-    let until = last.min(after.saturating_add(WINDOW));
+    let last: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
+    if last <= after {
+        return Ok(Stretch { found: Vec::new(), until: last, is_last: true });
+    }
+    let until = last.min(after.saturating_add(STRETCH));
     let mut within = Arguments::of(tenant);
     [after, until, Verb::READS.start, Verb::READS.end].iter().for_each(|it| within.push(it));
     let sql = scoped!(found!(
