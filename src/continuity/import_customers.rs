@@ -123,9 +123,11 @@ impl Service {
     }
 }
 
-/// Whether the same row may be taken a moment later.
+/// Whether the same row may be taken a moment later: an import keeps every reader busy, and of what was
+/// begun anew with the whole call, each row would ask again.
 fn is_passing(error: &store::Error) -> bool {
-    matches!(error, store::Error::QueueFull | store::Error::Busy | store::Error::Stalled)
+    use store::Error::{Busy, QueueFull, Stalled, Unavailable};
+    matches!(error, QueueFull | Busy | Stalled | Unavailable)
 }
 
 impl Imported {

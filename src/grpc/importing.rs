@@ -2,6 +2,7 @@
 //! than what is in flight and the report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,6 +19,10 @@ use crate::identity::Violation;
 
 /// Rows of one import in flight.
 const IN_FLIGHT: usize = 128;
+/// How often a message's key is looked at again that the store did not show in time.
+const LOOKS: usize = 20;
+/// Between two looks.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Rejected rows, and warnings, that one answer lists; the counts tell of the rest.
 const MOST_TOLD: usize = 1_000;
 /// Fields of one rejected row that are named.
@@ -72,12 +77,18 @@ pub(super) async fn import(
 }
 
 /// Each message after the first is a call of its own: a key that was revoked or has expired imports
-/// no further. What calls too often waits, and whoever sends waits with it.
+/// no further. What calls too often waits, and whoever sends waits with it; so does a key that cannot
+/// be looked at in time, since the import's own rows keep the readers busy.
 async fn still_admitted(service: &Arc<Service>, asked: &Request<()>) -> Result<(), Status> {
+    let mut looks = 0;
     loop {
         match super::caller(service, asked).await {
             Ok(_) => return Ok(()),
             Err(Error::RateLimited(wait)) => tokio::time::sleep(wait).await,
+            Err(Error::Store(_)) if looks < LOOKS => {
+                looks += 1;
+                tokio::time::sleep(LOOKED_AGAIN_AFTER).await;
+            }
             Err(error) => return Err(status(&error)),
         }
     }

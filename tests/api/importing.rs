@@ -252,8 +252,12 @@ async fn a_file_is_imported(engine: Engine) {
     let dry = import(&world, &key, &file, &[&mapped[..], &["--dry-run"]].concat()).await;
     assert!(told(&dry).starts_with("2503 rows (dry run: nothing was written): 2501 created"));
     let first = import(&world, &key, &file, &mapped).await;
-    let expected = "2503 rows: 2500 created, 0 updated, 0 unchanged, 3 rejected; 0 values left out";
-    assert!(told(&first).starts_with(expected), "{}", told(&first));
+    // A busy machine has calls made again, which finds rows as they are: each is told of once.
+    let told_first = told(&first);
+    let numbers = told_first.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty());
+    let numbers: Vec<u32> = numbers.take(6).map(|it| it.parse().expect("a number")).collect();
+    let [2503, created, 0, unchanged, 3, 0] = numbers[..] else { panic!("{told_first}") };
+    assert_eq!(created + unchanged, 2_500, "{told_first}");
     assert_eq!(first.status.code(), Some(1), "some were rejected");
     let lines = std::fs::read_to_string(&report).expect("a report");
     let lines: Vec<&str> = lines.lines().collect();
@@ -262,9 +266,8 @@ async fn a_file_is_imported(engine: Engine) {
     assert!(lines[2].starts_with("2503,rejected,INVALID_FIELD,identifiers["), "{}", lines[2]);
     assert_eq!(lines[3], "2504,rejected,MALFORMED_ROW,\"has 2 fields, the header 4\"");
     let again = import(&world, &key, &file, &mapped).await;
-    assert!(
-        told(&again).starts_with("2503 rows: 0 created, 0 updated, 2500 unchanged, 3 rejected")
-    );
+    let expected = "2503 rows: 0 created, 0 updated, 2500 unchanged, 3 rejected";
+    assert!(told(&again).starts_with(expected), "{again:?}");
     let person = client.person(&found(&client, "p77@example.com").await).await;
     assert_eq!((value(&person, "name"), value(&person, "tier")), (Some("Doe; 77"), Some("gold")));
     world.close().await;
