@@ -20,6 +20,9 @@ use crate::grpc::{self, MAX_REQUEST_BYTES};
 const COMES_ON_WITHIN: Duration = Duration::from_secs(30);
 /// Bytes of one worker's requests that have come while more of them is awaited.
 const MOST_COMING: usize = 64 << 20;
+/// A request that is no larger finds room all the same, as its headers do, which may be as many: who
+/// fills the room with unfinished requests keeps no ordinary call out.
+const ALWAYS: usize = 16 << 10;
 
 /// Room for the bytes of requests that have not come whole. Clones share it.
 #[derive(Clone)]
@@ -54,7 +57,8 @@ impl Taken {
         let more = more.min(MAX_REQUEST_BYTES.saturating_sub(self.bytes));
         let shared = &self.room.0;
         self.bytes += more;
-        shared.taken.fetch_add(more, Ordering::Relaxed) + more <= shared.most
+        let taken = shared.taken.fetch_add(more, Ordering::Relaxed) + more;
+        taken <= shared.most || self.bytes <= ALWAYS
     }
 }
 
@@ -120,9 +124,11 @@ mod tests {
 
     use super::*;
 
-    /// So many bytes that come in parts of 100, and then nothing for ever, or the end.
+    const PART: usize = 2 * ALWAYS;
+
+    /// So many parts that come, and then nothing for ever, or the end.
     fn comes(parts: usize, ends: bool) -> Body {
-        let part = || Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; 100])));
+        let part = || Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; PART])));
         let come = futures_util::stream::iter(std::iter::repeat_with(part).take(parts));
         match ends {
             true => Body::new(StreamBody::new(come)),
@@ -143,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn unfinished_requests_have_so_much_room_together() {
-        let room = Room::of(1_000);
+        let room = Room::of(10 * PART);
         let mut open = Vec::new();
         for _ in 0..10 {
             let mut coming = Coming::new(comes(1, false), &room);
@@ -153,17 +159,21 @@ mod tests {
         let mut one_more = Coming::new(comes(1, false), &room);
         let status = one_more.frame().await.expect("a frame").expect_err("no room");
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        let small = [&[0; ALWAYS][..], &[]].map(Bytes::from_static).map(Frame::data);
+        let small = StreamBody::new(futures_util::stream::iter(small.map(Ok::<_, Status>)));
+        let come = Coming::new(Body::new(small), &room).collect().await;
+        assert_eq!(come.expect("an ordinary call is let in").to_bytes().len(), ALWAYS);
         drop((open, one_more));
         let again = Coming::new(comes(10, true), &room).collect().await;
-        assert_eq!(again.expect("there is room again").to_bytes().len(), 1_000);
+        assert_eq!(again.expect("there is room again").to_bytes().len(), 10 * PART);
         assert_eq!(room.0.taken.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_stream_takes_no_more_than_one_request() {
         let room = Room::of(MAX_REQUEST_BYTES);
-        let parts = 2 * MAX_REQUEST_BYTES / 100;
+        let parts = 2 * MAX_REQUEST_BYTES / PART;
         let come = Coming::new(comes(parts, true), &room).collect().await;
-        assert_eq!(come.expect("there is room").to_bytes().len(), parts * 100);
+        assert_eq!(come.expect("there is room").to_bytes().len(), parts * PART);
     }
 }
