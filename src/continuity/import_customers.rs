@@ -123,8 +123,8 @@ impl Service {
     }
 }
 
-/// Whether the same row may be taken a moment later: an import keeps every reader busy, and of what was
-/// begun anew with the whole call, each row would ask again.
+/// Whether the same row may be taken a moment later. An import keeps every reader busy: refused for one
+/// row that was not read in time, the whole call would be made again.
 fn is_passing(error: &store::Error) -> bool {
     use store::Error::{Busy, QueueFull, Stalled, Unavailable};
     matches!(error, QueueFull | Busy | Stalled | Unavailable)
