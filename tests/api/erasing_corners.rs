@@ -211,15 +211,16 @@ async fn the_command_shows_and_erases() {
     let dana = somebody(&client, "first", "voice", hints).await;
     let key = world.key(&World::new_key(&["admin"])).await;
     let server = format!("http://{}", world.running.address);
-    let run = async |arguments: &[&str]| {
+    let run_as = async |verb: &str, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
-        command.arg("erase").args(arguments).args(["--server", &server, "--api-key", &key]);
+        command.arg(verb).args(arguments).args(["--server", &server, "--api-key", &key]);
         command.stdin(std::process::Stdio::null());
         let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
         let output = output.await.expect("it ran");
-        let text = [output.stdout, output.stderr].concat();
+        let text = [output.stderr, output.stdout].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     };
+    let run = async |arguments: &[&str]| run_as("erase", arguments).await;
     // Nobody is there to ask: it is shown, and nothing goes.
     let (done, text) = run(&[&dana]).await;
     assert!(!done && text.contains("1 interactions") && text.contains("--yes"), "{text}");
@@ -228,6 +229,11 @@ async fn the_command_shows_and_erases() {
     assert!(done && text.contains("erased\n{\"statement\":\"threadline erasure 1\""), "{text}");
     let signature = BASE64.decode(text.trim().rsplit('\n').next().expect("a line").as_bytes());
     assert_eq!(signature.expect("a signature").len(), 64);
+    // Whoever lost it asks again, as they were told to.
+    let again = text.split('\'').nth(1).expect("a request");
+    let (done, receipt) = run_as("call", &["EraseCustomer", again]).await;
+    let last = text.trim().rsplit('\n').next().expect("a line");
+    assert!(done && receipt.contains(last), "{receipt}");
     let whom = GetCustomerRequest { customer_ref: dana.clone(), ..Default::default() };
     erased(client.customer(whom).await);
     let (done, text) = run(&[&dana, "--yes"]).await;
