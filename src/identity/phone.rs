@@ -9,6 +9,7 @@
 
 mod address;
 mod line;
+mod seen;
 
 use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region,
@@ -132,6 +133,20 @@ pub(super) fn is_canonical(text: &str) -> bool {
 ///
 /// An extension is dropped, and said: people behind one switchboard share its number.
 pub(super) fn read(text: &str, default_region: Option<Region>, bare: Bare) -> Reading {
+    if let Some(companys) = seen::companys(text) {
+        return Reading::Number(Number { e164: text.to_owned(), switchboard: false, companys });
+    }
+    let reading = read_anew(text, default_region, bare);
+    if let Reading::Number(number) = &reading
+        && number.e164 == text
+    {
+        seen::remember(text, number.companys);
+    }
+    reading
+}
+
+/// Reads a value that was not read before.
+pub(super) fn read_anew(text: &str, default_region: Option<Region>, bare: Bare) -> Reading {
     let text = address::plain(text);
     let Some(user) = address::user(&text) else { return Reading::Unusable };
     if is_withheld_word(&user) {

@@ -191,6 +191,24 @@ const COUNTED: &[(&str, usize)] = &[
 ];
 
 #[test]
+fn a_number_that_was_seen_reads_as_it_did() {
+    for row in rows() {
+        let region = phone::region(row.region);
+        let first = phone::read(row.text, region, Bare::National);
+        assert!(first == phone::read_anew(row.text, region, Bare::National), "{}", row.text);
+        let Reading::Number(number) = first else { continue };
+        for bare in [Bare::National, Bare::International] {
+            for region in [region, phone::region("US"), phone::region("BR"), None] {
+                let seen = phone::read(&number.e164, region, bare);
+                let again = phone::read(&number.e164, region, bare);
+                let anew = phone::read_anew(&number.e164, region, bare);
+                assert!(seen == anew && again == anew, "{}", number.e164);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_companys_number_is_one_by_googles_types() {
     let wrong: Vec<&str> = rows()
         .iter()
