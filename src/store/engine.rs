@@ -147,6 +147,9 @@ impl Engine {
         let options = self.connecting(url)?;
         let mut connection = within(AnyConnection::connect_with(&options)).await?;
         within(statement::command(&mut connection, self.writer_session())).await?;
+        if self == Self::Sqlite {
+            within(on_sqlite::cache_pages(&mut connection)).await?;
+        }
         if synced_apart && self == Self::Sqlite {
             let apart = scoped!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;");
             within(statement::command(&mut connection, apart)).await?;
@@ -187,11 +190,10 @@ impl Engine {
             // Fewer, larger checkpoints halve the slowest commits; a server leaves them to others
             // (`checkpoint.rs`). What a statement may have to
             // take back is kept in memory: else every page it changes is copied to a file first.
-            // 64 MiB of pages, since the journal's index is written all over. What is taken away is
-            // overwritten: of who was erased no byte may stay in the file.
+            // What is taken away is overwritten: of who was erased no byte may stay in the file.
             Self::Sqlite => {
                 scoped!(
-                    "PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
+                    "PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 10000; PRAGMA temp_store = MEMORY;"
                 )
             }
             // Key look-ups must not turn into scans of a whole tenant while statistics are young, or
@@ -303,7 +305,26 @@ macro_rules! link {
 /// The texts around a batch on SQLite. They have parameters, so that they stay prepared, and may be
 /// several statements: each text costs two changes of thread.
 pub(super) mod on_sqlite {
-    use crate::store::statement::{Keyed, Scoped, keyed, scoped};
+    use sqlx::{AnyConnection, Row as _};
+
+    use crate::store::statement::{self, Keyed, Scoped, keyed, scoped};
+
+    /// Pages in front of the one where SQLite's locks are, 1 GiB into the file.
+    const BEFORE_THE_LOCKS: i64 = (1 << 30) / 4096;
+
+    /// Says how many pages the writer keeps in memory. SQLite sorts pages by way of the number of the
+    /// page of locks, and forgets such numbers behind the file's end when it commits: while the file is
+    /// smaller than that, each commit looks through all pages that are kept, which for 64 MiB took
+    /// longer than the batch. The system keeps the others.
+    pub(super) async fn cache_pages(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let row = statement::ask(connection, scoped!("PRAGMA page_count")).await?;
+        let size = match row.try_get::<i64, _>(0)? < BEFORE_THE_LOCKS {
+            true => scoped!("PRAGMA cache_size = -4096"),
+            // The journal's index is written all over.
+            false => scoped!("PRAGMA cache_size = -65536"),
+        };
+        statement::command(connection, size).await
+    }
 
     macro_rules! advance {
         () => {
