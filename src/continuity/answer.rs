@@ -3,8 +3,9 @@
 //! Nothing is cut here: `context::disclose` decides what of it may be shown, and transport shows no
 //! more than that.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
@@ -156,9 +157,9 @@ pub struct Settled {
     /// Whether the customer is set aside for want of a contact.
     pub(super) archived: bool,
     /// What the sets of the candidates are called, where they belong to one.
-    pub(super) set_names: HashMap<CustomerId, CustomerId>,
+    pub(super) set_names: FxHashMap<CustomerId, CustomerId>,
     /// Candidates of whom nothing is ever told, not even that they exist.
-    pub(super) unnamed: HashSet<CustomerId>,
+    pub(super) unnamed: FxHashSet<CustomerId>,
     pub(super) labels: Vec<(crate::ids::Token, Arc<str>)>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -208,12 +209,12 @@ pub(super) async fn settled(
 async fn candidates(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
-) -> Result<(HashMap<CustomerId, CustomerId>, HashSet<CustomerId>), Error> {
+) -> Result<(FxHashMap<CustomerId, CustomerId>, FxHashSet<CustomerId>), Error> {
     let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
     let ids: Vec<CustomerId> =
         candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
     if ids.is_empty() {
-        return Ok((HashMap::new(), HashSet::new()));
+        return Ok((FxHashMap::default(), FxHashSet::default()));
     }
     let people = desk.sets(&ids, false).await?;
     let is_there = |id: CustomerId| people.contains_key(&id) || desk.working.contains_key(&id);
@@ -225,7 +226,7 @@ async fn candidates(
     }
     let joined = people.values().filter(|person| !person.members.is_empty());
     let names = joined.map(|person| (person.row.customer, person.set_name())).collect();
-    let protected: HashSet<CustomerId> = people
+    let protected: FxHashSet<CustomerId> = people
         .values()
         .filter(|person| load::disclosure(person) == Disclosure::Never)
         .map(|person| person.set_name())

@@ -11,7 +11,7 @@ use super::tenant::Tenant;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{Outcome, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// Customers of one operation at most.
 pub(super) const AT_ONCE: usize = 32;
@@ -69,7 +69,7 @@ impl Operation for ArchiveOperation {
         self.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<u64>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<u64>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
             let done = self.archive(&mut desk).await?;

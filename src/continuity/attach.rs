@@ -13,7 +13,7 @@ use super::record::State;
 use super::start_interaction::{CALLER_NUMBER, StartOperation, guard};
 use crate::ids::TenantId;
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// A start that arrives after its end: its facts and hints are attached as an update's.
 pub(super) struct AttachOperation(pub Arc<StartOperation>);
@@ -29,7 +29,7 @@ impl Operation for AttachOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Settled>, Error>> {
         Box::pin(async move {
             let StartOperation { service, caller, start, interaction, fingerprint, begun } =
                 &*self.0;

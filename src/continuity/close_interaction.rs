@@ -17,7 +17,7 @@ use crate::context::Sensitivity;
 use crate::ids::TenantId;
 use crate::store::rows::Verb;
 use crate::store::sweep::OldRow;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 pub(super) struct CloseOperation {
     service: Arc<Service>,
@@ -75,7 +75,7 @@ impl Operation for CloseOperation {
         self.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<u64>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<u64>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
             self.close(&mut desk).await?;

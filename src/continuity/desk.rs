@@ -4,8 +4,10 @@
 //! Look-ups go to the cache first, unless the decision is made inside the writer's transaction.
 //! Whatever was looked up is in the read set: the decision is written only while it still holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Error;
 use super::answer::Warning;
@@ -18,7 +20,7 @@ use crate::cache::Remembered;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::gate::Gate;
 use crate::store::read::{self, Owners};
-use crate::store::{Effects, Proposal, ReadSet, Reads};
+use crate::store::{Effects, Proposal, Proposed, ReadSet, Reads};
 
 mod gone;
 mod known;
@@ -59,9 +61,12 @@ impl<'d, 'c> Desk<'d, 'c> {
     }
 
     /// Who owns each token.
-    pub async fn owners(&mut self, tokens: &[Token]) -> Result<HashMap<Token, Arc<Owners>>, Error> {
+    pub async fn owners(
+        &mut self,
+        tokens: &[Token],
+    ) -> Result<FxHashMap<Token, Arc<Owners>>, Error> {
         let tenant = self.tenant.id;
-        let mut found = HashMap::with_capacity(tokens.len());
+        let mut found = FxHashMap::with_capacity_and_hasher(tokens.len(), FxBuildHasher);
         let mut missing = Vec::new();
         for token in tokens {
             let remembered = if self.reads.uses_cache() {
@@ -100,9 +105,9 @@ impl<'d, 'c> Desk<'d, 'c> {
         &mut self,
         ids: &[CustomerId],
         with_context: bool,
-    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+    ) -> Result<FxHashMap<CustomerId, Arc<Remembered>>, Error> {
         let tenant = self.tenant.id;
-        let mut found = HashMap::with_capacity(ids.len());
+        let mut found = FxHashMap::with_capacity_and_hasher(ids.len(), FxBuildHasher);
         let mut missing = Vec::new();
         let enough = |person: &Arc<Remembered>| !with_context || person.is_opened();
         for id in ids {
@@ -150,7 +155,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         &mut self,
         ids: &[CustomerId],
         with_context: bool,
-    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+    ) -> Result<FxHashMap<CustomerId, Arc<Remembered>>, Error> {
         if !self.reads.uses_cache() {
             return self.sets_of_one_moment(ids, with_context).await;
         }
@@ -174,7 +179,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         &mut self,
         ids: &[CustomerId],
         with_context: bool,
-    ) -> Result<HashMap<CustomerId, Arc<Remembered>>, Error> {
+    ) -> Result<FxHashMap<CustomerId, Arc<Remembered>>, Error> {
         let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
         let ids = ids.to_vec();
         let loaded = self
@@ -185,7 +190,7 @@ impl<'d, 'c> Desk<'d, 'c> {
                 })
             }))
             .await??;
-        let mut found = HashMap::with_capacity(loaded.len());
+        let mut found = FxHashMap::with_capacity_and_hasher(loaded.len(), FxBuildHasher);
         for person in loaded {
             let person = Arc::new(person);
             self.saw(&person);
@@ -265,11 +270,11 @@ impl<'d, 'c> Desk<'d, 'c> {
     }
 
     /// The proposal: everything in hand becomes rows.
-    pub fn propose<A>(mut self, answer: A) -> Proposal<A> {
+    pub fn propose<A>(mut self, answer: A) -> Proposed<A> {
         for working in std::mem::take(&mut self.working).into_values() {
             working.into_effects(&mut self.effects);
         }
-        Proposal { read: self.read, effects: self.effects, answer }
+        Box::new(Proposal { read: self.read, effects: self.effects, answer })
     }
 
     pub fn tenant_id(&self) -> TenantId {

@@ -28,7 +28,7 @@ use crate::context::{Disclosure, Sensitivity};
 use crate::identity::{Attestation, Direction, LineType, RawHints, Verification};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::{Boxed, Operation, Proposed, Reads, Verdict};
 
 /// An end, parsed.
 #[derive(Clone)]
@@ -235,7 +235,7 @@ impl Operation for EndOperation {
         self.caller.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<Ended>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<Ended>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;

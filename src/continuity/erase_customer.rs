@@ -23,7 +23,7 @@ use super::traces::About;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// A preview may be erased for so long, in milliseconds.
 pub const PREVIEW_KEPT: i64 = 15 * 60 * 1_000;
@@ -269,7 +269,7 @@ impl Operation for EraseOperation {
         self.caller.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<()>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<()>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

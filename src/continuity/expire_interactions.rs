@@ -24,7 +24,7 @@ use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::history;
 use crate::store::rows::{BlockKind, BlockRow, FactRow, Verb};
 use crate::store::sweep::{OldRow, SAID};
-use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
 /// Interactions of one operation at most: they are one customer's, whose file is read once for all.
 const AT_ONCE: usize = 16;
@@ -234,7 +234,7 @@ impl Operation for ExpireOperation {
         self.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<u64>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<u64>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
             let gone = self.expire(&mut desk).await?;

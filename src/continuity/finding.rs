@@ -3,8 +3,10 @@
 //! Only ties of at least CARRIED count: what somebody merely typed must not draw another person's
 //! data to them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::Error;
 use super::caller::Caller;
@@ -20,7 +22,7 @@ pub(super) struct Found {
     /// Nobody known: somebody new.
     pub customer: Option<CustomerId>,
     /// Who owns each identifier.
-    pub owners: HashMap<Token, Arc<Owners>>,
+    pub owners: FxHashMap<Token, Arc<Owners>>,
     /// Identifiers that point to somebody else, where the tenant's primary identifier decided.
     pub elsewhere: BTreeSet<Token>,
 }

@@ -15,7 +15,7 @@ use super::service::Service;
 use crate::identity::{Assurance, Hint, Identifier, RawIdentifier};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// A tie that a request is about.
 pub struct Tie {
@@ -110,7 +110,7 @@ impl Operation for LinkOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Linked>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Linked>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

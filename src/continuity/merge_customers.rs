@@ -18,7 +18,7 @@ use crate::context::{Context, profile_conflicts};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
 use crate::store::rows::{DisputeRow, MergeRow, MergeState, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// Merges that members of one set took part in at most, undone ones too.
 const MOST_MERGES: usize = 1_000;
@@ -131,7 +131,7 @@ impl Operation for MergeOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Merged>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Merged>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

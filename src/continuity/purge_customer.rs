@@ -17,7 +17,7 @@ use crate::context::{Disclosure, current_profile, current_variables};
 use crate::ids::{CustomerId, TenantId};
 use crate::store::rows::Verb;
 use crate::store::sweep::{OldRow, RowsOf};
-use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
 pub(super) struct PurgeOperation {
     service: Arc<Service>,
@@ -101,7 +101,7 @@ impl Operation for PurgeOperation {
         self.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<u64>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<u64>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
             self.purge(&mut desk).await?;

@@ -17,7 +17,7 @@ use super::update_interaction::MOST_UPDATES;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// A reassignment, parsed.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl Operation for ReassignOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Settled>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;

@@ -1,8 +1,10 @@
 //! From hints to a decision: look up who owns what was shown, then let the rules decide.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Error;
 use super::answer::Warning;
@@ -34,7 +36,7 @@ pub(super) struct Looked {
     /// Tokens that nobody has ever shown.
     pub unseen: Vec<Token>,
     /// The owners, and everybody who is one person with any of them.
-    pub people: HashMap<CustomerId, Arc<Remembered>>,
+    pub people: FxHashMap<CustomerId, Arc<Remembered>>,
     /// What a signed-in customer proves, of a set.
     pub proof: Proof,
     /// The sets that own visitor ids shown and are known by nothing else.
@@ -87,7 +89,7 @@ impl Looked {
     }
 }
 
-fn set_name(people: &HashMap<CustomerId, Arc<Remembered>>, customer: CustomerId) -> CustomerId {
+fn set_name(people: &FxHashMap<CustomerId, Arc<Remembered>>, customer: CustomerId) -> CustomerId {
     people.get(&customer).map_or(customer, |person| person.set_name())
 }
 
@@ -171,7 +173,8 @@ pub(super) fn judge(
 ) -> Decision {
     let now = Time(state.start_time);
     let attestation = Attestation::from_code(state.attestation).unwrap_or_default();
-    let mut people: HashMap<CustomerId, Person> = HashMap::with_capacity(looked.people.len());
+    let mut people: FxHashMap<CustomerId, Person> =
+        FxHashMap::with_capacity_and_hasher(looked.people.len(), FxBuildHasher);
     for person in looked.people.values() {
         let last_contact = (person.row.contacts > 0).then_some(person.row.last_contact);
         let known = Person { last_contact, created: person.row.created };
@@ -223,7 +226,7 @@ pub(super) async fn record(
     let rule = |id: &CustomerId| rule(looked, *id);
     let cautious = best.first().and_then(rule) == Some(Disclosure::AlwaysConfirm);
     let labelled = ask || cautious || decision.recommendation == Recommendation::Confirm;
-    let people = if labelled { desk.people(&best, true).await? } else { HashMap::new() };
+    let people = if labelled { desk.people(&best, true).await? } else { FxHashMap::default() };
     let mut candidates = Vec::with_capacity(best.len());
     for (rank, candidate) in decision.candidates.iter().take(MOST_CANDIDATES).enumerate() {
         let person = people.get(&candidate.customer);
@@ -231,7 +234,7 @@ pub(super) async fn record(
             continue;
         }
         let evidence = candidate.evidence.iter().map(|signal| EvidenceRecord {
-            signal: signal.name.clone(),
+            signal: signal.name.to_owned(),
             log_odds: signal.log_odds,
         });
         candidates.push(CandidateRecord {

@@ -18,7 +18,7 @@ use super::settling::{customer_of, refresh};
 use crate::clock::Time;
 use crate::ids::{TenantId, Token};
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
 /// One interaction is redacted so many times at most.
 pub const MOST_REDACTIONS: usize = 100;
@@ -107,7 +107,7 @@ impl Operation for RedactOperation {
         self.caller.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<State>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<State>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;

@@ -14,7 +14,7 @@ use super::service::Service;
 use crate::identity::Violation;
 use crate::ids::{CustomerId, TenantId};
 use crate::store::rows::{BlockKind, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads, Removal};
+use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
 /// What stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Operation for ResolveOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Resolved>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Resolved>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

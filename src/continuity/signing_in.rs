@@ -5,8 +5,10 @@
 //! anonymous customer the signed-in one. Once it is known by anything else, the browser alone
 //! leads to no more than a question.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::Error;
 use super::desk::Desk;
@@ -28,7 +30,7 @@ pub(super) fn anonymous(
     desk: &Desk<'_, '_>,
     hints: &[Hint],
     tokens: &[Token],
-    people: &HashMap<CustomerId, Arc<Remembered>>,
+    people: &FxHashMap<CustomerId, Arc<Remembered>>,
 ) -> Result<BTreeSet<CustomerId>, Error> {
     let visitors = hints.iter().zip(tokens).filter(|(hint, _)| hint.is_visitor());
     let visitors: Vec<Token> = visitors.map(|(_, token)| *token).collect();

@@ -3,9 +3,11 @@
 //! Replay? → candidates → decide → write → answer. A start of a returning customer whose hints are
 //! all linked reads nothing but the cache and writes nothing but its journal row.
 
-use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Error;
 use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
@@ -30,7 +32,7 @@ use crate::identity::{
 };
 use crate::ids::Token;
 use crate::store::rows::Verb;
-use crate::store::{self, Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::{self, Boxed, Operation, Proposed, Reads, Verdict};
 
 /// A start, parsed.
 #[derive(Clone)]
@@ -86,7 +88,8 @@ impl Service {
             caller.tenant.counts.answered(&answer);
             return Ok(answer);
         }
-        let deciding = decide_and_write(self, caller, &operation, &wish);
+        // Pinned here: a time-out would move all of it, several KB.
+        let deciding = pin!(decide_and_write(self, caller, &operation, &wish));
         let answer = match tokio::time::timeout(budget, deciding).await {
             Err(_) => Ok(degraded(caller, &operation.start, Degraded::BudgetExhausted)),
             Ok(Err(Error::Store(error))) if !matches!(error, store::Error::QueueFull) => {
@@ -271,7 +274,7 @@ impl Operation for StartOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Settled>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let mut state = self.state();
@@ -378,8 +381,8 @@ fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
         complete: true,
         disclosure: crate::context::Disclosure::Never,
         archived: false,
-        set_names: HashMap::new(),
-        unnamed: HashSet::new(),
+        set_names: FxHashMap::default(),
+        unnamed: FxHashSet::default(),
         labels: Vec::new(),
         warnings: Vec::new(),
     };

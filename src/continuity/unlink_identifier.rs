@@ -17,7 +17,7 @@ use crate::identity::RawIdentifier;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::read::Owners;
 use crate::store::rows::Verb;
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// What is left of an identifier.
 pub struct Unlinked {
@@ -112,7 +112,7 @@ impl Operation for UnlinkOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Unlinked>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Unlinked>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

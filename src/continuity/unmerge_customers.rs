@@ -18,7 +18,7 @@ use super::settling::token_of;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
 use crate::store::rows::{MergeRow, MergeState, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// Which merge to take back.
 #[derive(Clone)]
@@ -152,7 +152,7 @@ impl Operation for UnmergeOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Unmerged>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Unmerged>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             self.asked.may_be_done(&mut desk).await?;

@@ -24,7 +24,7 @@ use crate::crypto::web_token::Refused;
 use crate::identity::{Circumstances, Direction, Normalised, RawHints, Verification, normalise};
 use crate::ids::{TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads, Verdict};
+use crate::store::{Boxed, Operation, Proposed, Reads, Verdict};
 
 /// One interaction takes so many updates at most.
 pub const MOST_UPDATES: usize = 1_000;
@@ -134,7 +134,7 @@ impl Operation for UpdateOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Settled>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Settled>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let known = desk.interaction(self.interaction).await?;

@@ -25,7 +25,7 @@ use crate::context::{Context, Disclosure, current_profile, current_variables};
 use crate::identity::{Assurance, RawIdentifier};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 pub use super::masking::{Mask, Names};
 
@@ -313,7 +313,7 @@ impl Operation for UpsertOperation {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Changed>, Error>> {
+    ) -> Boxed<'a, Result<Proposed<Changed>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             if let Guard::Request(asked) = &self.guard {

@@ -1,5 +1,6 @@
 //! `InteractionService`: each call is parse → use case → answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(super) async fn within<T>(
     write: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Status> {
     let limit = limit.unwrap_or(WRITE_WITHIN).min(WRITE_WITHIN);
+    // Pinned here: a time-out would move all of it, several KB.
+    let write = pin!(write);
     match tokio::time::timeout(limit, write).await {
         Ok(result) => result.map_err(|error| status(&error)),
         Err(_) => Err(deadline_exceeded()),

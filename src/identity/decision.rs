@@ -75,7 +75,7 @@ fn lift(candidate: &mut Candidate) {
     let sum = |evidence: &[Signal]| evidence.iter().map(|signal| signal.log_odds).sum::<f64>();
     let reached = sum(&candidate.evidence);
     if reached < PROVEN {
-        let signal = Signal { name: "verified_token".to_owned(), log_odds: PROVEN - reached };
+        let signal = Signal { name: "verified_token", log_odds: PROVEN - reached };
         candidate.evidence.push(signal);
     }
     candidate.log_odds = sum(&candidate.evidence);

@@ -1,6 +1,6 @@
 //! What the model is asked and what it answers.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::clock::Time;
 use crate::ids::CustomerId;
@@ -94,7 +94,7 @@ pub struct Question<'a> {
     /// The hints shown.
     pub shown: &'a [Shown],
     /// The customers among the owners, and the named one.
-    pub people: &'a HashMap<CustomerId, Person>,
+    pub people: &'a FxHashMap<CustomerId, Person>,
     /// The customer whose known `customer_ref` was shown as a hint.
     pub named: Option<CustomerId>,
     /// What the network attests of the number that calls.
@@ -105,7 +105,7 @@ pub struct Question<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
     /// What contributed: the name of a [`Feature`](super::Feature), or `verified_token`.
-    pub name: String,
+    pub name: &'static str,
     /// How much.
     pub log_odds: f64,
 }

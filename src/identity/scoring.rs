@@ -93,7 +93,7 @@ impl<'a> Scene<'a> {
         for feature in Feature::ALL {
             let log_odds = self.weights.get(feature) * features.get(feature);
             if log_odds != 0.0 {
-                evidence.push(Signal { name: feature.name().to_owned(), log_odds });
+                evidence.push(Signal { name: feature.name(), log_odds });
             }
         }
         let log_odds = evidence.iter().map(|signal| signal.log_odds).sum();

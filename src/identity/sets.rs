@@ -3,7 +3,9 @@
 //! A merge is an undirected edge between two named customers, so the order in which edges are made
 //! does not matter, cycles mean nothing, and taking an edge away undoes exactly that edge.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::ids::CustomerId;
 
@@ -54,7 +56,8 @@ pub fn gathered(
         return vec![first];
     }
     let mut gathered: Vec<Owner> = vec![first];
-    let mut places: HashMap<CustomerId, usize> = HashMap::from([(gathered[0].customer, 0)]);
+    let mut places: FxHashMap<CustomerId, usize> =
+        FxHashMap::from_iter([(gathered[0].customer, 0)]);
     for owner in owners {
         let owner = Owner { customer: name_of(owner.customer), ..owner };
         match places.get(&owner.customer) {

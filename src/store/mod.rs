@@ -53,7 +53,7 @@ pub use durability::Durable;
 pub use effects::{Effects, Removal};
 pub use engine::Engine;
 pub use error::Error;
-pub use operation::{Boxed, Operation, Proposal, ReadSet, Refusal, Verdict};
+pub use operation::{Boxed, Operation, Proposal, Proposed, ReadSet, Refusal, Verdict};
 pub use reads::Reads;
 pub use schedule::Schedule;
 pub use store::{Settings, Store};

@@ -24,7 +24,7 @@ pub trait Operation: Send + Sync + 'static {
     fn decide<'a>(
         &'a self,
         reads: &'a mut Reads<'_>,
-    ) -> Boxed<'a, Result<Proposal<Self::Answer>, Self::Refusal>>;
+    ) -> Boxed<'a, Result<Proposed<Self::Answer>, Self::Refusal>>;
 }
 
 /// Why something cannot be decided.
@@ -50,6 +50,9 @@ pub struct Proposal<A> {
     /// What the caller gets.
     pub answer: A,
 }
+
+/// On its way from hand to hand: large, so it lies in one place.
+pub type Proposed<A> = Box<Proposal<A>>;
 
 /// What a decision was made on. It may be written only while all of this still holds.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use super::batch::Outcome;
 use super::operation::Boxed;
 use super::wake::Waker;
 use super::witness::Traced;
-use super::{Effects, Error, Operation, Proposal, ReadSet, Reads};
+use super::{Effects, Error, Operation, Proposal, Proposed, ReadSet, Reads};
 use crate::ids::TenantId;
 
 const WAITING: u8 = 0;
@@ -20,7 +20,7 @@ const ABANDONED: u8 = 2;
 
 /// How an operation ended, as its request sees it.
 pub(super) enum Finished<O: Operation> {
-    Committed(O::Answer),
+    Committed(Proposed<O::Answer>),
     Replay,
     Stale,
     Failed(Error),
@@ -60,7 +60,7 @@ impl Drop for Waiting {
 
 pub(super) struct Pending<O: Operation> {
     operation: Arc<O>,
-    proposal: Option<Proposal<O::Answer>>,
+    proposal: Option<Proposed<O::Answer>>,
     refusal: Option<O::Refusal>,
     inside: bool,
     reply: oneshot::Sender<Finished<O>>,
@@ -74,7 +74,7 @@ impl<O: Operation> Pending<O> {
     /// Without a proposal it is decided inside the transaction.
     pub(super) fn new(
         operation: Arc<O>,
-        proposal: Option<Proposal<O::Answer>>,
+        proposal: Option<Proposed<O::Answer>>,
     ) -> (Box<Self>, oneshot::Receiver<Finished<O>>, Waiting) {
         let (reply, result) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
@@ -109,7 +109,7 @@ impl<O: Operation> Queued for Pending<O> {
     }
 
     fn proposed(&mut self) -> Option<(&ReadSet, &mut Effects)> {
-        self.proposal.as_mut().map(|proposal| (&proposal.read, &mut proposal.effects))
+        self.proposal.as_deref_mut().map(|Proposal { read, effects, .. }| (&*read, effects))
     }
 
     fn decides_inside(&self) -> bool {
@@ -133,7 +133,7 @@ impl<O: Operation> Queued for Pending<O> {
         let finished = match (outcome, self.refusal, self.proposal) {
             (Outcome::Failed(error), ..) => Finished::Failed(error),
             (_, Some(refusal), _) => Finished::Refused(refusal),
-            (Outcome::Committed, None, Some(proposal)) => Finished::Committed(proposal.answer),
+            (Outcome::Committed, None, Some(proposal)) => Finished::Committed(proposal),
             (Outcome::Replay, ..) => Finished::Replay,
             (Outcome::Stale | Outcome::Committed, ..) => Finished::Stale,
         };

@@ -23,7 +23,7 @@ use super::schedule::Point;
 use super::timekeeping::Timekeeper;
 use super::witness::Witness;
 use super::writer::{self, Chore, Item, QUEUE};
-use super::{Engine, Error, Operation, Proposal, Reads, Refusal, Schedule};
+use super::{Engine, Error, Operation, Proposed, Reads, Refusal, Schedule};
 use crate::clock::{Clock, Time};
 use crate::ids::Entropy;
 use crate::meters::Meters;
@@ -246,7 +246,7 @@ impl Store {
             self.submit(Item::Operation(pending))?;
             self.schedule.at(Point::Queued).await?;
             match result.await.unwrap_or(Finished::Failed(Error::Unavailable)) {
-                Finished::Committed(answer) => return Ok(Verdict::Committed(answer)),
+                Finished::Committed(proposal) => return Ok(Verdict::Committed(proposal.answer)),
                 Finished::Replay => return Ok(Verdict::Replay),
                 Finished::Failed(error) => return Err(error.into()),
                 Finished::Refused(refusal) => return Err(refusal),
@@ -258,7 +258,7 @@ impl Store {
     async fn decide<O: Operation>(
         self: &Arc<Self>,
         operation: &Arc<O>,
-    ) -> Result<Proposal<O::Answer>, O::Refusal> {
+    ) -> Result<Proposed<O::Answer>, O::Refusal> {
         let mut sequence = self.gate.sequence();
         let mut decided = operation.decide(&mut Reads::Outside(Arc::clone(self))).await;
         if decided.as_ref().is_err_and(Refusal::rests_on_reads) {
@@ -293,8 +293,10 @@ impl Store {
     }
 
     pub(super) fn submit(&self, item: Item) -> Result<(), Error> {
-        let queue = lock(&self.queue).clone().ok_or(Error::Unavailable)?;
-        queue.try_send(item).map_err(|refused| match refused {
+        let queue = lock(&self.queue);
+        let sent = queue.as_ref().ok_or(Error::Unavailable)?.try_send(item);
+        drop(queue);
+        sent.map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::QueueFull,
             mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
         })

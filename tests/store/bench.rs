@@ -12,8 +12,8 @@ use threadline::meters::Meters;
 use threadline::store::gate::{Gate, Key, Listener};
 use threadline::store::read::{self, JournalEntry, Owners, Person};
 use threadline::store::{
-    Boxed, Durable, Effects, Error, Operation, Proposal, ReadSet, Reads, Schedule, Settings, Store,
-    Verdict,
+    Boxed, Durable, Effects, Error, Operation, Proposal, Proposed, ReadSet, Reads, Schedule,
+    Settings, Store, Verdict,
 };
 
 use crate::database::Database;
@@ -201,7 +201,7 @@ impl Operation for Write {
         self.tenant
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<Seen>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<Seen>, Error>> {
         Box::pin(async move {
             let attempt = self.decided.fetch_add(1, Ordering::SeqCst) + 1;
             let outside = reads.uses_cache();
@@ -221,7 +221,7 @@ impl Operation for Write {
                 customers: seen.people.iter().map(|(id, person)| (*id, person.row.stamp)).collect(),
                 interactions: seen.entries.iter().map(|(id, it)| (*id, position(it))).collect(),
             };
-            Ok(Proposal { read, effects: (self.effects)(&seen), answer: seen })
+            Ok(Box::new(Proposal { read, effects: (self.effects)(&seen), answer: seen }))
         })
     }
 }

@@ -7,7 +7,9 @@ use sqlx::Executor as _;
 use threadline::ids::TenantId;
 use threadline::store::gate::Key;
 use threadline::store::rows::Verb;
-use threadline::store::{Boxed, Effects, Engine, Error, Operation, Proposal, Reads, Store};
+use threadline::store::{
+    Boxed, Effects, Engine, Error, Operation, Proposal, Proposed, Reads, Store,
+};
 
 use crate::bench::{Bench, Write};
 use crate::database::Database;
@@ -113,7 +115,7 @@ impl Operation for Refuses {
         self.1
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<()>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<()>, Error>> {
         Box::pin(async move {
             if !reads.uses_cache() {
                 return Err(Error::Damaged { table: "refused" });
@@ -125,7 +127,7 @@ impl Operation for Refuses {
             let row = start(token(1_000_000 + next));
             let meanwhile = Effects { customers: vec![customer(77)], ..effects(vec![row]) };
             self.0.run(Arc::new(Write::of(self.1, meanwhile))).await?;
-            Ok(Proposal { read, effects: effects(vec![start(token(5))]), answer: () })
+            Ok(Box::new(Proposal { read, effects: effects(vec![start(token(5))]), answer: () }))
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use rustc_hash::FxHashMap;
+
 use crate::clock::Time;
 use crate::identity::{
     Assurance, Basis, Hint, HintKind, Identifier, Owner, Person, Proof, Shown, links, used,
@@ -149,7 +151,7 @@ impl Customers {
     }
 
     /// What the model needs to know of the owners.
-    pub(super) fn people(&self, shown: &[Shown]) -> HashMap<CustomerId, Person> {
+    pub(super) fn people(&self, shown: &[Shown]) -> FxHashMap<CustomerId, Person> {
         let owners = shown.iter().flat_map(|hint| &hint.owners).map(|owner| owner.customer);
         let known = owners.filter_map(|id| {
             let customer = self.all.get(&id)?;

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
+
 use super::customers::{Customers, Interaction};
 use super::rows::Row;
 use crate::cli::replay::answers::Answer;
@@ -87,7 +89,7 @@ impl Imagined<'_> {
         let now = moment(start.ts);
         let mut interaction = Interaction::new(place, now, hints);
         let shown = self.customers.look(&mut interaction);
-        let people: HashMap<CustomerId, Person> = self.customers.people(&shown);
+        let people: FxHashMap<CustomerId, Person> = self.customers.people(&shown);
         let attestation = attestation(&start.hints);
         let question = Question { now, shown: &shown, people: &people, named: None, attestation };
         let begun = Instant::now();

@@ -18,7 +18,7 @@ use crate::continuity::tenant::Tenant;
 use crate::continuity::theirs::{Theirs, Walked, of_members, rows_of};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{Outcome, Verb};
-use crate::store::{Boxed, Operation, Proposal, Reads};
+use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// Who a restore is, in the journal.
 const RESTORE: &str = "restore";
@@ -157,7 +157,7 @@ impl Operation for Removing {
         self.tenant.id
     }
 
-    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposal<()>, Error>> {
+    fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<()>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
             match &self.task {

@@ -308,7 +308,7 @@ fn what_nobody_ever_confirmed_is_told_apart() {
 #[test]
 fn a_number_that_fell_silent_while_its_owner_did_not_is_worth_less() {
     let mobile = carried(HintKind::Mobile, 400.0);
-    let people = std::collections::HashMap::from([(
+    let people = rustc_hash::FxHashMap::from_iter([(
         customer(1),
         crate::identity::Person { last_contact: Some(NOW.plus(-1_000)), created: NOW },
     )]);

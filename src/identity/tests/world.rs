@@ -1,6 +1,6 @@
 //! A small world to ask the model about: customers, links and hints in a line each.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::clock::{DAY, Time};
 use crate::identity::{
@@ -48,8 +48,8 @@ pub(super) fn shown(identifier_index: usize, kind: HintKind, owners: Vec<Owner>)
 }
 
 /// Everyone's last contact was when they last used any of the identifiers shown.
-pub(super) fn people(shown: &[Shown]) -> HashMap<CustomerId, Person> {
-    let mut people: HashMap<CustomerId, Person> = HashMap::new();
+pub(super) fn people(shown: &[Shown]) -> FxHashMap<CustomerId, Person> {
+    let mut people: FxHashMap<CustomerId, Person> = FxHashMap::default();
     for owner in shown.iter().flat_map(|hint| &hint.owners) {
         let contact = Some(owner.newest);
         let person = people
