@@ -2,7 +2,7 @@
 //! and the 12- or 24-hour clock by locale (ICU4X), the hour by time zone (the
 //! tz database compiled in, so that no file is read and every machine agrees).
 
-use std::cell::{LazyCell, RefCell};
+use std::cell::{LazyCell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -63,7 +63,17 @@ struct Formats {
     hour: Option<NoCalendarFormatter<T>>,
     day: Made<MD>,
     dated: Made<YMD>,
+    /// The seven weekdays from Monday on, as they were told.
+    weekdays: [Told; 7],
+    /// The minutes of a day, as they were told.
+    minutes: Box<[Told]>,
 }
+
+/// What was told once is told again: formatting it takes longer than the rest of a line.
+type Told = OnceCell<Option<String>>;
+
+/// A day's minutes; where clocks go back, two hours read alike.
+const MINUTES: usize = 24 * 60;
 
 /// A format that is made when it is first needed.
 type Made<F> =
@@ -102,7 +112,24 @@ impl Formats {
         let dated: Made<YMD> = LazyCell::new(Box::new(move || {
             DateTimeFormatter::try_new((&other).into(), YMD::medium()).ok()
         }));
-        Self { locale, weekday, hour, day, dated }
+        let (weekdays, minutes) = (Default::default(), vec![Told::new(); MINUTES].into());
+        Self { locale, weekday, hour, day, dated, weekdays, minutes }
+    }
+
+    fn weekday(&self, then: DateTime) -> Option<&str> {
+        let told = &self.weekdays[then.weekday().to_monday_zero_offset() as usize];
+        let tell = || Some(self.weekday.as_ref()?.format(&gregorian(then)?).to_string());
+        told.get_or_init(|| tell().map(plain_spaces)).as_deref()
+    }
+
+    fn clock(&self, then: DateTime) -> Option<&str> {
+        let (hour, minute) = (then.hour() as u8, then.minute() as u8);
+        let tell = || {
+            let clock = ClockTime::try_new(hour, minute, 0, 0).ok()?;
+            Some(self.hour.as_ref()?.format(&clock).to_string())
+        };
+        let told = &self.minutes[usize::from(hour) * 60 + usize::from(minute)];
+        told.get_or_init(|| tell().map(plain_spaces)).as_deref()
     }
 }
 
@@ -136,7 +163,7 @@ impl Calendar {
             self.date(then)
         };
         // ICU4X knows every date jiff has; were that to change, the plain date is still right.
-        plain_spaces(&told.unwrap_or_else(|| then.date().to_string()))
+        told.unwrap_or_else(|| then.date().to_string())
     }
 
     /// Weekday and time, also of a moment to come: for what is hardly more than a day away.
@@ -146,21 +173,19 @@ impl Calendar {
         if days > WEEKDAY_DAYS {
             return self.tell(time);
         }
-        plain_spaces(&self.weekday_and_time(then).unwrap_or_else(|| then.date().to_string()))
+        self.weekday_and_time(then).unwrap_or_else(|| then.date().to_string())
     }
 
     fn weekday_and_time(&self, then: DateTime) -> Option<String> {
-        let weekday = self.formats.weekday.as_ref()?.format(&gregorian(then)?).to_string();
-        let clock = ClockTime::try_new(then.hour() as u8, then.minute() as u8, 0, 0).ok()?;
-        Some(format!("{weekday} {}", self.formats.hour.as_ref()?.format(&clock)))
+        Some([self.formats.weekday(then)?, self.formats.clock(then)?].join(" "))
     }
 
     fn date(&self, then: DateTime) -> Option<String> {
         let date = gregorian(then)?;
         if then.year() == self.now.year() {
-            return Some(self.formats.day.as_ref()?.format(&date).to_string());
+            return Some(plain_spaces(self.formats.day.as_ref()?.format(&date).to_string()));
         }
-        Some(self.formats.dated.as_ref()?.format(&date).to_string())
+        Some(plain_spaces(self.formats.dated.as_ref()?.format(&date).to_string()))
     }
 }
 
@@ -181,7 +206,7 @@ fn gregorian(at: DateTime) -> Option<Date<Gregorian>> {
 }
 
 /// The typographer's narrow and unbreakable spaces, which a terminal or a speaking machine may not know.
-fn plain_spaces(text: &str) -> String {
+fn plain_spaces(text: String) -> String {
     text.replace(['\u{202f}', '\u{a0}'], " ")
 }
 

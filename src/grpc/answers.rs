@@ -16,7 +16,7 @@ use crate::context::{
 use crate::continuity::end_interaction::Ended;
 use crate::continuity::list_interactions::Listed;
 use crate::continuity::reassign_interaction::Reassigned;
-use crate::continuity::record::{ContactRecord, EndingRecord, IntentRecord, State};
+use crate::continuity::record::{ContactRecord, DecisionRecord, EndingRecord, IntentRecord, State};
 use crate::continuity::redact_interaction::Redacted;
 use crate::continuity::redactions;
 use crate::continuity::{Answer, Degraded, Warning};
@@ -35,11 +35,11 @@ fn seconds(from: Time, to: Time) -> i32 {
 
 /// The answer to a start or an update. `explains` lists candidates also when nothing is disclosed:
 /// for callers that measure decisions.
-pub(super) fn context(answer: Answer, explains: bool) -> proto::StartInteractionResponse {
+pub(super) fn context(mut answer: Answer, explains: bool) -> proto::StartInteractionResponse {
     let shown = what_is_shown(&answer.view);
-    let about = answer.state.about.clone().unwrap_or_default();
+    let about = answer.state.about.as_ref();
     let mut message = proto::StartInteractionResponse {
-        interaction_id: about.interaction_id,
+        interaction_id: about.map_or_else(String::new, |about| about.interaction_id.clone()),
         degraded: answer.degraded.is_some(),
         degraded_reason: answer.degraded.map_or_else(String::new, reason),
         warnings: warnings(&answer.warnings),
@@ -59,7 +59,7 @@ pub(super) fn context(answer: Answer, explains: bool) -> proto::StartInteraction
     if !answer.reads {
         return message;
     }
-    message.identity = Some(identity(&answer, shown, explains));
+    message.identity = Some(identity(&mut answer, shown, explains));
     disclosed(&mut message, &answer);
     if shown != Shown::IdentityOnly {
         replies::fill(&mut message, &answer, shown);
@@ -84,16 +84,18 @@ pub(super) fn warnings(warnings: &[Warning]) -> Vec<proto::Warning> {
     warnings.iter().map(warning).collect()
 }
 
-fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
+fn identity(answer: &mut Answer, shown: Shown, explains: bool) -> proto::Identity {
+    let evidence = std::mem::take(&mut answer.standing.evidence);
     let standing = &answer.standing;
-    let decision = answer.state.decision.clone().unwrap_or_default();
+    let undecided = DecisionRecord::default();
+    let decision = answer.state.decision.as_ref().unwrap_or(&undecided);
     let hidden = answer.view.disclosure == crate::context::Disclosure::Never;
     if hidden {
         // A protected person is answered as somebody new would be.
         return proto::Identity {
             level: proto::ConfidenceLevel::Low.into(),
             recommendation: proto::Recommendation::Ignore.into(),
-            calibration: Some(calibration(&decision)),
+            calibration: Some(calibration(decision)),
             ..Default::default()
         };
     }
@@ -101,10 +103,8 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
     let asked = standing.recommendation == Recommendation::Confirm;
     let known = matches!(shown, Shown::Context | Shown::Unconsented);
     let named = private && (asked || explains || known);
-    let evidence = standing
-        .evidence
-        .iter()
-        .map(|(signal, log_odds)| proto::Evidence { signal: signal.clone(), log_odds: *log_odds });
+    let evidence =
+        evidence.into_iter().map(|(signal, log_odds)| proto::Evidence { signal, log_odds });
     let candidates = decision.candidates.iter().map(|candidate| proto::Candidate {
         customer_ref: customer(&candidate.customer),
         match_probability: probability(candidate.log_odds),
@@ -120,8 +120,8 @@ fn identity(answer: &Answer, shown: Shown, explains: bool) -> proto::Identity {
         sources: decision.sources.clone(),
         evidence: evidence.collect(),
         candidates: if named { candidates.collect() } else { Vec::new() },
-        conflicts: if private { conflicts(&decision) } else { Vec::new() },
-        calibration: Some(calibration(&decision)),
+        conflicts: if private { conflicts(decision) } else { Vec::new() },
+        calibration: Some(calibration(decision)),
     }
 }
 

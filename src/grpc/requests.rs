@@ -1,6 +1,8 @@
 //! Protocol messages to commands: every field is checked against its limit, and all that is wrong
 //! is said at once.
 
+use std::mem::take;
+
 use data_encoding::BASE64URL_NOPAD;
 use tonic::Status;
 
@@ -58,14 +60,14 @@ pub(super) fn start(
     let late_token = token.as_ref().is_ok_and(ShownToken::is_late);
     let mut check = Check::default();
     let about = About {
-        interaction_id: request.interaction_id.clone(),
+        interaction_id: take(&mut request.interaction_id),
         source: caller.source.to_string(),
-        thread_ref: request.thread_ref.clone(),
-        agent_ref: request.agent_ref.clone(),
-        queue: request.queue.clone(),
-        brand: request.brand.clone(),
-        continues_interaction_id: request.continues_interaction_id.clone(),
-        continues_source: request.continues_source.clone(),
+        thread_ref: take(&mut request.thread_ref),
+        agent_ref: take(&mut request.agent_ref),
+        queue: take(&mut request.queue),
+        brand: take(&mut request.brand),
+        continues_interaction_id: take(&mut request.continues_interaction_id),
+        continues_source: take(&mut request.continues_source),
     };
     check_about(&mut check, &about);
     check.required("channel", &request.channel, limits::SHORT);
@@ -233,7 +235,6 @@ pub(super) fn end(
 
 /// What an end says of itself.
 fn about_of_an_end(request: &mut proto::EndInteractionRequest) -> About {
-    let take = std::mem::take::<String>;
     About {
         interaction_id: take(&mut request.interaction_id),
         source: take(&mut request.source),
