@@ -65,7 +65,7 @@ struct Formats {
     dated: Made<YMD>,
     /// The seven weekdays from Monday on, as they were told.
     weekdays: [Told; 7],
-    /// The minutes of a day, as they were told.
+    /// The minutes of a day, as they were told: some 60 KB once all were.
     minutes: Box<[Told]>,
 }
 
@@ -119,7 +119,7 @@ impl Formats {
     fn weekday(&self, then: DateTime) -> Option<&str> {
         let told = &self.weekdays[then.weekday().to_monday_zero_offset() as usize];
         let tell = || Some(self.weekday.as_ref()?.format(&gregorian(then)?).to_string());
-        told.get_or_init(|| tell().map(plain_spaces)).as_deref()
+        told.get_or_init(|| tell().as_deref().map(plain_spaces)).as_deref()
     }
 
     fn clock(&self, then: DateTime) -> Option<&str> {
@@ -129,7 +129,7 @@ impl Formats {
             Some(self.hour.as_ref()?.format(&clock).to_string())
         };
         let told = &self.minutes[usize::from(hour) * 60 + usize::from(minute)];
-        told.get_or_init(|| tell().map(plain_spaces)).as_deref()
+        told.get_or_init(|| tell().as_deref().map(plain_spaces)).as_deref()
     }
 }
 
@@ -183,9 +183,9 @@ impl Calendar {
     fn date(&self, then: DateTime) -> Option<String> {
         let date = gregorian(then)?;
         if then.year() == self.now.year() {
-            return Some(plain_spaces(self.formats.day.as_ref()?.format(&date).to_string()));
+            return Some(plain_spaces(&self.formats.day.as_ref()?.format(&date).to_string()));
         }
-        Some(plain_spaces(self.formats.dated.as_ref()?.format(&date).to_string()))
+        Some(plain_spaces(&self.formats.dated.as_ref()?.format(&date).to_string()))
     }
 }
 
@@ -206,7 +206,7 @@ fn gregorian(at: DateTime) -> Option<Date<Gregorian>> {
 }
 
 /// The typographer's narrow and unbreakable spaces, which a terminal or a speaking machine may not know.
-fn plain_spaces(text: String) -> String {
+fn plain_spaces(text: &str) -> String {
     text.replace(['\u{202f}', '\u{a0}'], " ")
 }
 

@@ -133,7 +133,7 @@ pub(super) fn is_canonical(text: &str) -> bool {
 ///
 /// An extension is dropped, and said: people behind one switchboard share its number.
 pub(super) fn read(text: &str, default_region: Option<Region>, bare: Bare) -> Reading {
-    if let Some(companys) = seen::companys(text) {
+    if let Some(companys) = seen::look(text) {
         return Reading::Number(Number { e164: text.to_owned(), switchboard: false, companys });
     }
     let reading = read_anew(text, default_region, bare);
@@ -145,7 +145,7 @@ pub(super) fn read(text: &str, default_region: Option<Region>, bare: Bare) -> Re
     reading
 }
 
-/// Reads a value that was not read before.
+/// Reads a value without looking whether it was seen.
 pub(super) fn read_anew(text: &str, default_region: Option<Region>, bare: Bare) -> Reading {
     let text = address::plain(text);
     let Some(user) = address::user(&text) else { return Reading::Unusable };

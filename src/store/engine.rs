@@ -148,7 +148,7 @@ impl Engine {
         let mut connection = within(AnyConnection::connect_with(&options)).await?;
         within(statement::command(&mut connection, self.writer_session())).await?;
         if self == Self::Sqlite {
-            within(on_sqlite::cache_pages(&mut connection)).await?;
+            within(super::page_cache::set(&mut connection)).await?;
         }
         if synced_apart && self == Self::Sqlite {
             let apart = scoped!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;");
@@ -305,26 +305,7 @@ macro_rules! link {
 /// The texts around a batch on SQLite. They have parameters, so that they stay prepared, and may be
 /// several statements: each text costs two changes of thread.
 pub(super) mod on_sqlite {
-    use sqlx::{AnyConnection, Row as _};
-
-    use crate::store::statement::{self, Keyed, Scoped, keyed, scoped};
-
-    /// Pages in front of the one where SQLite's locks are, 1 GiB into the file.
-    const BEFORE_THE_LOCKS: i64 = (1 << 30) / 4096;
-
-    /// Says how many pages the writer keeps in memory. SQLite sorts pages by way of the number of the
-    /// page of locks, and forgets such numbers behind the file's end when it commits: while the file is
-    /// smaller than that, each commit looks through all pages that are kept, which for 64 MiB took
-    /// longer than the batch. The system keeps the others.
-    pub(super) async fn cache_pages(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        let row = statement::ask(connection, scoped!("PRAGMA page_count")).await?;
-        let size = match row.try_get::<i64, _>(0)? < BEFORE_THE_LOCKS {
-            true => scoped!("PRAGMA cache_size = -4096"),
-            // The journal's index is written all over.
-            false => scoped!("PRAGMA cache_size = -65536"),
-        };
-        statement::command(connection, size).await
-    }
+    use crate::store::statement::{Keyed, Scoped, keyed, scoped};
 
     macro_rules! advance {
         () => {

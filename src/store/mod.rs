@@ -28,6 +28,7 @@ pub mod history;
 pub mod inactive;
 pub mod merges;
 pub mod operation;
+mod page_cache;
 mod pending;
 mod people;
 mod pulse;

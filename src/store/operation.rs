@@ -51,7 +51,7 @@ pub struct Proposal<A> {
     pub answer: A,
 }
 
-/// On its way from hand to hand: large, so it lies in one place.
+/// A [`Proposal`], boxed: it is large and goes from hand to hand.
 pub type Proposed<A> = Box<Proposal<A>>;
 
 /// What a decision was made on. It may be written only while all of this still holds.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub struct Store {
     budget: Duration,
     /// What is known of store time.
     time: Timekeeper,
-    queue: Mutex<Option<mpsc::Sender<Item>>>,
+    queue: RwLock<Option<mpsc::Sender<Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -131,7 +131,7 @@ impl Store {
             bell: Bell::default(),
             budget: settings.budget,
             time: Timekeeper::of(engine),
-            queue: Mutex::new(Some(sender)),
+            queue: RwLock::new(Some(sender)),
             thread: Mutex::new(None),
         });
         let mut connection = store.readers.acquire().await?;
@@ -210,7 +210,7 @@ impl Store {
 
     /// What waits for the writer.
     pub(super) fn queued(&self) -> usize {
-        lock(&self.queue).as_ref().map_or(0, |queue| QUEUE - queue.capacity())
+        self.queue().as_ref().map_or(0, |queue| QUEUE - queue.capacity())
     }
 
     /// Whether the writer has been busy with one batch, or the disk with what was committed, for
@@ -292,8 +292,14 @@ impl Store {
         made.await.map_err(|_| Error::Unavailable)
     }
 
+    /// Gone once the store closes.
+    fn queue(&self) -> RwLockReadGuard<'_, Option<mpsc::Sender<Item>>> {
+        // Only whole values are put behind this lock: a poisoned one is still whole.
+        self.queue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn submit(&self, item: Item) -> Result<(), Error> {
-        let queue = lock(&self.queue);
+        let queue = self.queue();
         let sent = queue.as_ref().ok_or(Error::Unavailable)?.try_send(item);
         drop(queue);
         sent.map_err(|refused| match refused {
@@ -304,7 +310,7 @@ impl Store {
 
     /// Lets the writer finish what is queued, then closes every connection.
     pub async fn close(&self) {
-        lock(&self.queue).take();
+        self.queue.write().unwrap_or_else(PoisonError::into_inner).take();
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             // A writer that panicked has nothing left to finish.
@@ -316,5 +322,5 @@ impl Store {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Only whole values are put behind these locks: a poisoned one is still whole.
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 //! and nearly all are shown as they are kept, in E.164, again and again.
 //!
 //! What is remembered is no number: a keyed hash of a text that read as itself, and what its plan
-//! says of it. Such a text begins with `+`, so it reads the same for every region and channel.
+//! says of it. Such a text begins with `+`, so it reads the same for every region and channel. The keys
+//! are the standard library's and reach no answer: the answer to a text is the text.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -14,8 +15,8 @@ use rustc_hash::FxBuildHasher;
 /// Numbers remembered at most: some 3 MB.
 const MOST_NUMBERS: usize = 65_536;
 
-/// 128 bits under keys of this process: nobody can look for two texts of one hash, and two of
-/// 2^16 numbers have one by chance less often than once in 2^96 fillings.
+/// Two hashes under keys of this process, so that nobody can look for texts of the same; a text that
+/// had those of another would be taken as it is, unread.
 type Hash = [u64; 2];
 
 struct Seen {
@@ -37,12 +38,35 @@ impl Seen {
     }
 }
 
-/// Whether the plan gives `text` to companies, if it was seen and reads as itself.
-pub(super) fn companys(text: &str) -> Option<bool> {
+/// Whether the plan gives `text` to companies; `None` unless it was seen, and reads as itself.
+pub(super) fn look(text: &str) -> Option<bool> {
+    if !text.starts_with('+') {
+        return None;
+    }
     SEEN.companys.get(&SEEN.hash(text))
 }
 
 /// Remembers a text that reads as itself.
 pub(super) fn remember(text: &str, companys: bool) {
     SEEN.companys.insert(SEEN.hash(text), companys);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Bare, read, region};
+    use super::*;
+
+    #[test]
+    fn what_reads_as_itself_is_remembered_and_nothing_else() {
+        let seen = |text| {
+            let _ = read(text, region("US"), Bare::National);
+            look(text)
+        };
+        assert_eq!(look("+14155550187"), None, "nobody has shown it");
+        assert_eq!(seen("+14155550187"), Some(false));
+        assert_eq!(seen("+18005550187"), Some(true), "a company's");
+        for text in ["4155550188", "+1 415 555 0188", "+14155550188x5", "+1", "+112", "anonymous"] {
+            assert_eq!(seen(text), None, "{text}");
+        }
+    }
 }
