@@ -25,7 +25,7 @@ use crate::keys::new_key;
 /// People whose contacts go on at the same time.
 const AT_ONCE: usize = 160;
 /// Answered calls in the short form.
-const CALLS: u64 = 6_000;
+const CALLS: u64 = 4_000;
 /// One person in so many is asked about for some seconds, so that what expires does.
 const SLOW: u64 = 8;
 /// A client gives up one request in so many after some milliseconds.

@@ -59,8 +59,8 @@ pub(crate) fn seeds(engine: Engine) {
 
 fn default_seeds(engine: Engine) -> u64 {
     match engine {
-        Engine::Sqlite => 300,
-        Engine::Postgres => 100,
+        Engine::Sqlite => 150,
+        Engine::Postgres => 60,
     }
 }
 
