@@ -2,7 +2,7 @@
 //!
 //! Left to a commit, it would hold the writer for as long as ten thousand pages take to be written
 //! all over the file. Here a reader's connection moves most of them while the writer goes on, then,
-//! once more, what came meanwhile; the writer itself moves only the last few, between two batches,
+//! again and again, what came meanwhile; the writer itself moves only the last few, between two batches,
 //! after which the log begins anew.
 
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::Store;
 use super::statement::{self, Scoped, scoped};
+use super::write_back;
 
 /// Rows after which the log is moved: some 40 to 60 MB of pages. A longer log is slower to read, and
 /// to recover after a crash.
@@ -26,6 +27,10 @@ const MOST_ROWS: u64 = 10_000;
 pub(super) const ROWS_OF_A_CHORE: u64 = 250;
 /// Pages of a log that is moved even if those who read from it must be waited for: 160 MB.
 const MOST_PAGES: i64 = 40_000;
+/// How often a reader moves what came while it moved what was there, until few pages are left to the writer.
+const MOST_PASSES: usize = 8;
+/// Pages that are few: the writer waits a few milliseconds for as many to come to the disk.
+const FEW_PAGES: i64 = 256;
 /// It waits for nobody: what a reader still needs stays in the log until the next time.
 const CHECKPOINT: Scoped = scoped!("PRAGMA wal_checkpoint(PASSIVE)");
 /// It waits until nobody reads from the log any more, so that the log begins anew.
@@ -91,11 +96,17 @@ impl Checkpoints {
 
 async fn move_most(store: Arc<Store>, database: PathBuf) {
     let Ok(mut connection) = store.readers.acquire().await else { return };
-    for _ in 0..2 {
-        checkpoint(&store, &mut connection, CHECKPOINT).await;
+    let (mut before, mut found, mut gently) = (0, i64::MAX, true);
+    for _ in 0..MOST_PASSES {
+        let moved = checkpoint(&store, &mut connection, CHECKPOINT).await.map_or(0, |it| it.1);
+        let new = moved - before;
+        // Where as much comes meanwhile as is moved, there would be no end to it.
+        gently = gently && new < found / 4 * 3;
+        (before, found) = (moved, new);
         // SQLite asks the disk only after the last page, and would let the writer wait for all.
+        let sync = if gently { write_back::in_parts } else { File::sync_data };
         let path = database.clone();
-        let file = tokio::task::spawn_blocking(move || kept_open(&path).map(File::sync_data)).await;
+        let file = tokio::task::spawn_blocking(move || kept_open(&path).map(sync)).await;
         match file {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(_))) => {
@@ -105,6 +116,9 @@ async fn move_most(store: Arc<Store>, database: PathBuf) {
             }
             // It could not be opened now: the writer will have to wait for the disk.
             _ => return,
+        }
+        if new <= FEW_PAGES {
+            return;
         }
     }
 }

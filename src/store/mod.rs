@@ -47,7 +47,8 @@ mod verbs;
 mod wake;
 pub mod webhooks;
 mod witness;
-pub mod writer;
+pub mod write_back;
+mod writer;
 
 pub use bell::Listener;
 pub use durability::Durable;
