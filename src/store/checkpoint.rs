@@ -29,6 +29,8 @@ pub(super) const ROWS_OF_A_CHORE: u64 = 250;
 const MOST_PAGES: i64 = 40_000;
 /// How often a reader moves what came while it moved what was there, until few pages are left to the writer.
 const MOST_PASSES: usize = 8;
+/// Pages of a log beyond which it is moved as fast as the disk can.
+const MOST_GENTLY: i64 = MOST_PAGES / 2;
 /// Pages that are few: the writer waits a few milliseconds for as many to come to the disk.
 const FEW_PAGES: i64 = 256;
 /// It waits for nobody: what a reader still needs stays in the log until the next time.
@@ -98,10 +100,11 @@ async fn move_most(store: Arc<Store>, database: PathBuf) {
     let Ok(mut connection) = store.readers.acquire().await else { return };
     let (mut before, mut found, mut gently) = (0, i64::MAX, true);
     for _ in 0..MOST_PASSES {
-        let moved = checkpoint(&store, &mut connection, CHECKPOINT).await.map_or(0, |it| it.1);
+        let moving = checkpoint(&store, &mut connection, CHECKPOINT).await;
+        let (pages, moved) = moving.unwrap_or_default();
         let new = moved - before;
-        // Where as much comes meanwhile as is moved, there would be no end to it.
-        gently = gently && new < found / 4 * 3;
+        // Where as much comes meanwhile as is moved, there would be no end to it, nor to the log.
+        gently = gently && new < found / 4 * 3 && pages < MOST_GENTLY;
         (before, found) = (moved, new);
         // SQLite asks the disk only after the last page, and would let the writer wait for all.
         let sync = if gently { write_back::in_parts } else { File::sync_data };

@@ -47,8 +47,8 @@ mod verbs;
 mod wake;
 pub mod webhooks;
 mod witness;
-pub mod write_back;
-mod writer;
+mod write_back;
+pub mod writer;
 
 pub use bell::Listener;
 pub use durability::Durable;
