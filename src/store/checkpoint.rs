@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -31,6 +32,8 @@ const MOST_PAGES: i64 = 40_000;
 const MOST_PASSES: usize = 8;
 /// Pages of a log beyond which it is moved as fast as the disk can.
 const MOST_GENTLY: i64 = MOST_PAGES / 2;
+/// A log that somebody else moves or reads from is tried again after so long.
+const AGAIN: Duration = Duration::from_millis(20);
 /// Pages that are few: the writer waits a few milliseconds for as many to come to the disk.
 const FEW_PAGES: i64 = 256;
 /// It waits for nobody: what a reader still needs stays in the log until the next time.
@@ -98,16 +101,19 @@ impl Checkpoints {
 
 async fn move_most(store: Arc<Store>, database: PathBuf) {
     let Ok(mut connection) = store.readers.acquire().await else { return };
-    let (mut before, mut found, mut gently) = (0, i64::MAX, true);
+    let mut passes = Passes::default();
     for _ in 0..MOST_PASSES {
-        let moving = checkpoint(&store, &mut connection, CHECKPOINT).await;
-        let (pages, moved) = moving.unwrap_or_default();
-        let new = moved - before;
-        // Where as much comes meanwhile as is moved, there would be no end to it, nor to the log.
-        gently = gently && new < found / 4 * 3 && pages < MOST_GENTLY;
-        (before, found) = (moved, new);
+        if store.durability.is_given_up() {
+            return;
+        }
+        let moved = checkpoint(&store, &mut connection, CHECKPOINT).await;
+        let Some((pages, moved)) = moved.filter(|(pages, _)| *pages >= 0) else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
+        let pass = passes.next(pages, moved);
         // SQLite asks the disk only after the last page, and would let the writer wait for all.
-        let sync = if gently { write_back::in_parts } else { File::sync_data };
+        let sync = if pass.gently { write_back::in_parts } else { File::sync_data };
         let path = database.clone();
         let file = tokio::task::spawn_blocking(move || kept_open(&path).map(sync)).await;
         match file {
@@ -120,9 +126,50 @@ async fn move_most(store: Arc<Store>, database: PathBuf) {
             // It could not be opened now: the writer will have to wait for the disk.
             _ => return,
         }
-        if new <= FEW_PAGES {
+        if pass.left <= FEW_PAGES {
             return;
         }
+        if pass.new <= FEW_PAGES {
+            // A reader still needs the rest.
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// What the passes of a checkpoint's reader have found so far.
+struct Passes {
+    /// Pages moved until the last one.
+    before: i64,
+    /// Pages that the last one moved.
+    found: i64,
+    gently: bool,
+}
+
+/// What one of them has found.
+struct Pass {
+    /// Pages that it moved.
+    new: i64,
+    /// Pages that are left, as far as can be told: it found them there, or as many have come since.
+    left: i64,
+    /// Whether its pages are brought to the disk in parts.
+    gently: bool,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self { before: 0, found: i64::MAX, gently: true }
+    }
+}
+
+impl Passes {
+    /// The log has so many pages, of which so many are in the file now.
+    fn next(&mut self, pages: i64, moved: i64) -> Pass {
+        // One that began anew meanwhile is shorter than what was moved of it.
+        let new = if moved < self.before { moved } else { moved - self.before };
+        // Where as much comes meanwhile as is moved, there would be no end to it, nor to the log.
+        self.gently &= new < self.found / 4 * 3 && pages < MOST_GENTLY;
+        (self.before, self.found) = (moved, new);
+        Pass { new, left: new.max(pages - moved), gently: self.gently }
     }
 }
 
@@ -189,4 +236,47 @@ fn kept_open(path: &Path) -> io::Result<&'static File> {
     let opened = file.metadata()?;
     open.insert((opened.dev(), opened.ino()), file);
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_go_on_until_little_is_left() {
+        let mut passes = Passes::default();
+        for (pages, moved, left) in [(9_000, 9_000, 9_000), (12_000, 12_000, 3_000)] {
+            let pass = passes.next(pages, moved);
+            assert_eq!((pass.left, pass.gently), (left, true));
+        }
+        let pass = passes.next(12_100, 12_100);
+        assert!(pass.left <= FEW_PAGES && pass.gently);
+    }
+
+    #[test]
+    fn where_as_much_comes_as_is_moved_the_disk_is_not_spared() {
+        let mut passes = Passes::default();
+        assert!(passes.next(4_000, 4_000).gently);
+        assert!(!passes.next(7_500, 7_500).gently);
+        assert!(!passes.next(7_600, 7_600).gently, "nor from there on");
+    }
+
+    #[test]
+    fn a_long_log_is_not_spared() {
+        assert!(!Passes::default().next(MOST_GENTLY, MOST_GENTLY).gently);
+    }
+
+    #[test]
+    fn what_a_reader_needs_is_left() {
+        let mut passes = Passes::default();
+        let pass = passes.next(9_000, 100);
+        assert_eq!((pass.new, pass.left), (100, 8_900));
+    }
+
+    #[test]
+    fn a_log_that_began_anew_is_counted_anew() {
+        let mut passes = Passes::default();
+        passes.next(9_000, 9_000);
+        assert_eq!(passes.next(400, 400).new, 400);
+    }
 }

@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aws_lc_rs", &["crypto"]),
     ("reqwest", &["continuity", "events"]),
     ("hmac", &["crypto"]),
+    ("libc", &["store"]),
     ("opentelemetry", &["grpc", "server"]),
     ("opentelemetry_otlp", &["server"]),
     ("opentelemetry_sdk", &["grpc", "server"]),
