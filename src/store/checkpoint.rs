@@ -140,8 +140,9 @@ async fn move_most(store: Arc<Store>, database: PathBuf) {
 struct Passes {
     /// Pages moved until the last one.
     before: i64,
-    /// Pages that the last one moved.
+    /// Pages that the last one moved, of those that found more than a few.
     found: i64,
+    /// Whether all of them were to bring their pages to the disk in parts.
     gently: bool,
 }
 
@@ -166,9 +167,14 @@ impl Passes {
     fn next(&mut self, pages: i64, moved: i64) -> Pass {
         // One that began anew meanwhile is shorter than what was moved of it.
         let new = if moved < self.before { moved } else { moved - self.before };
-        // Where as much comes meanwhile as is moved, there would be no end to it, nor to the log.
-        self.gently &= new < self.found / 4 * 3 && pages < MOST_GENTLY;
-        (self.before, self.found) = (moved, new);
+        self.before = moved;
+        // Where as much comes meanwhile as is moved, there would be no end to it, nor to the log. A pass that
+        // a reader held up says nothing of that.
+        if new > FEW_PAGES {
+            self.gently &= new < self.found / 4 * 3;
+            self.found = new;
+        }
+        self.gently &= pages < MOST_GENTLY;
         Pass { new, left: new.max(pages - moved), gently: self.gently }
     }
 }
@@ -271,6 +277,9 @@ mod tests {
         let mut passes = Passes::default();
         let pass = passes.next(9_000, 100);
         assert_eq!((pass.new, pass.left), (100, 8_900));
+        assert_eq!(passes.next(9_000, 100).new, 0);
+        let pass = passes.next(9_000, 9_000);
+        assert_eq!((pass.new, pass.gently), (8_900, true), "that one held it up is no haste");
     }
 
     #[test]
