@@ -144,7 +144,7 @@ async fn what_the_description_allows_is_answered_as_it_says() {
     let roles = ["telephony", "bot", "helpdesk", "agent", "admin", "backfill"];
     let key = world.key(&World::new_key(&roles)).await;
     let mut command = std::process::Command::new("tests/schemathesis.sh");
-    command.arg("3").env("THREADLINE_TEST_PYTHON", python).env("THREADLINE_API_KEY", key);
+    command.arg("5").env("THREADLINE_TEST_PYTHON", python).env("THREADLINE_API_KEY", key);
     command.env("THREADLINE_SERVER", format!("http://{}", world.running.address));
     let output = tokio::task::spawn_blocking(move || command.output().expect("bash"));
     let output = output.await.expect("it ends");

@@ -52,7 +52,7 @@ async fn replay(world: &World, events: &Path, feedback: &str, decisions: &Path) 
     let key = world.key(&World::new_key(&["backfill"])).await;
     let address = format!("http://{}", world.running.address);
     let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
-    command.arg("replay").arg(events).args(["--feedback", feedback, "--limit", "300"]);
+    command.arg("replay").arg(events).args(["--feedback", feedback, "--limit", "600"]);
     command.args(["--server", &address, "--api-key", &key, "--decisions"]).arg(decisions);
     tokio::task::spawn_blocking(move || command.output().expect("the binary runs"))
         .await
