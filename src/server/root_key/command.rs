@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::crypto::root::MAXIMUM_TEXT;
+use crate::crypto::root_keys::MAXIMUM_TEXT;
 use crate::crypto::{RootKeySource, RootKeys, SourceError};
 use crate::server::printing::{PRINTS_WITHIN, printed};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::root::MAXIMUM_TEXT;
+use crate::crypto::root_keys::MAXIMUM_TEXT;
 use crate::crypto::{RootKeySource, RootKeys, SourceError};
 use crate::ids::Entropy;
 
