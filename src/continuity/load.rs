@@ -20,8 +20,9 @@ use crate::crypto::{DataKey, Wrapped};
 use crate::identity::{Assurance, Direction};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::history::{self, History, MOST_CONSENTS};
+use crate::store::read::{self, WrappedKey};
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
-use crate::store::{self, Connection, read};
+use crate::store::{self, Connection};
 
 /// What a load gives: the store's own failure outside, ours inside.
 pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;
@@ -35,13 +36,23 @@ pub(super) async fn keys(
 ) -> Loaded<HashMap<KeyId, Arc<DataKey>>> {
     let wrapped = read::data_keys(connection, tenant, ids).await?;
     let mut keys = HashMap::with_capacity(wrapped.len());
-    for (id, version, bytes) in wrapped {
-        match service.keyring.unwrap(tenant, id, &Wrapped { version, bytes }).await {
-            Ok(key) => keys.insert(id, Arc::new(key)),
+    for key in wrapped {
+        let id = key.0;
+        match unwrapped(service, tenant, key).await {
+            Ok(key) => keys.insert(id, key),
             Err(error) => return Ok(Err(error)),
         };
     }
     Ok(Ok(keys))
+}
+
+async fn unwrapped(
+    service: &Service,
+    tenant: TenantId,
+    (id, version, bytes): WrappedKey,
+) -> Result<Arc<DataKey>, Error> {
+    let key = service.keyring.unwrap(tenant, id, &Wrapped { version, bytes }).await?;
+    Ok(Arc::new(key))
 }
 
 /// The customers that exist among `ids`, with their contexts if asked.
@@ -53,16 +64,14 @@ pub(super) async fn people(
     with_context: bool,
 ) -> Loaded<Vec<Remembered>> {
     let found = read::people(connection, tenant.id, ids).await?;
-    let key_ids: Vec<KeyId> = found.values().map(|person| person.row.data_key).collect();
-    let keys = match keys(service, tenant.id, connection, &key_ids).await? {
-        Ok(keys) => keys,
-        Err(error) => return Ok(Err(error)),
-    };
     let now = service.store.now();
     let mut people = Vec::with_capacity(found.len());
     for person in found.into_values() {
-        let key = match keys.get(&person.row.data_key) {
-            Some(key) => Arc::clone(key),
+        let key = match person.key {
+            Some(wrapped) => match unwrapped(service, tenant.id, wrapped).await {
+                Ok(key) => key,
+                Err(error) => return Ok(Err(error)),
+            },
             None if service.without_keys => {
                 Arc::new(DataKey::stand_in(person.row.data_key, &service.entropy))
             }

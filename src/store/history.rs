@@ -1,5 +1,7 @@
 //! A customer's history as it is read: contacts, intent facts, blocks of values.
 
+mod at_once;
+
 use sqlx::{AnyConnection, Row as _};
 
 use super::Error;
@@ -8,6 +10,8 @@ use super::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
 use super::statement::{self, Arguments, scoped};
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
+
+pub use at_once::history;
 
 /// Contacts of a context at most: as many as one answer may show.
 pub const MOST_CONTACTS: i64 = 50;
@@ -45,25 +49,6 @@ pub struct History {
     pub running: Vec<InteractionRow>,
 }
 
-/// What one customer's context is made of; variables that had expired at `now` are left out.
-///
-/// # Errors
-/// As the database's.
-pub async fn history(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    customer: CustomerId,
-    now: Time,
-) -> Result<History, Error> {
-    let page = Page { before: None, channel: None, limit: MOST_CONTACTS };
-    Ok(History {
-        interactions: page_of(connection, tenant, customer, &page).await?,
-        facts: facts(connection, tenant, customer, None).await?,
-        blocks: blocks(connection, tenant, customer, now).await?,
-        running: running(connection, tenant, customer).await?,
-    })
-}
-
 /// Which part of a history.
 pub struct Page {
     /// Only what was filed before this time and interaction.
@@ -96,23 +81,6 @@ pub async fn page_of(
         "tenant = $1 AND customer = $2 AND state > 0 \
          AND (ended < $3 OR (ended = $3 AND interaction < $4)) AND ($6 = '' OR channel = $6) \
          ORDER BY ended DESC, interaction DESC LIMIT $5"
-    );
-    let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
-    rows.iter().map(interaction_row).collect()
-}
-
-/// Contacts on file that go on, newest first, as many as a context has at most.
-async fn running(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    customer: CustomerId,
-) -> Result<Vec<InteractionRow>, Error> {
-    let mut arguments = Arguments::of(tenant);
-    arguments.push(&customer);
-    arguments.push(&MOST_CONTACTS);
-    let sql = contacts!(
-        "tenant = $1 AND customer = $2 AND state = 0 \
-         ORDER BY ended DESC, interaction DESC LIMIT $3"
     );
     let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
     rows.iter().map(interaction_row).collect()
@@ -173,35 +141,6 @@ pub(super) fn fact_row(row: &sqlx::any::AnyRow) -> Result<FactRow, Error> {
         sensitivity: row.try_get(9)?,
         content: row.try_get(10)?,
     })
-}
-
-async fn blocks(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    customer: CustomerId,
-    now: Time,
-) -> Result<Vec<BlockRow>, Error> {
-    let mut blocks = Vec::new();
-    // `expire + 0` keeps the planner from walking all of the tenant's blocks by their expiry.
-    // One kind after the other: many variables must not push out a lasting attribute.
-    for kind in BlockKind::ALL {
-        let most = if kind == BlockKind::Consents { MOST_CONSENTS } else { MOST_BLOCKS };
-        let mut arguments = Arguments::of(tenant);
-        arguments.push(&customer);
-        arguments.push(&now);
-        arguments.push(&most);
-        arguments.push(&kind);
-        let sql = scoped!(
-            "SELECT customer, kind, interaction, part, position, expire, content FROM block \
-                   WHERE tenant = $1 AND customer = $2 AND kind = $5 AND expire + 0 > $3 \
-                   ORDER BY position DESC LIMIT $4"
-        );
-        let rows = statement::query(sql, arguments).fetch_all(&mut *connection).await?;
-        for row in &rows {
-            blocks.push(block_row(row)?);
-        }
-    }
-    Ok(blocks)
 }
 
 /// The blocks that one interaction gave a customer, expired ones too.

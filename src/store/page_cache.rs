@@ -55,5 +55,7 @@ mod tests {
         assert_eq!(number(&mut connection, one).await, 0, "one page cache for each connection");
         let uncounted = scoped!("SELECT sqlite_compileoption_used('DEFAULT_MEMSTATUS=0')");
         assert_eq!(number(&mut connection, uncounted).await, 1, "allocations take no lock");
+        let stable = scoped!("SELECT sqlite_compileoption_used('ENABLE_QPSG')");
+        assert_eq!(number(&mut connection, stable).await, 1, "a statement stays compiled");
     }
 }

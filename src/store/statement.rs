@@ -29,7 +29,7 @@ pub(super) use spelled::{Literal, Spelled};
 pub(super) use whole::{insert_whole, rows_of};
 
 /// Keys of one look-up at most.
-const MOST_KEYS: usize = 256;
+pub(super) const MOST_KEYS: usize = 256;
 
 /// The arguments of one statement, in the order of its parameters.
 /// The first one is always the tenant.
@@ -148,6 +148,31 @@ pub(super) async fn select_union(
     }
     if text.is_empty() {
         return Ok(Vec::new());
+    }
+    let query = sqlx::query_with(AssertSqlSafe(text), arguments.0);
+    Ok(query.fetch_all(&mut *connection).await?)
+}
+
+/// Asks several tables for the same keys in one round trip. Keys are padded as in [`select_in`].
+pub(super) async fn select_parts(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    parts: &[Keyed],
+    keys: &[[u8; 16]],
+) -> Result<Vec<AnyRow>, Error> {
+    let Some(last) = keys.last() else { return Ok(Vec::new()) };
+    let width = keys.len().next_power_of_two();
+    let mut arguments = Arguments::of(tenant);
+    let padding = std::iter::repeat_n(last, width - keys.len());
+    keys.iter().chain(padding).for_each(|key| arguments.push(&key.to_vec()));
+    let mut parameters = String::new();
+    for parameter in 2..2 + width {
+        let _ = write!(parameters, "{}${parameter}", if parameter == 2 { "" } else { ", " });
+    }
+    let mut text = String::new();
+    for Keyed { head, tail } in parts {
+        let joint = if text.is_empty() { "" } else { " UNION ALL " };
+        let _ = write!(text, "{joint}{head} IN ({parameters}) {tail}");
     }
     let query = sqlx::query_with(AssertSqlSafe(text), arguments.0);
     Ok(query.fetch_all(&mut *connection).await?)

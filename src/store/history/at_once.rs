@@ -1,0 +1,128 @@
+//! All that one customer's context is made of, in one statement: where a customer is not in the cache,
+//! the way to the database takes longer than their few rows do.
+
+use std::cmp::Reverse;
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::{History, MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
+use crate::clock::Time;
+use crate::ids::{CustomerId, TenantId, Token};
+use crate::store::Error;
+use crate::store::read::{bytes16, interaction_row, optional16};
+use crate::store::rows::{BlockKind, BlockRow, FactRow};
+use crate::store::statement::{self, Arguments, Scoped, scoped};
+
+/// Contacts, under a state.
+macro_rules! contacts {
+    ($part:literal, $state:literal) => {
+        concat!(
+            "SELECT customer, ended, interaction, state, started, received, channel, direction, \
+             confirmed, counted, contact, agent, queue, brand, disposition, content, revision, ",
+            $part,
+            " FROM (SELECT customer, ended, interaction, state, started, received, channel, \
+             direction, confirmed, counted, contact, agent, queue, brand, disposition, content, \
+             revision FROM interaction WHERE tenant = $1 AND customer = $2 AND ",
+            $state,
+            " ORDER BY ended DESC, interaction DESC LIMIT $4) AS contacts"
+        )
+    };
+}
+
+/// Blocks of one kind. `expire + 0` keeps the planner from walking all of the tenant's blocks by
+/// their expiry. One kind after the other: many variables must not push out a lasting attribute.
+macro_rules! blocks {
+    ($kind:literal, $most:literal) => {
+        concat!(
+            " UNION ALL SELECT customer, expire, interaction, kind, position, part, NULL, NULL, \
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, content, NULL, 4 \
+             FROM (SELECT customer, expire, interaction, kind, position, part, content FROM block \
+             WHERE tenant = $1 AND customer = $2 AND kind = ",
+            $kind,
+            " AND expire + 0 > $3 ORDER BY position DESC LIMIT ",
+            $most,
+            ") AS blocks"
+        )
+    };
+}
+
+/// Each part puts its values where those of their type stand in a contact, and says at the end what
+/// it is. State 0 is active: not yet history. Kinds are those of [`BlockKind`].
+const ALL: Scoped = scoped!(concat!(
+    contacts!(1, "state > 0"),
+    " UNION ALL ",
+    contacts!(2, "state = 0"),
+    " UNION ALL SELECT customer, time, interaction, status, sensitivity, counts, channel, NULL, NULL, \
+     NULL, contact, intent, reference, NULL, NULL, content, NULL, 3 \
+     FROM (SELECT customer, time, interaction, status, sensitivity, counts, channel, contact, intent, \
+     reference, content FROM intent_fact WHERE tenant = $1 AND customer = $2 \
+     ORDER BY time DESC, interaction DESC LIMIT $5) AS facts",
+    blocks!(1, "$6"),
+    blocks!(2, "$6"),
+    blocks!(3, "$7"),
+));
+
+/// What one customer's context is made of; variables that had expired at `now` are left out.
+///
+/// # Errors
+/// As the database's.
+pub async fn history(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    now: Time,
+) -> Result<History, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&now);
+    for most in [MOST_CONTACTS, MOST_FACTS, MOST_BLOCKS, MOST_CONSENTS] {
+        arguments.push(&most);
+    }
+    let mut history = History::default();
+    for row in statement::query(ALL, arguments).fetch_all(&mut *connection).await? {
+        match row.try_get::<i32, _>(17)? {
+            1 => history.interactions.push(interaction_row(&row)?),
+            2 => history.running.push(interaction_row(&row)?),
+            3 => history.facts.push(fact_row(&row)?),
+            _ => history.blocks.push(block_row(&row)?),
+        }
+    }
+    // Chosen in this order, but nothing promises that they come in it.
+    history.interactions.sort_by_key(|row| Reverse((row.ended, row.interaction)));
+    history.running.sort_by_key(|row| Reverse((row.ended, row.interaction)));
+    history.facts.sort_by_key(|row| Reverse((row.time, row.interaction)));
+    history.blocks.sort_by_key(|row| Reverse(row.position));
+    Ok(history)
+}
+
+fn fact_row(row: &AnyRow) -> Result<FactRow, Error> {
+    const TABLE: &str = "intent_fact";
+    Ok(FactRow {
+        customer: CustomerId(bytes16(row, 0, TABLE)?),
+        interaction: Token(bytes16(row, 2, TABLE)?),
+        intent: Token(bytes16(row, 11, TABLE)?),
+        reference: optional16(row, 12, TABLE)?.map(Token),
+        status: row.try_get(3)?,
+        counts: row.try_get::<i64, _>(5)? != 0,
+        time: Time(row.try_get(1)?),
+        contact: Token(bytes16(row, 10, TABLE)?),
+        channel: row.try_get(6)?,
+        sensitivity: row.try_get(4)?,
+        content: row.try_get(15)?,
+    })
+}
+
+fn block_row(row: &AnyRow) -> Result<BlockRow, Error> {
+    const TABLE: &str = "block";
+    let kind = BlockKind::from_code(row.try_get(3)?).ok_or(Error::Damaged { table: TABLE })?;
+    Ok(BlockRow {
+        customer: CustomerId(bytes16(row, 0, TABLE)?),
+        kind,
+        interaction: Token(bytes16(row, 2, TABLE)?),
+        part: row.try_get(5)?,
+        position: row.try_get(4)?,
+        expire: Time(row.try_get(1)?),
+        content: row.try_get(15)?,
+    })
+}
