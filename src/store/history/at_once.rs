@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::{History, MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
+use super::History;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::Error;
@@ -25,7 +25,7 @@ macro_rules! contacts {
              direction, confirmed, counted, contact, agent, queue, brand, disposition, content, \
              revision FROM interaction WHERE tenant = $1 AND customer = $2 AND ",
             $state,
-            " ORDER BY ended DESC, interaction DESC LIMIT $4) AS contacts"
+            " ORDER BY ended DESC, interaction DESC LIMIT 50) AS contacts"
         )
     };
 }
@@ -48,7 +48,8 @@ macro_rules! blocks {
 }
 
 /// Each part puts its values where those of their type stand in a contact, and says at the end what
-/// it is. State 0 is active: not yet history. Kinds are those of [`BlockKind`].
+/// it is. State 0 is active: not yet history. Kinds are those of [`BlockKind`]. The limits are spelled
+/// out, those of [`super`]: for one that is bound, PostgreSQL plans the statement anew each time.
 const ALL: Scoped = scoped!(concat!(
     contacts!(1, "state > 0"),
     " UNION ALL ",
@@ -57,10 +58,10 @@ const ALL: Scoped = scoped!(concat!(
      NULL, contact, intent, reference, NULL, NULL, content, NULL, 3 \
      FROM (SELECT customer, time, interaction, status, sensitivity, counts, channel, contact, intent, \
      reference, content FROM intent_fact WHERE tenant = $1 AND customer = $2 \
-     ORDER BY time DESC, interaction DESC LIMIT $5) AS facts",
-    blocks!(1, "$6"),
-    blocks!(2, "$6"),
-    blocks!(3, "$7"),
+     ORDER BY time DESC, interaction DESC LIMIT 1000) AS facts",
+    blocks!(1, 500),
+    blocks!(2, 500),
+    blocks!(3, 2000),
 ));
 
 /// What one customer's context is made of; variables that had expired at `now` are left out.
@@ -76,9 +77,6 @@ pub async fn history(
     let mut arguments = Arguments::of(tenant);
     arguments.push(&customer);
     arguments.push(&now);
-    for most in [MOST_CONTACTS, MOST_FACTS, MOST_BLOCKS, MOST_CONSENTS] {
-        arguments.push(&most);
-    }
     let mut history = History::default();
     for row in statement::query(ALL, arguments).fetch_all(&mut *connection).await? {
         match row.try_get::<i32, _>(17)? {
@@ -125,4 +123,22 @@ fn block_row(row: &AnyRow) -> Result<BlockRow, Error> {
         expire: Time(row.try_get(1)?),
         content: row.try_get(15)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_that_are_promised() {
+        let limits: Vec<i64> = ALL
+            .as_str()
+            .split("LIMIT ")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap().parse().unwrap())
+            .collect();
+        let (contacts, blocks) = (MOST_CONTACTS, MOST_BLOCKS);
+        assert_eq!(limits, [contacts, contacts, MOST_FACTS, blocks, blocks, MOST_CONSENTS]);
+    }
 }

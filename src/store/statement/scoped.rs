@@ -26,6 +26,11 @@ impl Scoped {
     pub(super) const fn text(self) -> &'static str {
         self.0
     }
+
+    #[cfg(test)]
+    pub(in crate::store) fn as_str(self) -> &'static str {
+        self.0
+    }
 }
 
 /// A look-up by many keys: `head` ends before `IN`, `tail` comes after the keys. Made by [`keyed!`].
