@@ -102,7 +102,8 @@ contract! {
     effects: all_kinds_read_back, upserts_replace, removals_take_away_only_what_they_name,
         heads_get_new_stamps_only_when_named, many_rows_of_one_kind, more_owners_than_identify,
         a_stripped_journal_still_verifies, tenants_do_not_touch;
-    at_once: customers_come_with_their_sets_keys_and_ties, a_context_comes_whole_and_newest_first;
+    at_once: customers_come_with_their_sets_keys_and_ties, more_customers_than_a_statement_takes,
+        a_context_comes_whole_and_newest_first;
     order: positions_grow_in_commit_order, a_load_sees_one_moment;
     faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits;

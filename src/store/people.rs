@@ -29,8 +29,8 @@ pub struct Person {
 
 /// What is read of customers: all of it in one statement, since for few rows the way to the database
 /// takes longer than they do. Each part says by its number what it is, and puts its values where
-/// those of their type stand in the first; most customers have no set and no ties.
-const PARTS: [Keyed; 5] = [
+/// those of their type stand in the first.
+const PARTS: [Keyed; 4] = [
     keyed!(
         "SELECT 1, customer, data_key, stamp, created, received, last_contact, contacts, \
          disclosure, moved_to, set_name, archived FROM customer WHERE tenant = $1 AND customer"
@@ -48,14 +48,11 @@ const PARTS: [Keyed; 5] = [
          NULL FROM customer AS c JOIN data_key AS k ON k.tenant = $1 AND k.data_key = c.data_key \
          WHERE c.tenant = $1 AND c.customer"
     ),
-    keyed!(
-        "SELECT 5, m.customer, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.set_name, NULL \
-         FROM customer AS c JOIN customer AS m ON m.tenant = $1 AND LENGTH(m.set_name) > 0 \
-         AND m.set_name = c.set_name WHERE c.tenant = $1 AND LENGTH(c.set_name) > 0 AND c.customer"
-    ),
 ];
 
-/// The customers that exist among `ids`, with their links and keys: of one moment, in one statement.
+/// The customers that exist among `ids`, with their links and keys. A statement for each
+/// [`MOST_KEYS`] of them, and another where one of them is in a set: of one moment inside a
+/// transaction.
 ///
 /// # Errors
 /// As the database's.
@@ -74,12 +71,45 @@ pub async fn people(
                     let row = customer_row(&row)?;
                     people.insert(row.customer, Person::of(row));
                 }
-                _ => beside.read(&row)?,
+                2 => beside.links.push(link_row(&row)?),
+                3 => beside.ties.push(tie_row(&row)?),
+                _ => {
+                    let id = KeyId(row.try_get(2)?);
+                    beside.keys.insert(id, (id, row.try_get(3)?, row.try_get(1)?));
+                }
             }
         }
         beside.put(&mut people);
     }
+    members(connection, tenant, &mut people).await?;
     Ok(people)
+}
+
+/// Adds the members of the sets that these customers belong to; most belong to none.
+async fn members(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    people: &mut HashMap<CustomerId, Person>,
+) -> Result<(), Error> {
+    let names = distinct(people.values().filter_map(|person| person.row.set_name));
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = keyed!(
+        "SELECT set_name, customer FROM customer \
+               WHERE tenant = $1 AND LENGTH(set_name) > 0 AND set_name"
+    );
+    let mut sets: HashMap<CustomerId, Vec<CustomerId>> = HashMap::new();
+    for row in statement::select_in(connection, tenant, sql, &names).await? {
+        let name = CustomerId(bytes16(&row, 0, "customer")?);
+        sets.entry(name).or_default().push(CustomerId(bytes16(&row, 1, "customer")?));
+    }
+    sets.values_mut().for_each(|members| members.sort_unstable());
+    for person in people.values_mut() {
+        let members = person.row.set_name.and_then(|name| sets.get(&name));
+        person.members = members.cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 fn customer_row(row: &AnyRow) -> Result<CustomerRow, Error> {
@@ -111,57 +141,35 @@ fn link_row(row: &AnyRow) -> Result<LinkRow, Error> {
     })
 }
 
+fn tie_row(row: &AnyRow) -> Result<TieRow, Error> {
+    Ok(TieRow {
+        customer: CustomerId(bytes16(row, 1, "tie")?),
+        token: Token(bytes16(row, 9, "tie")?),
+        assurance: row.try_get(2)?,
+        untied: time(row, 5)?,
+    })
+}
+
 /// What was read beside the customers' own rows, in whatever order the database gave it.
 #[derive(Default)]
 struct Beside {
     links: Vec<LinkRow>,
     ties: Vec<TieRow>,
     keys: HashMap<KeyId, WrappedKey>,
-    sets: HashMap<CustomerId, Vec<CustomerId>>,
 }
 
 impl Beside {
-    fn read(&mut self, row: &AnyRow) -> Result<(), Error> {
-        match row.try_get::<i32, _>(0)? {
-            2 => self.links.push(link_row(row)?),
-            3 => self.ties.push(TieRow {
-                customer: CustomerId(bytes16(row, 1, "tie")?),
-                token: Token(bytes16(row, 9, "tie")?),
-                assurance: row.try_get(2)?,
-                untied: time(row, 5)?,
-            }),
-            4 => {
-                let id = KeyId(row.try_get(2)?);
-                self.keys.insert(id, (id, row.try_get(3)?, row.try_get(1)?));
-            }
-            _ => {
-                let name = CustomerId(bytes16(row, 10, "customer")?);
-                let member = CustomerId(bytes16(row, 1, "customer")?);
-                self.sets.entry(name).or_default().push(member);
-            }
-        }
-        Ok(())
-    }
-
     /// Gives everybody what is theirs.
-    fn put(mut self, people: &mut HashMap<CustomerId, Person>) {
+    fn put(self, people: &mut HashMap<CustomerId, Person>) {
         for link in self.links {
             people.entry(link.customer).and_modify(|person| person.links.push(link));
         }
         for tie in self.ties {
             people.entry(tie.customer).and_modify(|person| person.ties.push(tie));
         }
-        for members in self.sets.values_mut() {
-            // Found by each of them that was asked for.
-            members.sort_unstable();
-            members.dedup();
-        }
         for person in people.values_mut() {
             if let Some(key) = self.keys.get(&person.row.data_key) {
                 person.key = Some(key.clone());
-            }
-            if let Some(members) = person.row.set_name.and_then(|name| self.sets.get(&name)) {
-                person.members.clone_from(members);
             }
         }
     }

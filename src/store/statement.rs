@@ -102,12 +102,7 @@ pub(super) async fn select_in<K: Bind>(
         let width = chunk.len().next_power_of_two();
         let padding = chunk.last().into_iter().cycle().take(width - chunk.len());
         chunk.iter().chain(padding).for_each(|key| arguments.push(key));
-        let mut text = format!("{head} IN (");
-        for parameter in 2..2 + width {
-            let _ = write!(text, "{}${parameter}", if parameter == 2 { "" } else { ", " });
-        }
-        text.push_str(") ");
-        text.push_str(tail);
+        let text = format!("{head} IN ({}) {tail}", parameters(width));
         rows.extend(
             sqlx::query_with(AssertSqlSafe(text), arguments.0).fetch_all(&mut *connection).await?,
         );
@@ -153,29 +148,30 @@ pub(super) async fn select_union(
     Ok(query.fetch_all(&mut *connection).await?)
 }
 
-/// Asks several tables for the same keys in one round trip. Keys are padded as in [`select_in`].
+/// Asks several tables for the same keys, [`MOST_KEYS`] at most, in one round trip. Keys are padded
+/// as in [`select_in`].
 pub(super) async fn select_parts(
     connection: &mut AnyConnection,
     tenant: TenantId,
     parts: &[Keyed],
     keys: &[[u8; 16]],
 ) -> Result<Vec<AnyRow>, Error> {
+    debug_assert!(keys.len() <= MOST_KEYS, "whoever has more asks several times");
     let Some(last) = keys.last() else { return Ok(Vec::new()) };
     let width = keys.len().next_power_of_two();
     let mut arguments = Arguments::of(tenant);
     let padding = std::iter::repeat_n(last, width - keys.len());
     keys.iter().chain(padding).for_each(|key| arguments.push(&key.to_vec()));
-    let mut parameters = String::new();
-    for parameter in 2..2 + width {
-        let _ = write!(parameters, "{}${parameter}", if parameter == 2 { "" } else { ", " });
-    }
-    let mut text = String::new();
-    for Keyed { head, tail } in parts {
-        let joint = if text.is_empty() { "" } else { " UNION ALL " };
-        let _ = write!(text, "{joint}{head} IN ({parameters}) {tail}");
-    }
+    let parameters = parameters(width);
+    let asked = parts.iter().map(|Keyed { head, tail }| format!("{head} IN ({parameters}) {tail}"));
+    let text = asked.collect::<Vec<_>>().join(" UNION ALL ");
     let query = sqlx::query_with(AssertSqlSafe(text), arguments.0);
     Ok(query.fetch_all(&mut *connection).await?)
+}
+
+/// The names of so many parameters after the tenant's.
+fn parameters(width: usize) -> String {
+    (2..2 + width).map(|parameter| format!("${parameter}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A statement with its arguments, the first of which is the tenant.

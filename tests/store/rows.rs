@@ -97,7 +97,7 @@ pub(crate) fn contact(customer: u64, number: u64) -> InteractionRow {
         counted: false,
         contact: token(number + 1),
         agent: Some(token(901)),
-        queue: None,
+        queue: Some(token(902)),
         brand: Some(token(903)),
         disposition: None,
         content: vec![6; 50],

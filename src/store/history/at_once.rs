@@ -82,8 +82,8 @@ pub async fn history(
         match row.try_get::<i32, _>(17)? {
             1 => history.interactions.push(interaction_row(&row)?),
             2 => history.running.push(interaction_row(&row)?),
-            3 => history.facts.push(fact_row(&row)?),
-            _ => history.blocks.push(block_row(&row)?),
+            3 => history.facts.push(fact_of(&row)?),
+            _ => history.blocks.push(block_of(&row)?),
         }
     }
     // Chosen in this order, but nothing promises that they come in it.
@@ -94,7 +94,7 @@ pub async fn history(
     Ok(history)
 }
 
-fn fact_row(row: &AnyRow) -> Result<FactRow, Error> {
+fn fact_of(row: &AnyRow) -> Result<FactRow, Error> {
     const TABLE: &str = "intent_fact";
     Ok(FactRow {
         customer: CustomerId(bytes16(row, 0, TABLE)?),
@@ -111,7 +111,7 @@ fn fact_row(row: &AnyRow) -> Result<FactRow, Error> {
     })
 }
 
-fn block_row(row: &AnyRow) -> Result<BlockRow, Error> {
+fn block_of(row: &AnyRow) -> Result<BlockRow, Error> {
     const TABLE: &str = "block";
     let kind = BlockKind::from_code(row.try_get(3)?).ok_or(Error::Damaged { table: TABLE })?;
     Ok(BlockRow {
@@ -130,15 +130,28 @@ mod tests {
     use super::super::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
     use super::*;
 
+    /// The number that follows a word.
+    fn after(word: &str, text: &str) -> Option<i64> {
+        let rest = text.split_once(word)?.1;
+        rest.split(|one: char| !one.is_ascii_digit()).next()?.parse().ok()
+    }
+
     #[test]
     fn the_limits_are_those_that_are_promised() {
-        let limits: Vec<i64> = ALL
+        let parts: Vec<(Option<i64>, Option<i64>)> = ALL
             .as_str()
-            .split("LIMIT ")
-            .skip(1)
-            .map(|rest| rest.split(')').next().unwrap().parse().unwrap())
+            .split(" UNION ALL ")
+            .map(|part| (after("kind = ", part), after("LIMIT ", part)))
             .collect();
-        let (contacts, blocks) = (MOST_CONTACTS, MOST_BLOCKS);
-        assert_eq!(limits, [contacts, contacts, MOST_FACTS, blocks, blocks, MOST_CONSENTS]);
+        let contacts = (None, Some(MOST_CONTACTS));
+        let [variables, profile, consents] =
+            [BlockKind::Variables, BlockKind::Profile, BlockKind::Consents].map(|it| it as i64);
+        let blocks = [
+            (Some(variables), Some(MOST_BLOCKS)),
+            (Some(profile), Some(MOST_BLOCKS)),
+            (Some(consents), Some(MOST_CONSENTS)),
+        ];
+        assert_eq!(parts[..3], [contacts, contacts, (None, Some(MOST_FACTS))]);
+        assert_eq!(parts[3..], blocks);
     }
 }
