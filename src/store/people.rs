@@ -50,9 +50,8 @@ const PARTS: [Keyed; 4] = [
     ),
 ];
 
-/// The customers that exist among `ids`, with their links and keys. A statement for each
-/// [`MOST_KEYS`] of them, and another where one of them is in a set: of one moment inside a
-/// transaction.
+/// The customers that exist among `ids`, with their links and keys. A statement for each 256 of
+/// them, and another where one of them is in a set: of one moment inside a transaction.
 ///
 /// # Errors
 /// As the database's.
