@@ -23,13 +23,22 @@ pub const MOST_BLOCKS: i64 = 500;
 /// out, and none of them counts as granted.
 pub const MOST_CONSENTS: i64 = 2_000;
 
+/// The columns of a contact, in the order in which [`interaction_row`] reads them.
+macro_rules! contact_columns {
+    () => {
+        "customer, ended, interaction, state, started, received, channel, direction, confirmed, \
+         counted, contact, agent, queue, brand, disposition, content, revision"
+    };
+}
+pub(super) use contact_columns;
+
 /// Contacts with all their columns, under a condition that begins with the tenant.
 macro_rules! contacts {
     ($condition:literal) => {
         scoped!(concat!(
-            "SELECT customer, ended, interaction, state, started, received, channel, direction, \
-             confirmed, counted, contact, agent, queue, brand, disposition, content, revision \
-             FROM interaction WHERE ",
+            "SELECT ",
+            $crate::store::history::contact_columns!(),
+            " FROM interaction WHERE ",
             $condition
         ))
     };

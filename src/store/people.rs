@@ -72,6 +72,7 @@ pub async fn people(
                 }
                 2 => beside.links.push(link_row(&row)?),
                 3 => beside.ties.push(tie_row(&row)?),
+                // The fourth: there are no more parts.
                 _ => {
                     let id = KeyId(row.try_get(2)?);
                     beside.keys.insert(id, (id, row.try_get(3)?, row.try_get(1)?));
@@ -161,10 +162,14 @@ impl Beside {
     /// Gives everybody what is theirs.
     fn put(self, people: &mut HashMap<CustomerId, Person>) {
         for link in self.links {
-            people.entry(link.customer).and_modify(|person| person.links.push(link));
+            if let Some(person) = people.get_mut(&link.customer) {
+                person.links.push(link);
+            }
         }
         for tie in self.ties {
-            people.entry(tie.customer).and_modify(|person| person.ties.push(tie));
+            if let Some(person) = people.get_mut(&tie.customer) {
+                person.ties.push(tie);
+            }
         }
         for person in people.values_mut() {
             if let Some(key) = self.keys.get(&person.row.data_key) {

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::History;
+use super::{History, contact_columns};
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::Error;
@@ -18,12 +18,11 @@ use crate::store::statement::{self, Arguments, Scoped, scoped};
 macro_rules! contacts {
     ($part:literal, $state:literal) => {
         concat!(
-            "SELECT customer, ended, interaction, state, started, received, channel, direction, \
-             confirmed, counted, contact, agent, queue, brand, disposition, content, revision, ",
+            "SELECT *, ",
             $part,
-            " FROM (SELECT customer, ended, interaction, state, started, received, channel, \
-             direction, confirmed, counted, contact, agent, queue, brand, disposition, content, \
-             revision FROM interaction WHERE tenant = $1 AND customer = $2 AND ",
+            " FROM (SELECT ",
+            contact_columns!(),
+            " FROM interaction WHERE tenant = $1 AND customer = $2 AND ",
             $state,
             " ORDER BY ended DESC, interaction DESC LIMIT 50) AS contacts"
         )
