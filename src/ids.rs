@@ -45,7 +45,12 @@ impl CustomerId {
 
     /// The opaque `customer_ref` that callers see.
     pub fn to_ref(self) -> String {
-        format!("{REF_PREFIX}{}", ref_encoding().encode(&self.0))
+        let encoding = ref_encoding();
+        let length = REF_PREFIX.len() + encoding.encode_len(self.0.len());
+        let mut text = String::with_capacity(length);
+        text.push_str(REF_PREFIX);
+        encoding.encode_append(&self.0, &mut text);
+        text
     }
 
     /// Reads a `customer_ref`; `None` when it is not of our form.

@@ -1,6 +1,8 @@
 //! A few lines that an agent can read aloud: what happened, oldest first, and
 //! where we are now. Made only of what may be shown.
 
+use std::borrow::Cow;
+
 use icu::segmenter::GraphemeClusterSegmenter;
 
 use super::calendar::Calendar;
@@ -17,6 +19,8 @@ const SUMMARY_LENGTH: usize = 120;
 const NAME_LENGTH: usize = 60;
 /// Most intents of one contact.
 const INTENTS: usize = 3;
+/// Room for a line, in bytes, before it is known how long it is.
+const LINE_LENGTH: usize = 96;
 
 /// The newest four of `history` (which is newest first), oldest first, and
 /// the present contact, a line each:
@@ -42,11 +46,15 @@ pub fn brief(
     }
     let calendar = Calendar::new(locale, time_zone, now);
     let words = words(calendar.language());
-    let recent = history.iter().take(CONTACTS).rev();
-    let mut lines: Vec<String> = recent.map(|past| line(past, &calendar, words)).collect();
-    let channel = one_line(&words.channel(current_channel), NAME_LENGTH);
-    lines.push(format!("{}{}{channel}", words.now, words.colon));
-    lines.join("\n")
+    let mut brief = String::with_capacity(LINE_LENGTH * (history.len().min(CONTACTS) + 1));
+    for past in history.iter().take(CONTACTS).rev() {
+        tell(&mut brief, past, &calendar, words);
+        brief.push('\n');
+    }
+    brief.push_str(words.now);
+    brief.push_str(words.colon);
+    brief.push_str(&one_line(&words.channel(current_channel), NAME_LENGTH));
+    brief
 }
 
 /// What a conversation that left its channel means for a reply, in a line to read:
@@ -59,7 +67,7 @@ pub fn brief(
 pub fn divergence(diverged: &Diverged<'_>, now: Time, locale: &str, time_zone: &str) -> String {
     let calendar = Calendar::new(locale, time_zone, now);
     let words = words(calendar.language());
-    let name = |channel: &str| one_line(&words.channel(channel), NAME_LENGTH);
+    let name = |channel: &str| one_line(&words.channel(channel), NAME_LENGTH).into_owned();
     let Diverged { origin, channel, reply_channels } = diverged;
     let lead = match reply_channels.contains(channel) {
         true => words.diverged,
@@ -86,36 +94,47 @@ pub fn divergence(diverged: &Diverged<'_>, now: Time, locale: &str, time_zone: &
     text
 }
 
-fn line(past: &ShownInteraction<'_>, calendar: &Calendar, words: &Words) -> String {
+/// One earlier contact.
+fn tell(brief: &mut String, past: &ShownInteraction<'_>, calendar: &Calendar, words: &Words) {
     // A contact that never ended was closed by us much later: its start is when the customer was there.
-    let time = calendar.tell(if past.never_ended { past.start } else { past.end });
-    let channel = one_line(&words.channel(past.channel), NAME_LENGTH);
-    let mark = if past.confirmed { String::new() } else { format!(" ({})", words.unconfirmed) };
-    format!("{time} {channel}{mark}{}{}", words.colon, what_happened(past, words))
+    brief.push_str(&calendar.tell(if past.never_ended { past.start } else { past.end }));
+    brief.push(' ');
+    brief.push_str(&one_line(&words.channel(past.channel), NAME_LENGTH));
+    if !past.confirmed {
+        brief.extend([" (", words.unconfirmed, ")"]);
+    }
+    brief.push_str(words.colon);
+    tell_what_happened(brief, past, words);
 }
 
 /// The summary with its intents; else the intents; else how it closed; else that nobody noted
 /// anything, or that what they noted was taken out.
-fn what_happened(past: &ShownInteraction<'_>, words: &Words) -> String {
+fn tell_what_happened(brief: &mut String, past: &ShownInteraction<'_>, words: &Words) {
     let summary = one_line(past.summary, SUMMARY_LENGTH);
-    let intents = past
-        .intents
-        .iter()
-        .take(INTENTS)
-        .map(|one| format!("{}, {}", one_line(&one.intent, NAME_LENGTH), words.status(one.status)))
-        .collect::<Vec<_>>()
-        .join("; ");
-    match (summary.is_empty(), intents.is_empty()) {
-        (false, false) => format!("{summary} ({intents})"),
-        (false, true) => summary,
-        (true, false) => intents,
-        (true, true) => how_it_closed(past, words),
+    brief.push_str(&summary);
+    match (summary.is_empty(), past.intents.is_empty()) {
+        (false, false) => {
+            brief.push_str(" (");
+            tell_intents(brief, past, words);
+            brief.push(')');
+        }
+        (false, true) => {}
+        (true, false) => tell_intents(brief, past, words),
+        (true, true) => brief.push_str(&how_it_closed(past, words)),
+    }
+}
+
+fn tell_intents(brief: &mut String, past: &ShownInteraction<'_>, words: &Words) {
+    for (index, one) in past.intents.iter().take(INTENTS).enumerate() {
+        let joint = if index == 0 { "" } else { "; " };
+        let intent = one_line(&one.intent, NAME_LENGTH);
+        brief.extend([joint, &intent, ", ", words.status(one.status)]);
     }
 }
 
 fn how_it_closed(past: &ShownInteraction<'_>, words: &Words) -> String {
     let closed = if past.never_ended { "never_ended" } else { past.disposition };
-    let closed = one_line(&words.disposition(closed), NAME_LENGTH);
+    let closed = one_line(&words.disposition(closed), NAME_LENGTH).into_owned();
     match (closed.is_empty(), past.redacted == Time(0)) {
         (false, _) => closed,
         (true, true) => words.no_note.to_owned(),
@@ -131,15 +150,15 @@ fn is_plain(text: &str) -> bool {
 
 /// `text` on one line of at most `limit` characters, cut at a word, else
 /// between what a reader takes for characters, with an ellipsis.
-fn one_line(text: &str, limit: usize) -> String {
+fn one_line(text: &str, limit: usize) -> Cow<'_, str> {
     if is_plain(text) && text.len() <= limit {
-        return text.to_owned();
+        return text.into();
     }
     let words = text.split(breaks_a_line).filter(|word| !word.is_empty());
     let spaced = words.flat_map(|word| std::iter::once(' ').chain(word.chars())).skip(1);
     let line: String = spaced.take(limit + 1).collect();
     if line.chars().count() <= limit {
-        return line;
+        return line.into();
     }
     // The last character is one too many, and one more makes room for the ellipsis.
     let room = line.char_indices().rev().nth(1).map_or(0, |(end, _)| end);
@@ -151,7 +170,7 @@ fn one_line(text: &str, limit: usize) -> String {
             .last()
             .unwrap_or(0),
     };
-    format!("{}…", line[..cut].trim_end())
+    format!("{}…", line[..cut].trim_end()).into()
 }
 
 /// White space, control characters, and the marks that turn the direction of

@@ -2,8 +2,6 @@
 //! each interaction that named one, and folded when they are read: a late or
 //! amended end then needs no correction of anything counted before.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::vocabulary::{IntentStatus, Sensitivity};
 use crate::clock::Time;
 use crate::ids::Token;
@@ -67,21 +65,26 @@ debug_without_text!(OpenIntent { status, attempt_count, first_time, last_time, s
 /// and reference; at most [`MAX_OPEN_INTENTS`].
 pub fn open_intents(facts: &[IntentFact]) -> Vec<OpenIntent> {
     let mut ordered: Vec<&IntentFact> = facts.iter().collect();
-    ordered.sort_by(|a, b| reading_order(a).cmp(&reading_order(b)));
-    let mut unsettled: BTreeMap<(&str, &str), Vec<&IntentFact>> = BTreeMap::new();
-    for fact in ordered {
-        let matter = (fact.intent.as_str(), fact.reference.as_str());
-        if fact.status.is_open() {
-            unsettled.entry(matter).or_default().push(fact);
-        } else {
-            unsettled.remove(&matter);
-        }
-    }
-    let mut open: Vec<OpenIntent> = unsettled.values().filter_map(|facts| fold(facts)).collect();
-    // The map gave them by name and reference, and this sort keeps that order within a moment.
+    ordered.sort_by(|a, b| {
+        matter(a).cmp(&matter(b)).then_with(|| reading_order(a).cmp(&reading_order(b)))
+    });
+    let matters = ordered.chunk_by(|a, b| matter(a) == matter(b));
+    let mut open: Vec<OpenIntent> = matters.filter_map(|facts| fold(unsettled(facts))).collect();
+    // They came by name and reference, and this sort keeps that order within a moment.
     open.sort_by_key(|intent| std::cmp::Reverse(intent.last_time));
     open.truncate(MAX_OPEN_INTENTS);
     open
+}
+
+/// What a fact is about.
+fn matter(fact: &IntentFact) -> (&str, &str) {
+    (&fact.intent, &fact.reference)
+}
+
+/// The facts since the matter was last settled.
+fn unsettled<'a, 'f>(facts: &'a [&'f IntentFact]) -> &'a [&'f IntentFact] {
+    let settled = facts.iter().rposition(|fact| !fact.status.is_open());
+    &facts[settled.map_or(0, |last| last + 1)..]
 }
 
 /// Time, then interaction; the rest only makes the order total.
@@ -96,8 +99,10 @@ fn reading_order(fact: &IntentFact) -> impl Ord + '_ {
 fn fold(facts: &[&IntentFact]) -> Option<OpenIntent> {
     let (first, last) = (facts.first()?, facts.last()?);
     let first = facts.iter().find(|fact| fact.counts).unwrap_or(first);
-    let contacts: BTreeSet<Token> =
+    let mut contacts: Vec<Token> =
         facts.iter().filter(|fact| fact.counts).map(|fact| fact.contact).collect();
+    contacts.sort_unstable();
+    contacts.dedup();
     Some(OpenIntent {
         intent: last.intent.clone(),
         reference: last.reference.clone(),

@@ -86,7 +86,8 @@ pub(super) async fn absorb(
         // Somebody's word settles it: what the hints alone would do is only written down.
         Some(feedback) => {
             let own = own_customer(desk, state).await?;
-            let (looked, decision) = weigh(desk, state, own).await?;
+            let hints = hints_of(state);
+            let (looked, decision) = weigh(desk, state, &hints, own).await?;
             if anew {
                 let now = Time(state.start_time);
                 state.decision =
@@ -167,17 +168,18 @@ async fn own_customer(desk: &mut Desk<'_, '_>, state: &State) -> Result<Option<C
 }
 
 /// Looks at all hints so far, and what the rules say of them.
-async fn weigh(
+async fn weigh<'h>(
     desk: &mut Desk<'_, '_>,
     state: &State,
+    hints: &'h [Hint],
     own: Option<CustomerId>,
-) -> Result<(Looked, Decision), Error> {
+) -> Result<(Looked<'h>, Decision), Error> {
     let named = match customer_of(&state.named) {
         Some(id) => desk.person(id, false).await?.map(|person| person.row.customer),
         None => None,
     };
     let named = named.filter(|named| Some(*named) != own);
-    let looked = look(desk, hints_of(state), named, own).await?;
+    let looked = look(desk, hints, named, own).await?;
     desk.effects.heads.extend(&looked.unseen);
     let decision = judge(desk, &looked, named, state);
     Ok((looked, decision))
@@ -191,7 +193,8 @@ async fn decide_again(
     signs_in: bool,
 ) -> Result<(), Error> {
     let own = own_customer(desk, state).await?;
-    let (looked, decision) = weigh(desk, state, own).await?;
+    let hints = hints_of(state);
+    let (looked, decision) = weigh(desk, state, &hints, own).await?;
     let overruled = signing_in::overrule(state, &looked, signs_in);
     if !overruled && (state.feedback != 0 || (state.settled && own.is_none())) {
         keep(desk, state, interaction, &looked, &decision).await
@@ -206,7 +209,7 @@ async fn keep(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    looked: &Looked,
+    looked: &Looked<'_>,
     decision: &Decision,
 ) -> Result<(), Error> {
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
@@ -251,7 +254,7 @@ async fn take_up(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    looked: &Looked,
+    looked: &Looked<'_>,
     decision: &Decision,
 ) -> Result<(), Error> {
     state.decision =
@@ -300,7 +303,7 @@ async fn follow(
     state: &mut State,
     interaction: Token,
     feedback: &Feedback,
-    looked: &Looked,
+    looked: &Looked<'_>,
 ) -> Result<(), Error> {
     let strength = Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted);
     let basis = Basis::Confirmed(strength);
@@ -341,7 +344,7 @@ async fn become_of(
     state: &mut State,
     interaction: Token,
     customer: CustomerId,
-    looked: &Looked,
+    looked: &Looked<'_>,
     basis: Basis,
 ) -> Result<(), Error> {
     let before = customer_of(&state.customer);

@@ -301,7 +301,7 @@ fn best(
         recommendation,
         assurance: Assurance::from_code(candidate.assurance),
         probability: probability(candidate.log_odds),
-        evidence: candidate.evidence.iter().map(|one| (one.signal.clone(), one.log_odds)).collect(),
+        evidence: candidate.evidence.iter().map(|one| (one.signal(), one.log_odds)).collect(),
     }
 }
 

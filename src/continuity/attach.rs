@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::filing;
 use super::journaling::{self, Entry};
 use super::record::State;
-use super::start_interaction::{CALLER_NUMBER, StartOperation, guard};
+use super::start_interaction::{StartOperation, guard, without_caller_number};
 use crate::ids::TenantId;
 use crate::store::rows::Verb;
 use crate::store::{Boxed, Operation, Proposed, Reads};
@@ -41,15 +41,17 @@ impl Operation for AttachOperation {
             let mut state = known.state;
             let fresh = self.0.state();
             complete(&mut state, &fresh);
-            let mut hints = start.normalised.hints.clone();
             let mut warnings = self.0.warnings();
             let continued = continued(&mut desk, &start.about, *begun).await?;
             warnings.extend(continued.warning);
             if state.conversation.is_empty() {
                 state.conversation = continued.conversation;
             }
+            let hints = match &continued.before {
+                Some(_) => without_caller_number(&start.normalised.hints),
+                None => start.normalised.hints.clone(),
+            };
             if let Some(before) = continued.before {
-                hints.retain(|hint| hint.field != CALLER_NUMBER);
                 if state.contact == interaction.0 {
                     state.contact.clone_from(&before.state.contact);
                 }

@@ -76,7 +76,7 @@ pub(super) async fn inherit(
     state: &mut State,
     interaction: Token,
     before: &Known,
-    hints: Vec<Hint>,
+    hints: &[Hint],
 ) -> Result<(), Error> {
     let previous = &before.state;
     state.contact = previous.contact.clone();
@@ -101,7 +101,6 @@ pub(super) async fn inherit(
     let stronger = (0..looked.shown.len())
         .any(|index| elsewhere(index) && Some(looked.shown[index].assurance) > strength);
     if stronger {
-        let hints = looked.hints;
         decide_first(desk, state, interaction, hints, None).await?;
         return Ok(());
     }

@@ -150,6 +150,19 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(found)
     }
 
+    /// One of them.
+    pub async fn one(
+        &mut self,
+        id: CustomerId,
+        with_context: bool,
+    ) -> Result<Option<Arc<Remembered>>, Error> {
+        let seen = self.seen.get(&id).filter(|person| !with_context || person.is_opened());
+        if let Some(person) = seen {
+            return Ok(Some(Arc::clone(person)));
+        }
+        Ok(self.people(&[id], with_context).await?.remove(&id))
+    }
+
     /// The same, and everybody who belongs to one set with them.
     pub async fn sets(
         &mut self,
@@ -249,7 +262,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         let mut id = id;
         // A chain of moves is as long as somebody corrected one interaction again and again.
         for _ in 0..MOST_MOVES {
-            let found = self.people(&[id], with_context).await?.remove(&id);
+            let found = self.one(id, with_context).await?;
             match found.as_ref().and_then(|person| person.row.moved_to) {
                 Some(next) => id = next,
                 None => return Ok(found),
@@ -261,8 +274,9 @@ impl<'d, 'c> Desk<'d, 'c> {
     /// Takes a customer in hand, to change it.
     pub async fn take_in_hand(&mut self, id: CustomerId) -> Result<&mut Working, Error> {
         if !self.working.contains_key(&id) {
-            let person = self.people(&[id], false).await?.remove(&id);
-            let Some(person) = person else { return Err(self.why_gone(id).await?) };
+            let Some(person) = self.one(id, false).await? else {
+                return Err(self.why_gone(id).await?);
+            };
             self.working.insert(id, Working::known(&person));
         }
         // It was put there just now, if it was not there before.

@@ -22,7 +22,7 @@ const REJECTED: &str = "somebody said that they are two";
 /// Looks whether somebody else has, as well proven, what has just proven who this customer is.
 pub(super) async fn notice(
     desk: &mut Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     customer: CustomerId,
 ) -> Result<(), Error> {
     let proven = proven_tokens(desk, looked, customer);
@@ -44,7 +44,7 @@ pub(super) async fn notice(
 /// service does not take the two for one person any more.
 pub(super) async fn tell_apart(
     desk: &mut Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     customer: CustomerId,
     other: CustomerId,
 ) -> Result<(), Error> {
@@ -58,7 +58,7 @@ pub(super) async fn tell_apart(
 /// Who else has one of these, as this decision leaves them, and is not one person with them.
 fn as_well_proven(
     desk: &Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     customer: CustomerId,
     proven: &[Token],
 ) -> Vec<CustomerId> {
@@ -79,7 +79,7 @@ fn is_verified(code: i64) -> bool {
 
 /// What was shown as VERIFIED and is so linked to this customer. Somebody new was said not to be
 /// the one who is known by it.
-fn proven_tokens(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId) -> Vec<Token> {
+fn proven_tokens(desk: &Desk<'_, '_>, looked: &Looked<'_>, customer: CustomerId) -> Vec<Token> {
     if desk.working.get(&customer).is_some_and(|working| working.is_new()) {
         return Vec::new();
     }

@@ -11,7 +11,7 @@ use super::naming::resolve;
 use super::recognise::{self, judge, look};
 use super::record::State;
 use super::settling::settle;
-use super::start_interaction::{CALLER_NUMBER, decide_first};
+use super::start_interaction::{decide_first, without_caller_number};
 use super::update_interaction::later_hints;
 use crate::clock::Time;
 use crate::context::Audience;
@@ -64,21 +64,20 @@ impl EndOperation {
         let before = continued.before;
         state.conversation = continued.conversation;
         warnings.extend(continued.warning);
-        let mut hints = normalised.hints.clone();
-        if before.is_some() {
-            // Often our own extension: no evidence.
-            hints.retain(|hint| hint.field != CALLER_NUMBER);
-        }
+        let hints = match before {
+            Some(_) => without_caller_number(&normalised.hints),
+            None => normalised.hints.clone(),
+        };
         match (echoed, before) {
             (Some(customer), _) => {
-                self.take_word(desk, &mut state, customer, hints).await?;
+                self.take_word(desk, &mut state, customer, &hints).await?;
             }
             (None, Some(before)) => {
-                inherit(desk, &mut state, self.interaction, &before, hints).await?;
+                inherit(desk, &mut state, self.interaction, &before, &hints).await?;
             }
             (None, None) => {
                 warnings
-                    .extend(decide_first(desk, &mut state, self.interaction, hints, named).await?);
+                    .extend(decide_first(desk, &mut state, self.interaction, &hints, named).await?);
             }
         }
         let news = self.said(Vec::new(), None);
@@ -94,7 +93,7 @@ impl EndOperation {
         desk: &mut Desk<'_, '_>,
         state: &mut State,
         customer: CustomerId,
-        hints: Vec<Hint>,
+        hints: &[Hint],
     ) -> Result<(), Error> {
         let now = Time(state.start_time);
         state.named = customer.0.to_vec();
@@ -102,7 +101,7 @@ impl EndOperation {
         let looked = look(desk, hints, Some(customer), None).await?;
         if matches!(looked.proof, Proof::Decides(proven) if proven != looked.set_name(customer)) {
             // The customer's own token says otherwise.
-            let (hints, named) = (looked.hints, self.end.customer_ref.as_str());
+            let named = self.end.customer_ref.as_str();
             decide_first(desk, state, self.interaction, hints, Some(named)).await?;
             return Ok(());
         }

@@ -70,8 +70,10 @@ pub(super) async fn row(
     state: &State,
     entry: Entry<'_>,
 ) -> Result<JournalRow, Error> {
-    let name = shown_as(desk, state).await?.map_or_else(Vec::new, |name| name.0.to_vec());
-    let renamed = (name != state.shown_as).then(|| State { shown_as: name, ..state.clone() });
+    let name = shown_as(desk, state).await?;
+    let name = name.as_ref().map_or(&[][..], |name| &name.0);
+    let renamed = name != state.shown_as;
+    let renamed = renamed.then(|| State { shown_as: name.to_vec(), ..state.clone() });
     let state = renamed.as_ref().unwrap_or(state);
     let customer = customer_of(&state.customer);
     let key: Arc<DataKey> = match customer {
@@ -118,7 +120,7 @@ async fn known_key(
     if let Some(working) = desk.working.get(&customer) {
         return Ok(Arc::clone(&working.key));
     }
-    match desk.people(&[customer], false).await?.remove(&customer) {
+    match desk.one(customer, false).await? {
         Some(person) => Ok(Arc::clone(&person.key)),
         None => customer_key(desk, customer).await,
     }

@@ -73,7 +73,7 @@ impl Service {
 pub(super) async fn member_meant(
     desk: &mut Desk<'_, '_>,
     state: &State,
-    looked: &Looked,
+    looked: &Looked<'_>,
     target: CustomerId,
 ) -> Result<CustomerId, Error> {
     let Some(person) = desk.person(target, false).await? else { return Ok(target) };
@@ -82,7 +82,7 @@ pub(super) async fn member_meant(
 }
 
 /// Whichever member's link matched, the candidate is the customer that it is settled on.
-pub(super) fn name_as(record: &mut DecisionRecord, looked: &Looked, customer: CustomerId) {
+pub(super) fn name_as(record: &mut DecisionRecord, looked: &Looked<'_>, customer: CustomerId) {
     for candidate in &mut record.candidates {
         let of_set = customer_of(&candidate.customer)
             .is_some_and(|id| looked.set_name(id) == looked.set_name(customer));
@@ -124,7 +124,7 @@ pub(super) struct Holders {
 pub(super) async fn whom(
     desk: &mut Desk<'_, '_>,
     state: &State,
-    looked: &Looked,
+    looked: &Looked<'_>,
     feedback: &Feedback,
 ) -> Result<Option<CustomerId>, Error> {
     let (named, confirmed) = match feedback {
@@ -163,6 +163,6 @@ pub(super) async fn shown_as(
     if desk.working.get(&id).is_some_and(Working::is_new) {
         return Ok(None);
     }
-    let person = desk.people(&[id], false).await?.remove(&id);
+    let person = desk.one(id, false).await?;
     Ok(person.map(|person| person.set_name()).filter(|name| *name != id))
 }

@@ -41,7 +41,7 @@ impl PurgeOperation {
 
     async fn purge(&self, desk: &mut Desk<'_, '_>) -> Result<(), Error> {
         let customer = self.row.customer.ok_or(Error::AlreadyDone)?;
-        let person = desk.people(&[customer], false).await?.remove(&customer);
+        let person = desk.one(customer, false).await?;
         let person = person.ok_or(Error::AlreadyDone)?;
         let kept = match self.which {
             RowsOf::Unidentified => is_somebody(&person),

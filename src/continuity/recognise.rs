@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use prost::bytes::Bytes;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Error;
@@ -29,8 +30,8 @@ use crate::ids::{CustomerId, Token};
 const MOST_CANDIDATES: usize = 5;
 
 /// What the store knows of the hints shown.
-pub(super) struct Looked {
-    pub hints: Vec<Hint>,
+pub(super) struct Looked<'h> {
+    pub hints: &'h [Hint],
     pub tokens: Vec<Token>,
     pub shown: Vec<Shown>,
     /// Tokens that nobody has ever shown.
@@ -43,7 +44,7 @@ pub(super) struct Looked {
     pub anonymous: BTreeSet<CustomerId>,
 }
 
-impl Looked {
+impl Looked<'_> {
     /// What the customer's set is called; the owners of `shown` are called so.
     pub fn set_name(&self, customer: CustomerId) -> CustomerId {
         set_name(&self.people, customer)
@@ -94,12 +95,12 @@ fn set_name(people: &FxHashMap<CustomerId, Arc<Remembered>>, customer: CustomerI
 }
 
 /// Looks up who owns what was shown; `except` counts as nobody.
-pub(super) async fn look(
+pub(super) async fn look<'h>(
     desk: &mut Desk<'_, '_>,
-    hints: Vec<Hint>,
+    hints: &'h [Hint],
     named: Option<CustomerId>,
     except: Option<CustomerId>,
-) -> Result<Looked, Error> {
+) -> Result<Looked<'h>, Error> {
     let secrets = &desk.tenant.secrets;
     let token = |hint: &Hint| {
         let Identifier { scheme, namespace, value } = &hint.identifier;
@@ -113,16 +114,17 @@ pub(super) async fn look(
         }
     }
     let owners = desk.owners(&distinct).await?;
-    let everyone: BTreeSet<CustomerId> = owners
+    let mut ids: Vec<CustomerId> = owners
         .values()
         .flat_map(|owners| owners.customers.iter().map(|(customer, _)| *customer))
         .chain(named)
         .filter(|customer| Some(*customer) != except)
         .collect();
-    let ids: Vec<CustomerId> = everyone.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
     // One candidate will most likely be the answer: the context comes with the same look.
     let people = desk.sets(&ids, ids.len() == 1).await?;
-    let anonymous = signing_in::anonymous(desk, &hints, &tokens, &people)?;
+    let anonymous = signing_in::anonymous(desk, hints, &tokens, &people)?;
     let mut shown = Vec::with_capacity(hints.len());
     let mut unseen = Vec::new();
     for (hint, token) in hints.iter().zip(&tokens) {
@@ -167,7 +169,7 @@ pub(super) fn owner(person: &Remembered, token: Token) -> Option<Owner> {
 /// Decides who it is.
 pub(super) fn judge(
     desk: &Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     named: Option<CustomerId>,
     state: &State,
 ) -> Decision {
@@ -216,7 +218,7 @@ pub(super) fn judge(
 /// the customer's own rule, or, with `ask`, what came after says so.
 pub(super) async fn record(
     desk: &mut Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     decision: &Decision,
     now: Time,
     ask: bool,
@@ -234,7 +236,7 @@ pub(super) async fn record(
             continue;
         }
         let evidence = candidate.evidence.iter().map(|signal| EvidenceRecord {
-            signal: signal.name.to_owned(),
+            signal: Bytes::from_static(signal.name.as_bytes()),
             log_odds: signal.log_odds,
         });
         candidates.push(CandidateRecord {
@@ -273,7 +275,7 @@ pub(super) async fn record(
 }
 
 /// Says that somebody will have to ask since the candidate is set aside.
-pub(super) fn warn_of_archived(desk: &mut Desk<'_, '_>, looked: &Looked, decision: &Decision) {
+pub(super) fn warn_of_archived(desk: &mut Desk<'_, '_>, looked: &Looked<'_>, decision: &Decision) {
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     let asks = decision.recommendation == Recommendation::Confirm;
     if asks && best.is_some_and(|best| looked.is_set_aside(best)) {
@@ -282,7 +284,7 @@ pub(super) fn warn_of_archived(desk: &mut Desk<'_, '_>, looked: &Looked, decisio
 }
 
 /// The strictest rule of a customer's set; `None` for somebody unknown.
-fn rule(looked: &Looked, customer: CustomerId) -> Option<Disclosure> {
+fn rule(looked: &Looked<'_>, customer: CustomerId) -> Option<Disclosure> {
     let person = looked.people.get(&customer)?;
     let members = person.members.iter().filter_map(|id| looked.people.get(id));
     let rules = members.chain([person]).map(|one| load::disclosure(one));
@@ -291,7 +293,7 @@ fn rule(looked: &Looked, customer: CustomerId) -> Option<Disclosure> {
 
 /// Hints that point to somebody else, as they are stored.
 pub(super) fn conflicts(
-    looked: &Looked,
+    looked: &Looked<'_>,
     indexes: impl Iterator<Item = usize>,
 ) -> Vec<ConflictRecord> {
     let conflict = |index: usize| ConflictRecord {
@@ -303,7 +305,7 @@ pub(super) fn conflicts(
 }
 
 /// The hints that matched the best candidate, and how recent the last contact is.
-fn sources(looked: &Looked, decision: &Decision, now: Time) -> Vec<String> {
+fn sources(looked: &Looked<'_>, decision: &Decision, now: Time) -> Vec<String> {
     let Some(best) = decision.candidates.first() else { return Vec::new() };
     let mut sources: Vec<String> = best
         .matched

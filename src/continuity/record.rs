@@ -2,6 +2,7 @@
 //! and tags are part of the stored format. None of these prints its content.
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// Declares messages whose `Debug` says nothing of what they hold.
 macro_rules! record {
@@ -87,9 +88,9 @@ record! {
 
     /// One reason.
     pub struct EvidenceRecord {
-        /// What was seen.
-        #[prost(string, tag = "1")]
-        pub signal: String,
+        /// What was seen: a text, as bytes that need not be copied, for the rules name few signals.
+        #[prost(bytes = "bytes", tag = "1")]
+        pub signal: Bytes,
         /// Its weight.
         #[prost(double, tag = "2")]
         pub log_odds: f64,
@@ -373,5 +374,12 @@ record! {
         /// was too old to be of the same chain: only where its messages belong follows from it.
         #[prost(bytes = "vec", tag = "60")]
         pub conversation: Vec<u8>,
+    }
+}
+
+impl EvidenceRecord {
+    /// What was seen, such as `match:mobile`.
+    pub fn signal(&self) -> String {
+        String::from_utf8_lossy(&self.signal).into_owned()
     }
 }

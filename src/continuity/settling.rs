@@ -75,7 +75,7 @@ pub(super) async fn settle(
     state: &mut State,
     interaction: Token,
     customer: CustomerId,
-    looked: &Looked,
+    looked: &Looked<'_>,
     basis: Basis,
     linkable: impl Fn(usize) -> bool,
 ) -> Result<(), Error> {
@@ -141,7 +141,7 @@ pub(super) async fn settle(
 /// The assurance of a customer's link as it is in this decision; `None` without a link.
 pub(super) fn linked_with(
     desk: &Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     customer: CustomerId,
     token: Token,
 ) -> Option<i64> {
@@ -153,7 +153,7 @@ pub(super) fn linked_with(
 }
 
 /// Until when contacts give no reason for a customer's tie; never, for most.
-fn untied(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId, token: Token) -> Time {
+fn untied(desk: &Desk<'_, '_>, looked: &Looked<'_>, customer: CustomerId, token: Token) -> Time {
     if let Some(working) = desk.working.get(&customer) {
         return working.untied(token);
     }
@@ -161,7 +161,11 @@ fn untied(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId, token: Tok
     ties.iter().find(|tie| tie.token == token).map_or(Time(0), |tie| tie.untied)
 }
 
-fn supports(looked: &Looked, customer: CustomerId, basis: Basis) -> Vec<(usize, SupportRecord)> {
+fn supports(
+    looked: &Looked<'_>,
+    customer: CustomerId,
+    basis: Basis,
+) -> Vec<(usize, SupportRecord)> {
     links(&looked.shown, looked.set_name(customer), basis)
         .into_iter()
         .map(|link| {
@@ -306,7 +310,7 @@ pub(super) async fn move_to(
     state: &mut State,
     interaction: Token,
     to: CustomerId,
-    looked: &Looked,
+    looked: &Looked<'_>,
     basis: Basis,
 ) -> Result<(), Error> {
     // Only a customer that it gave something to can have been left empty by it.
@@ -334,7 +338,7 @@ pub(super) async fn move_to(
 }
 
 /// What was looked up, without the ties that were taken back since.
-fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
+fn without_withdrawn<'h>(desk: &Desk<'_, '_>, looked: &Looked<'h>) -> Looked<'h> {
     let has = |person: &Remembered, token: Token| match desk.working.get(&person.row.customer) {
         Some(working) => working.links().contains_key(&token),
         None => person.links.iter().any(|link| link.token == token),
@@ -348,7 +352,7 @@ fn without_withdrawn(desk: &Desk<'_, '_>, looked: &Looked) -> Looked {
         shown.owners.retain(|owner| still(owner.customer, *token));
     }
     Looked {
-        hints: looked.hints.clone(),
+        hints: looked.hints,
         tokens: looked.tokens.clone(),
         shown,
         unseen: Vec::new(),

@@ -85,7 +85,7 @@ pub(super) fn is_news(state: &State, hints: &[Hint]) -> bool {
 
 /// Whether a token decides anew whose the interaction is, settled or not. Somebody's word stands
 /// against a token that they knew of; a later one takes it back.
-pub(super) fn overrule(state: &mut State, looked: &Looked, signs_in: bool) -> bool {
+pub(super) fn overrule(state: &mut State, looked: &Looked<'_>, signs_in: bool) -> bool {
     let Proof::Decides(proven) = looked.proof else { return false };
     if state.feedback == 0 {
         return true;
@@ -102,7 +102,7 @@ pub(super) fn overrule(state: &mut State, looked: &Looked, signs_in: bool) -> bo
 /// an unmerge takes back, once, whichever tab comes first.
 pub(super) async fn join(
     desk: &mut Desk<'_, '_>,
-    looked: &Looked,
+    looked: &Looked<'_>,
     customer: CustomerId,
 ) -> Result<(), Error> {
     if looked.anonymous.is_empty() || !looked.proof.signed_in() {
@@ -119,14 +119,14 @@ pub(super) async fn join(
 }
 
 /// Whether the token that was shown is the customer's, VERIFIED, as it is in this decision.
-fn holds_token(desk: &Desk<'_, '_>, looked: &Looked, customer: CustomerId) -> bool {
+fn holds_token(desk: &Desk<'_, '_>, looked: &Looked<'_>, customer: CustomerId) -> bool {
     let tokens = looked.hints.iter().zip(&looked.tokens);
     let mut tokens = tokens.filter(|(hint, _)| hint.kind == HintKind::WebToken);
     let verified = Some(Assurance::Verified.code());
     tokens.any(|(_, token)| settling::linked_with(desk, looked, customer, *token) == verified)
 }
 
-impl Looked {
+impl Looked<'_> {
     /// Whether a hint is the visitor id of customers who are known, and this is none of them.
     pub fn visitor_of_another(&self, index: usize, customer: CustomerId) -> bool {
         let mut owners = self.shown[index].owners.iter().map(|owner| owner.customer);

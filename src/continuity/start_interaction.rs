@@ -247,12 +247,13 @@ fn content(start: &Start) -> Vec<&[u8]> {
         Direction::Inbound => b"inbound",
         Direction::Outbound => b"outbound",
     };
-    let mut parts: Vec<&[u8]> = vec![start.channel.as_bytes(), direction];
     // A token counts as issuer and subject, whether there was a key to check it with or not.
     let unproven = start.normalised.unproven.iter().map(|named| (named, HintKind::WebToken));
     let hints = start.normalised.hints.iter().map(|hint| (&hint.identifier, hint.kind));
     let mut hints: Vec<(&Identifier, HintKind)> = hints.chain(unproven).collect();
     hints.sort();
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(3 + 4 * hints.len());
+    parts.extend([start.channel.as_bytes(), direction]);
     for (identifier, kind) in hints {
         parts.push(kind.name().as_bytes());
         parts.extend(
@@ -279,13 +280,13 @@ impl Operation for StartOperation {
             let mut desk = Desk::new(&self.service, &self.caller.tenant, reads);
             let mut state = self.state();
             let mut warnings = self.warnings();
-            let mut hints = self.start.normalised.hints.clone();
+            let hints = &self.start.normalised.hints;
             let continued = continued(&mut desk, &self.start.about, self.begun).await?;
             state.conversation = continued.conversation;
             warnings.extend(continued.warning);
             if let Some(before) = continued.before {
-                hints.retain(|hint| hint.field != CALLER_NUMBER);
-                let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, hints);
+                let hints = without_caller_number(hints);
+                let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, &hints);
                 Box::pin(inheriting).await?;
             } else {
                 let named = self.start.normalised.customer_ref.as_deref();
@@ -309,7 +310,12 @@ impl Operation for StartOperation {
 }
 
 /// The hint that is no evidence in a continuation: often our own extension.
-pub(super) const CALLER_NUMBER: &str = "identity_hints.caller_number";
+const CALLER_NUMBER: &str = "identity_hints.caller_number";
+
+/// What counts in a continuation.
+pub(super) fn without_caller_number(hints: &[Hint]) -> Vec<Hint> {
+    hints.iter().filter(|hint| hint.field != CALLER_NUMBER).cloned().collect()
+}
 
 /// The first decision on an interaction: on a customer that is known, on a candidate that is to be
 /// confirmed, or on somebody new.
@@ -317,7 +323,7 @@ pub(super) async fn decide_first(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    hints: Vec<Hint>,
+    hints: &[Hint],
     named: Option<&str>,
 ) -> Result<Vec<Warning>, Error> {
     let now = Time(state.start_time);

@@ -83,11 +83,11 @@ impl ApiKey {
             _ => return None,
         };
         let digits = parts.next()?;
-        let tenant: i64 = digits.parse().ok()?;
         // One key has one text: no sign, no leading zero.
-        if tenant < 1 || tenant.to_string() != digits {
+        if !digits.starts_with(|first| matches!(first, '1'..='9')) {
             return None;
         }
+        let tenant: i64 = digits.parse().ok()?;
         let id = parts.next()?;
         if id.len() != ID_LENGTH || !id.chars().all(|letter| SYMBOLS.contains(letter)) {
             return None;

@@ -35,7 +35,7 @@ fn candidate(record: &CandidateRecord) -> proto::Candidate {
     let evidence = record
         .evidence
         .iter()
-        .map(|one| proto::Evidence { signal: one.signal.clone(), log_odds: one.log_odds });
+        .map(|one| proto::Evidence { signal: one.signal(), log_odds: one.log_odds });
     proto::Candidate {
         customer_ref: customer(&record.customer),
         match_probability: probability(record.log_odds),

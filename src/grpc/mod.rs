@@ -2,6 +2,7 @@
 //! of errors to a status.
 
 mod answers;
+mod codec;
 mod customer_requests;
 mod customers;
 mod erasing;

@@ -62,7 +62,9 @@ pub(super) fn is_junk(value: &str) -> bool {
 
 /// The letters and digits of a text, in lower case.
 pub(super) fn squashed(text: &str) -> String {
-    text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let mut squashed = String::with_capacity(text.len());
+    squashed.extend(text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_lowercase));
+    squashed
 }
 
 /// Three or more of one digit, two or more of one letter: short numbers are real ids.

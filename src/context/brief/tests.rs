@@ -108,7 +108,7 @@ fn the_newest_four_oldest_first() {
 
 #[test]
 fn a_long_summary_is_cut_at_a_word() {
-    let cut = one_line(&"lorem ipsum ".repeat(20), SUMMARY_LENGTH);
+    let cut = one_line(&"lorem ipsum ".repeat(20), SUMMARY_LENGTH).into_owned();
     assert_eq!(cut, format!("{}…", "lorem ipsum ".repeat(10).trim_end()));
     assert_eq!(one_line("one two three", 8), "one two…");
     assert_eq!(one_line("one two", 7), "one two");
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn a_line_keeps_its_limit(text in "(?s).{0,200}", limit in 1usize..150) {
-        let line = one_line(&text, limit);
+        let line = one_line(&text, limit).into_owned();
         prop_assert!(line.chars().count() <= limit);
         prop_assert!(!line.contains('\n'));
         if text.chars().count() <= limit && !text.contains(breaks_a_line) {

@@ -229,7 +229,7 @@ impl Parts {
         for candidate in candidates {
             if self.is_new(candidate) {
                 for reason in &candidate.evidence {
-                    self.because(position, reason.signal.clone(), reason.log_odds);
+                    self.because(position, reason.signal(), reason.log_odds);
                 }
             }
         }
