@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // A message with a map encodes the same way every time: replays are told by their content.
         .btree_map(".")
+        // Its messages begin with less room than tonic's.
         .codec_path("crate::grpc::codec::Codec")
         // Fakes of tests implement what their test calls.
         .generate_default_stubs(true)

@@ -19,8 +19,8 @@ const SUMMARY_LENGTH: usize = 120;
 const NAME_LENGTH: usize = 60;
 /// Most intents of one contact.
 const INTENTS: usize = 3;
-/// Room for a line, in bytes, before it is known how long it is.
-const LINE_LENGTH: usize = 96;
+/// Bytes that a line begins with; it takes more if it needs more.
+const LINE_ROOM: usize = 96;
 
 /// The newest four of `history` (which is newest first), oldest first, and
 /// the present contact, a line each:
@@ -46,7 +46,7 @@ pub fn brief(
     }
     let calendar = Calendar::new(locale, time_zone, now);
     let words = words(calendar.language());
-    let mut brief = String::with_capacity(LINE_LENGTH * (history.len().min(CONTACTS) + 1));
+    let mut brief = String::with_capacity(LINE_ROOM * (history.len().min(CONTACTS) + 1));
     for past in history.iter().take(CONTACTS).rev() {
         tell(&mut brief, past, &calendar, words);
         brief.push('\n');
@@ -124,6 +124,7 @@ fn tell_what_happened(brief: &mut String, past: &ShownInteraction<'_>, words: &W
     }
 }
 
+/// Why they were in touch: each matter, and how it stands.
 fn tell_intents(brief: &mut String, past: &ShownInteraction<'_>, words: &Words) {
     for (index, one) in past.intents.iter().take(INTENTS).enumerate() {
         let joint = if index == 0 { "" } else { "; " };

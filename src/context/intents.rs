@@ -65,7 +65,7 @@ debug_without_text!(OpenIntent { status, attempt_count, first_time, last_time, s
 /// and reference; at most [`MAX_OPEN_INTENTS`].
 pub fn open_intents(facts: &[IntentFact]) -> Vec<OpenIntent> {
     let mut ordered: Vec<&IntentFact> = facts.iter().collect();
-    ordered.sort_by(|a, b| {
+    ordered.sort_unstable_by(|a, b| {
         matter(a).cmp(&matter(b)).then_with(|| reading_order(a).cmp(&reading_order(b)))
     });
     let matters = ordered.chunk_by(|a, b| matter(a) == matter(b));
@@ -237,6 +237,20 @@ mod tests {
         #[test]
         fn the_order_of_the_facts_does_not_matter((facts, shuffled) in two_orders()) {
             prop_assert!(open_intents(&facts) == open_intents(&shuffled));
+        }
+
+        #[test]
+        fn matters_know_nothing_of_each_other(facts in proptest::collection::vec(any_fact(), 0..12)) {
+            let mut matters: Vec<_> = facts.iter().map(matter).collect();
+            matters.sort_unstable();
+            matters.dedup();
+            let alone = matters.iter().flat_map(|one| {
+                let own = facts.iter().filter(|fact| matter(fact) == *one);
+                open_intents(&own.cloned().collect::<Vec<_>>())
+            });
+            let mut alone: Vec<_> = alone.collect();
+            alone.sort_by_key(|intent| std::cmp::Reverse(intent.last_time));
+            prop_assert!(open_intents(&facts) == alone);
         }
 
         #[test]

@@ -51,10 +51,10 @@ impl Operation for AttachOperation {
                 Some(_) => without_caller_number(&start.normalised.hints),
                 None => start.normalised.hints.clone(),
             };
-            if let Some(before) = continued.before {
-                if state.contact == interaction.0 {
-                    state.contact.clone_from(&before.state.contact);
-                }
+            if let Some(before) = continued.before
+                && state.contact == interaction.0
+            {
+                state.contact.clone_from(&before.state.contact);
             }
             let news =
                 News { hints, named: start.normalised.customer_ref.clone(), ..News::default() };

@@ -76,7 +76,7 @@ impl Service {
         let mut candidates = Vec::with_capacity(decision.candidates.len());
         for candidate in decision.candidates {
             let who = stands_for(&mut desk, customer_of(&candidate.customer)).await?;
-            let evidence = candidate.evidence.into_iter().map(|one| (one.signal(), one.log_odds));
+            let evidence = candidate.evidence.iter().map(|one| (one.signal(), one.log_odds));
             candidates.push(JudgedCandidate {
                 evidence: evidence.collect(),
                 right: who.is_some() && who == truth,

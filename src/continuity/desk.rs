@@ -150,7 +150,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(found)
     }
 
-    /// One of them.
+    /// A customer that exists, as [`people`](Self::people) finds them: no move is followed.
     pub async fn one(
         &mut self,
         id: CustomerId,
@@ -163,7 +163,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         Ok(self.people(&[id], with_context).await?.remove(&id))
     }
 
-    /// The same, and everybody who belongs to one set with them.
+    /// The customers that exist among `ids`, and everybody who belongs to one set with them.
     pub async fn sets(
         &mut self,
         ids: &[CustomerId],

@@ -66,7 +66,7 @@ impl EndOperation {
         warnings.extend(continued.warning);
         let hints = match before {
             Some(_) => without_caller_number(&normalised.hints),
-            None => normalised.hints.clone(),
+            None => normalised.hints,
         };
         match (echoed, before) {
             (Some(customer), _) => {

@@ -378,8 +378,22 @@ record! {
 }
 
 impl EvidenceRecord {
-    /// What was seen, such as `match:mobile`.
+    /// What was seen, such as `match:mobile`. The rules write nothing but UTF-8, and what is sealed
+    /// comes back as it was.
     pub fn signal(&self) -> String {
         String::from_utf8_lossy(&self.signal).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_stored_as_the_text_it_is() {
+        let record = EvidenceRecord { signal: Bytes::from_static(b"recency"), log_odds: 0.0 };
+        let stored = record.encode_to_vec();
+        assert_eq!(stored, "recency".to_owned().encode_to_vec(), "field 1, a text");
+        assert_eq!(EvidenceRecord::decode(stored.as_slice()).unwrap().signal(), "recency");
     }
 }

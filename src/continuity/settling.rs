@@ -52,7 +52,7 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
             state.customer = person.row.customer.0.to_vec();
             Ok(false)
         }
-        None if state.settled && desk.people(&[id], false).await?.is_empty() => {
+        None if state.settled && desk.one(id, false).await?.is_none() => {
             Err(Error::InteractionNotFound)
         }
         None => {

@@ -312,7 +312,7 @@ impl Operation for StartOperation {
 /// The hint that is no evidence in a continuation: often our own extension.
 const CALLER_NUMBER: &str = "identity_hints.caller_number";
 
-/// What counts in a continuation.
+/// The hints that are evidence in a continuation.
 pub(super) fn without_caller_number(hints: &[Hint]) -> Vec<Hint> {
     hints.iter().filter(|hint| hint.field != CALLER_NUMBER).cloned().collect()
 }

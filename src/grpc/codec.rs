@@ -8,9 +8,9 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, EncodeBuf};
 use tonic_prost::ProstDecoder;
 
-/// Room that each message begins with, in bytes; one that is longer takes more. Most requests have
-/// less than 300 bytes and most answers less than 1,500, and tonic's own 8 KiB for each is memory
-/// that is in no cache.
+/// Room that a call begins with, in bytes, for what comes and for what goes; a longer message takes
+/// more. A start of the bench has 70 bytes and is answered with 1,039; tonic's own 8 KiB for either
+/// are memory that is in no cache of the processor. Long streams grow a little more often for it.
 const ROOM: usize = 2_048;
 /// Messages of a stream that wait to be sent together, in bytes: tonic's own.
 const TOGETHER: usize = 32 * 1_024;
@@ -53,8 +53,8 @@ impl<T: Message> tonic::codec::Encoder for Encoder<T> {
     type Error = Status;
 
     fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        // Into a list first: prost writes byte by byte, which to a list is a store and to tonic's
-        // buffer a call.
+        // Into a list first: prost writes tags and lengths byte by byte, which to a list is a store
+        // and to tonic's buffer a call. It is copied once more for it.
         buffer.put_slice(&message.encode_to_vec());
         Ok(())
     }
@@ -66,4 +66,40 @@ impl<T: Message> tonic::codec::Encoder for Encoder<T> {
 
 fn settings() -> BufferSettings {
     BufferSettings::new(ROOM, TOGETHER)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use tonic::codec::{Codec as _, EncodeBody, Streaming};
+    use tonic_prost::ProstCodec;
+
+    use super::*;
+
+    /// One that is empty, short ones, and one that is longer than all the room there is.
+    fn texts() -> Vec<String> {
+        let lengths = [0, 1, ROOM - 8, ROOM, ROOM + 1, 3 * ROOM, 2 * TOGETHER, 5];
+        lengths.iter().chain([&100; 800]).map(|length| "ä".repeat(length / 2)).collect()
+    }
+
+    async fn encoded(
+        encoder: impl tonic::codec::Encoder<Item = String, Error = Status>,
+    ) -> Vec<u8> {
+        let messages = tokio_stream::iter(texts().into_iter().map(Ok));
+        let body = EncodeBody::new_server(encoder, messages, None, Default::default(), None);
+        body.collect().await.unwrap().to_bytes().into()
+    }
+
+    #[tokio::test]
+    async fn messages_are_what_prost_makes_of_them() {
+        let own = encoded(Codec::<String, String>::default().encoder()).await;
+        assert!(own == encoded(ProstCodec::<String, String>::default().encoder()).await);
+        let body = tonic::body::Body::new(http_body_util::Full::from(own));
+        let decoder = Codec::<String, String>::default().decoder();
+        let mut stream = Streaming::new_request(decoder, body, None, None);
+        for text in texts() {
+            assert_eq!(stream.message().await.unwrap(), Some(text));
+        }
+        assert_eq!(stream.message().await.unwrap(), None);
+    }
 }

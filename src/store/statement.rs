@@ -78,6 +78,7 @@ bind! {
     Time => |value| value.0,
     Stamp => |value| value.0,
     KeyId => |value| value.0,
+    [u8; 16] => |value| value.as_slice(),
     Token => |value| value.0.as_slice(),
     CustomerId => |value| value.0.as_slice(),
     Option<Token> => |value| value.as_ref().map_or(&[][..], |token| &token.0),
@@ -136,7 +137,7 @@ pub(super) async fn select_union(
         let _ = write!(text, "{joint}{head} IN (");
         for index in 0..width {
             // Padded with the last one, which is there: there are keys.
-            arguments.push(&keys[index.min(keys.len() - 1)].to_vec());
+            arguments.push(&keys[index.min(keys.len() - 1)]);
             let _ = write!(text, "{}${next}", if index == 0 { "" } else { ", " });
             next += 1;
         }
@@ -162,7 +163,7 @@ pub(super) async fn select_parts(
     let width = keys.len().next_power_of_two();
     let mut arguments = Arguments::of(tenant);
     let padding = std::iter::repeat_n(last, width - keys.len());
-    keys.iter().chain(padding).for_each(|key| arguments.push(&key.to_vec()));
+    keys.iter().chain(padding).for_each(|key| arguments.push(key));
     let parameters = parameters(width);
     let asked = parts.iter().map(|Keyed { head, tail }| format!("{head} IN ({parameters}) {tail}"));
     let text = asked.collect::<Vec<_>>().join(" UNION ALL ");

@@ -80,6 +80,14 @@ fn without_a_summary_it_says_what_else_is_known() {
     let bare = || contact("voice", MONDAY, "");
     let intents = ShownInteraction { intents: vec![&open, &done], disposition: "x", ..bare() };
     assert_eq!(told(intents), "2:00 PM phone: refund, escalated; address, resolved");
+    let (one, other) =
+        (intent("tariff", IntentStatus::Open), intent("moving", IntentStatus::Abandoned));
+    let four = || vec![&open, &done, &one, &other];
+    let three = "refund, escalated; address, resolved; tariff, open";
+    let many = ShownInteraction { intents: four(), ..bare() };
+    assert_eq!(told(many), format!("2:00 PM phone: {three}"));
+    let noted = ShownInteraction { intents: four(), ..contact("voice", MONDAY, "moves out") };
+    assert_eq!(told(noted), format!("2:00 PM phone: moves out ({three})"));
     let closed = ShownInteraction { disposition: "callback_promised", ..bare() };
     assert_eq!(told(closed), "2:00 PM phone: callback promised");
     assert_eq!(told(bare()), "2:00 PM phone: no note");

@@ -124,7 +124,7 @@ impl Desk<'_, '_> {
             }
             // A key is destroyed with its customer, and not before.
             let customer = entry.customer.ok_or(Error::Sealed)?;
-            let destroyed = !self.people(&[customer], false).await?.contains_key(&customer);
+            let destroyed = self.one(customer, false).await?.is_none();
             return if destroyed { Ok(None) } else { Err(Error::Sealed) };
         };
         let part = newest.part.clone();
