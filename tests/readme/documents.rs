@@ -169,8 +169,8 @@ fn every_invariant_has_a_test() {
     assert!(numbers >= 10, "ARCHITECTURE.md has lost its invariants");
 }
 
-#[test]
-fn links_lead_somewhere() {
+/// Every page of the documents, from the project's root.
+fn pages() -> Vec<String> {
     let mut pages: Vec<String> = Vec::new();
     for folder in ["", "docs", "docs/adr", "clients/python"] {
         let inside = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
@@ -179,9 +179,26 @@ fn links_lead_somewhere() {
             names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")),
         );
     }
-    let mut followed = 0;
+    pages.iter().map(|page| page.trim_start_matches('/').to_owned()).collect()
+}
+
+/// A word in capitals, alone on its line, is a place that somebody meant to fill.
+#[test]
+fn nothing_is_left_to_be_filled_in() {
+    let pages = pages();
+    assert!(pages.len() >= 10, "where are the documents?");
     for page in &pages {
-        let page = page.trim_start_matches('/');
+        for (index, line) in file(page).lines().enumerate() {
+            let empty = line.len() >= 3 && line.bytes().all(|it| it.is_ascii_uppercase());
+            assert!(!empty, "{page}:{}: {line}", index + 1);
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut followed = 0;
+    for page in &pages() {
         let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
         let text = file(page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
