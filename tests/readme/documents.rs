@@ -173,8 +173,9 @@ fn every_invariant_has_a_test() {
 fn pages() -> Vec<String> {
     let mut pages: Vec<String> = Vec::new();
     for folder in ["", "docs", "docs/adr", "clients/python"] {
-        let inside = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
-        let names = inside.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let inside = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let names = inside.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         pages.extend(
             names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")),
         );
