@@ -24,6 +24,7 @@ use crate::store::{Effects, Proposal, Proposed, ReadSet, Reads};
 
 mod gone;
 mod known;
+mod unknown;
 
 pub(super) use known::Known;
 
@@ -85,6 +86,7 @@ impl<'d, 'c> Desk<'d, 'c> {
             for (token, owners) in self
                 .reads
                 .look(Box::new(move |connection| {
+                    let missing = missing.clone();
                     Box::pin(async move { read::owners(connection, tenant, &missing).await })
                 }))
                 .await?
@@ -127,17 +129,7 @@ impl<'d, 'c> Desk<'d, 'c> {
         }
         if !missing.is_empty() {
             let sequence = self.gate().sequence();
-            let service = Arc::clone(self.service);
-            let owner = Arc::clone(self.tenant);
-            let loaded = self
-                .reads
-                .load(Box::new(move |connection| {
-                    Box::pin(async move {
-                        super::load::people(&service, &owner, connection, &missing, with_context)
-                            .await
-                    })
-                }))
-                .await??;
+            let loaded = self.read_people(missing, with_context).await?;
             for person in loaded {
                 let person = Arc::new(person);
                 if self.reads.uses_cache() {
@@ -182,32 +174,6 @@ impl<'d, 'c> Desk<'d, 'c> {
         if !others.is_empty() {
             let others: Vec<CustomerId> = others.into_iter().collect();
             found.extend(self.people(&others, with_context).await?);
-        }
-        Ok(found)
-    }
-
-    /// Past the cache no commit will check what was read: a member who left meanwhile must not be
-    /// shown with those who stayed.
-    async fn sets_of_one_moment(
-        &mut self,
-        ids: &[CustomerId],
-        with_context: bool,
-    ) -> Result<FxHashMap<CustomerId, Arc<Remembered>>, Error> {
-        let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
-        let ids = ids.to_vec();
-        let loaded = self
-            .reads
-            .load(Box::new(move |connection| {
-                Box::pin(async move {
-                    super::load::sets(&service, &owner, connection, &ids, with_context).await
-                })
-            }))
-            .await??;
-        let mut found = FxHashMap::with_capacity_and_hasher(loaded.len(), FxBuildHasher);
-        for person in loaded {
-            let person = Arc::new(person);
-            self.saw(&person);
-            found.insert(person.row.customer, person);
         }
         Ok(found)
     }

@@ -20,7 +20,7 @@ use crate::crypto::{DataKey, Wrapped};
 use crate::identity::{Assurance, Direction};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::history::{self, History, MOST_CONSENTS};
-use crate::store::read::{self, WrappedKey};
+use crate::store::read::{self, Person, WrappedKey};
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
 use crate::store::{self, Connection};
 
@@ -63,21 +63,43 @@ pub(super) async fn people(
     ids: &[CustomerId],
     with_context: bool,
 ) -> Loaded<Vec<Remembered>> {
-    let found = read::people(connection, tenant.id, ids).await?;
-    let now = service.store.now();
+    let rows = read::people(connection, tenant.id, ids).await?;
+    let mut people = match opened(service, tenant.id, rows).await {
+        Ok(people) => people,
+        Err(error) => return Ok(Err(error)),
+    };
+    if with_context {
+        let asked: Vec<(CustomerId, Arc<DataKey>)> =
+            people.iter().map(|one| (one.row.customer, Arc::clone(&one.key))).collect();
+        match contexts(service, tenant, connection, &asked).await? {
+            Ok(contexts) => people.iter_mut().zip(contexts).for_each(|(person, context)| {
+                person.context = Some(Arc::new(context));
+            }),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(people))
+}
+
+/// Customers as they were read, with their keys unwrapped; without contexts.
+///
+/// # Errors
+/// [`Error::Sealed`] when a key is gone or does not open.
+pub(super) async fn opened(
+    service: &Service,
+    tenant: TenantId,
+    found: HashMap<CustomerId, Person>,
+) -> Result<Vec<Remembered>, Error> {
     let mut people = Vec::with_capacity(found.len());
     for person in found.into_values() {
         let key = match person.key {
-            Some(wrapped) => match unwrapped(service, tenant.id, wrapped).await {
-                Ok(key) => key,
-                Err(error) => return Ok(Err(error)),
-            },
+            Some(wrapped) => unwrapped(service, tenant, wrapped).await?,
             None if service.without_keys => {
                 Arc::new(DataKey::stand_in(person.row.data_key, &service.entropy))
             }
-            None => return Ok(Err(Error::Sealed)),
+            None => return Err(Error::Sealed),
         };
-        let mut remembered = Remembered {
+        people.push(Remembered {
             row: person.row,
             links: person.links,
             ties: person.ties,
@@ -85,22 +107,32 @@ pub(super) async fn people(
             context: None,
             news: Vec::new(),
             members: person.members,
-        };
-        if with_context {
-            let customer = remembered.row.customer;
-            let rows = history::history(connection, tenant.id, customer, now).await?;
-            let labels = match labels(service, tenant, connection, &rows.facts).await? {
-                Ok(labels) => labels,
-                Err(error) => return Ok(Err(error)),
-            };
-            match open_context(tenant.id, &remembered.key, &rows, &labels) {
-                Ok(context) => remembered.context = Some(Arc::new(context)),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        people.push(remembered);
+        });
     }
-    Ok(Ok(people))
+    Ok(people)
+}
+
+/// The contexts of customers whose keys these are, in this order.
+pub(super) async fn contexts(
+    service: &Service,
+    tenant: &Tenant,
+    connection: &mut Connection,
+    asked: &[(CustomerId, Arc<DataKey>)],
+) -> Loaded<Vec<Context>> {
+    let now = service.store.now();
+    let mut contexts = Vec::with_capacity(asked.len());
+    for (customer, key) in asked {
+        let rows = history::history(connection, tenant.id, *customer, now).await?;
+        let labels = match labels(service, tenant, connection, &rows.facts).await? {
+            Ok(labels) => labels,
+            Err(error) => return Ok(Err(error)),
+        };
+        match open_context(tenant.id, key, &rows, &labels) {
+            Ok(context) => contexts.push(context),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(contexts))
 }
 
 /// The same, with everybody who belongs to one set with them: all of one moment, if the connection

@@ -122,7 +122,7 @@ async fn with_moved(
     let (tenant, asked) = (desk.tenant_id(), members.to_vec());
     let mut all = desk
         .reads
-        .look(Box::new(move |connection| {
+        .load(Box::new(move |connection| {
             Box::pin(async move { belonging::moved_to(connection, tenant, &asked).await })
         }))
         .await?;
@@ -258,7 +258,7 @@ async fn count(desk: &mut Desk<'_, '_>, theirs: &mut Theirs) -> Result<(), Error
         let id = *id;
         let blocks = desk
             .reads
-            .look(Box::new(move |connection| {
+            .load(Box::new(move |connection| {
                 Box::pin(async move { history::blocks_of(connection, tenant, id, None).await })
             }))
             .await?;

@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::read::{bytes16, optional16};
-use super::reads::{Load, Moment, outside};
+use super::reads::{Load, outside};
 use super::rows::Verb;
 use super::statement::{self, Arguments, keyed, scoped};
 use super::{Error, Store};
@@ -153,7 +153,7 @@ impl Store {
         self: &Arc<Self>,
         load: Load<Option<T>>,
     ) -> Result<Option<T>, Error> {
-        let found = outside(self, Moment::OfTransaction, load).await?;
+        let found = outside(self, load).await?;
         if found.is_some() {
             self.durability.reached().await?;
         }

@@ -1,6 +1,7 @@
-//! Where a decision reads: outside the writer, each load in a read transaction of its own, or
-//! inside the writer's transaction once a decision has been stale twice.
+//! Where a decision reads: outside the writer, each load in a read transaction of its own and each
+//! look in none, or inside the writer's transaction once a decision has been stale twice.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,13 +28,18 @@ pub enum Reads<'c> {
 /// nobody may have said: it must not keep its place among the readers until TCP finds out.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// A first statement asks nothing of the database but to answer. Where no answer comes within this,
-/// nobody is there any more: behind a firewall that has forgotten them, all idle connections are so.
+/// What PostgreSQL is asked first takes next to no time: to begin, or to look a few keys up. Where no
+/// answer comes within this, nobody is there any more: behind a firewall that has forgotten them, all
+/// idle connections are so.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
     Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
+
+/// A load that can be made again, where a connection turns out to be broken.
+pub type Look<T> =
+    Box<dyn for<'c> Fn(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send + Sync>;
 
 impl Reads<'_> {
     /// Whether the cache may answer, and be filled.
@@ -46,55 +52,59 @@ impl Reads<'_> {
     /// # Errors
     /// Whatever the load meets; [`Error::Unavailable`] when no connection is free in time.
     pub async fn load<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
-        self.load_as(Moment::OfTransaction, load).await
-    }
-
-    /// Runs a load that is one statement: it needs no transaction to be of one moment.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub async fn look<T: Send + 'static>(&mut self, load: Load<T>) -> Result<T, Error> {
-        self.load_as(Moment::OfStatement, load).await
-    }
-
-    async fn load_as<T: Send + 'static>(
-        &mut self,
-        moment: Moment,
-        load: Load<T>,
-    ) -> Result<T, Error> {
         match self {
             Self::Inside(connection) => load(connection).await,
-            Self::Outside(store) => outside(store, moment, load).await,
+            Self::Outside(store) => outside(store, load).await,
             Self::Fresh(store) => {
-                let loaded = outside(store, moment, load).await?;
+                let loaded = outside(store, load).await?;
                 // No commit of its own comes after what it saw.
                 store.durability.reached().await?;
                 Ok(loaded)
             }
         }
     }
-}
 
-/// What a load is of one moment by.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Moment {
-    OfTransaction,
-    OfStatement,
+    /// Looks up a few keys, in no transaction of its own: it is one statement, or a commit will
+    /// check that all it read held at once. Looked up again, where a connection was broken.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn look<T: Send + 'static>(&mut self, look: Look<T>) -> Result<T, Error> {
+        match self {
+            Self::Inside(connection) => look(connection).await,
+            Self::Outside(store) => looked_up(store, look).await,
+            Self::Fresh(store) => {
+                let found = looked_up(store, look).await?;
+                store.durability.reached().await?;
+                Ok(found)
+            }
+        }
+    }
 }
 
 pub(super) async fn outside<T: Send + 'static>(
     store: &Arc<Store>,
-    moment: Moment,
     load: Load<T>,
 ) -> Result<T, Error> {
-    let store = Arc::clone(store);
-    // A request that is cancelled must not leave a connection inside a transaction:
-    // the task goes on to its end without it.
-    let own = Arc::clone(&store);
-    let task = tokio::spawn(async move { snapshot(&own, moment, load).await });
-    let loaded = task.await.map_err(|_| Error::Unavailable)?;
+    let own = Arc::clone(store);
+    beside(store, async move { snapshot(&own, load).await }).await
+}
+
+async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Look<T>) -> Result<T, Error> {
+    let own = Arc::clone(store);
+    beside(store, async move { own.look_up(look).await }).await
+}
+
+/// A request that is cancelled must not leave a connection inside a transaction or a statement:
+/// the task goes on to its end without it.
+async fn beside<T: Send + 'static>(
+    store: &Store,
+    reading: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    store.counts.snapshots.inc();
+    let read = tokio::spawn(reading).await.map_err(|_| Error::Unavailable)?;
     store.schedule.at(Point::Loaded).await?;
-    loaded
+    read
 }
 
 impl Store {
@@ -119,20 +129,33 @@ impl Store {
             left -= 1;
         }
     }
+
+    /// Looks up on a reader, and on the next one where that is broken or silent: what is read twice
+    /// is what it was.
+    async fn look_up<T>(&self, look: Look<T>) -> Result<T, Error> {
+        let (mut left, within) = match self.engine {
+            Engine::Sqlite => (0, READ_WITHIN),
+            Engine::Postgres => (self.readers.options().get_max_connections(), GREETED_WITHIN),
+        };
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            match tokio::time::timeout(within, look(&mut connection)).await {
+                Err(_) | Ok(Err(Error::Unavailable)) => drop(connection.detach()),
+                Ok(looked_up) => return looked_up,
+            }
+            if left == 0 {
+                return Err(Error::Unavailable);
+            }
+            left -= 1;
+        }
+    }
 }
 
-async fn snapshot<T>(store: &Store, moment: Moment, load: Load<T>) -> Result<T, Error> {
-    store.counts.snapshots.inc();
-    // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
-    let alone = moment == Moment::OfStatement && store.engine == Engine::Sqlite;
-    let mut connection = match alone {
-        true => store.readers.acquire().await?,
-        false => store.reader(store.engine.begin_read()).await?,
-    };
+async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
+    let mut connection = store.reader(store.engine.begin_read()).await?;
     let reading = async {
         let loaded = load(&mut connection).await;
-        let commit = scoped!("COMMIT");
-        (loaded, alone || statement::command(&mut connection, commit).await.is_ok())
+        (loaded, statement::command(&mut connection, scoped!("COMMIT")).await.is_ok())
     };
     let (loaded, ended) = tokio::time::timeout(READ_WITHIN, reading)
         .await

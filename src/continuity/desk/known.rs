@@ -88,7 +88,7 @@ impl Desk<'_, '_> {
         let tenant = self.tenant.id;
         let now = self
             .reads
-            .load(Box::new(move |connection| {
+            .look(Box::new(move |connection| {
                 Box::pin(async move { read::journal(connection, tenant, token).await })
             }))
             .await?;
@@ -149,7 +149,7 @@ impl Desk<'_, '_> {
         let sequence = self.gate().sequence();
         let entry = self
             .reads
-            .load(Box::new(move |connection| {
+            .look(Box::new(move |connection| {
                 Box::pin(async move { read::journal(connection, tenant, token).await })
             }))
             .await?
@@ -184,6 +184,7 @@ impl Desk<'_, '_> {
         let mut keys = self
             .reads
             .look(Box::new(move |connection| {
+                let service = Arc::clone(&service);
                 Box::pin(async move {
                     crate::continuity::load::keys(&service, tenant, connection, &[id]).await
                 })
