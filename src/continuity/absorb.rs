@@ -13,6 +13,7 @@ use super::record::{CandidateRecord, State};
 use super::retiring;
 use super::settling::{customer_of, move_to, new_customer, refresh, settle, withdraw};
 use super::signing_in;
+use super::vouching::Word;
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
 use crate::ids::{CustomerId, Token};
@@ -71,7 +72,8 @@ pub(super) async fn absorb(
 ) -> Result<Vec<Warning>, Error> {
     let mut warnings = Vec::new();
     let gone = refresh(desk, state).await?;
-    vouch(state, news, ceiling);
+    let word = Word::of(news, ceiling);
+    word.heard(state);
     let known_named = state.named.clone();
     if let Some(named) = &news.named {
         match resolve(desk, named).await? {
@@ -93,28 +95,12 @@ pub(super) async fn absorb(
                 state.decision =
                     Some(recognise::record(desk, &looked, &decision, now, false).await?);
             }
-            follow(desk, state, interaction, feedback, &looked).await?;
+            follow(desk, state, interaction, (feedback, word), &looked).await?;
         }
-        None if anew => decide_again(desk, state, interaction, signs_in).await?,
+        None if anew => decide_again(desk, state, interaction, (signs_in, word)).await?,
         None => {}
     }
     Ok(warnings)
-}
-
-/// What the caller vouches for, under its own ceiling.
-fn vouch(state: &mut State, news: &News, ceiling: Option<Assurance>) {
-    let judged = news.feedback.as_ref().map(|_| Verification::AgentJudgement.assurance());
-    let proved = news.verification.map(Verification::assurance);
-    if let Some(strength) = proved.max(judged) {
-        let strength = ceiling.map_or(strength, |most| strength.min(most));
-        state.vouched = state.vouched.max(strength.code());
-    }
-    if let Some(verification) = news.verification {
-        let known = Verification::from_code(state.verification).map(Verification::assurance);
-        if known <= Some(verification.assurance()) {
-            state.verification = verification.code();
-        }
-    }
 }
 
 pub(super) fn hints_of(state: &State) -> Vec<Hint> {
@@ -190,7 +176,7 @@ async fn decide_again(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    signs_in: bool,
+    (signs_in, word): (bool, Word),
 ) -> Result<(), Error> {
     let own = own_customer(desk, state).await?;
     let hints = hints_of(state);
@@ -199,13 +185,13 @@ async fn decide_again(
     if !overruled && (state.feedback != 0 || (state.settled && own.is_none())) {
         keep(desk, state, interaction, &looked, &decision).await
     } else {
-        take_up(desk, state, interaction, &looked, &decision).await
+        take_up(desk, state, interaction, word, (&looked, &decision)).await
     }
 }
 
 /// Settled on somebody known, or somebody's word stands: more hints link what does not point
 /// elsewhere, and move nothing.
-async fn keep(
+pub(super) async fn keep(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
@@ -254,8 +240,8 @@ async fn take_up(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    looked: &Looked<'_>,
-    decision: &Decision,
+    word: Word,
+    (looked, decision): (&Looked<'_>, &Decision),
 ) -> Result<(), Error> {
     state.decision =
         Some(recognise::record(desk, looked, decision, Time(state.start_time), false).await?);
@@ -264,6 +250,7 @@ async fn take_up(
         (Recommendation::Reuse, Some(best)) => {
             let best = member_meant(desk, state, looked, best).await?;
             state.decision.iter_mut().for_each(|record| name_as(record, looked, best));
+            word.heard_of(desk, state, Some(best)).await?;
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
             become_of(desk, state, interaction, best, looked, basis).await?;
             state.made_customer = false;
@@ -271,6 +258,7 @@ async fn take_up(
         (Recommendation::Confirm, Some(best)) => {
             recognise::warn_of_archived(desk, looked, decision);
             let was = customer_of(&state.customer);
+            word.heard_of(desk, state, Some(best)).await?;
             if state.settled || (state.filed_at.is_some() && was != Some(best)) {
                 // The customer it made waits, empty, until somebody says who it is.
                 let left = if state.settled { state.customer.clone() } else { Vec::new() };
@@ -290,6 +278,7 @@ async fn take_up(
         _ => {
             let visitor = looked.first_sign_in();
             let new = visitor.map_or_else(|| new_customer(desk, Time(state.start_time)), Ok)?;
+            word.heard_of(desk, state, visitor).await?;
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
             state.made_customer = visitor.is_none();
         }
@@ -302,13 +291,17 @@ async fn follow(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
-    feedback: &Feedback,
+    (feedback, word): (&Feedback, Word),
     looked: &Looked<'_>,
 ) -> Result<(), Error> {
-    let strength = Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted);
-    let basis = Basis::Confirmed(strength);
     let confirmed = matches!(feedback, Feedback::Confirmed(_));
     let target = whom(desk, state, looked, feedback).await?;
+    let is_news = target.is_some() || !retiring::is_all_they_have(desk, state, interaction).await?;
+    if is_news {
+        word.heard_of(desk, state, target).await?;
+    }
+    let strength = Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted);
+    let basis = Basis::Confirmed(strength);
     let before = customer_of(&state.customer).filter(|_| !confirmed);
     state.feedback = match (confirmed, target) {
         (true, Some(_)) => CONFIRMED,
@@ -323,9 +316,14 @@ async fn follow(
             }
             become_of(desk, state, interaction, target, looked, basis).await?;
             state.made_customer = state.made_customer && stays;
+            if state.filed_at.is_none() {
+                // What somebody said of a contact must be found with its customer: whoever has it is
+                // not left with nothing.
+                filing::file(desk, state, interaction).await?;
+            }
         }
         // Somebody new, and somebody new it already is.
-        None if retiring::is_all_they_have(desk, state).await? => {}
+        None if !is_news => {}
         None => {
             let new = new_customer(desk, Time(state.start_time))?;
             become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;

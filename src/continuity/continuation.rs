@@ -2,16 +2,16 @@
 //! are inherited, and the caller's number, often our own extension, is no evidence.
 
 use super::Error;
-use super::absorb::{REJECTED, said_yes};
+use super::absorb::{REJECTED, keep, said_yes};
 use super::answer::{MEDIUM, Standing, Warning, standing};
 use super::desk::{Desk, Known};
-use super::recognise::{self, look};
+use super::recognise::{self, judge, look};
 use super::record::{About, CandidateRecord, DecisionRecord, EvidenceRecord, State};
 use super::settling::{customer_of, settle};
 use super::start_interaction::decide_first;
 use crate::clock::Time;
 use crate::context::CONTINUATION_WITHIN;
-use crate::identity::{Assurance, Basis, Hint, Recommendation};
+use crate::identity::{Assurance, Basis, Hint, Proof, Recommendation};
 use crate::ids::{CustomerId, Token};
 
 /// What comes of naming an interaction that this one continues.
@@ -89,7 +89,7 @@ pub(super) async fn inherit(
         decide_first(desk, state, interaction, hints, None).await?;
         return Ok(());
     };
-    let looked = look(desk, hints, None, None).await?;
+    let looked = look(desk, hints, Some(customer), None).await?;
     let certain = standing(previous);
     let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
     let strength = match previous.made_customer {
@@ -100,7 +100,10 @@ pub(super) async fn inherit(
     let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
     let stronger = (0..looked.shown.len())
         .any(|index| elsewhere(index) && Some(looked.shown[index].assurance) > strength);
-    if stronger {
+    let own = looked.set_name(customer);
+    // A token is somebody's own word, and decides alone, whatever was proved before.
+    let proves_another = matches!(looked.proof, Proof::Decides(proven) if proven != own);
+    if stronger || proves_another {
         decide_first(desk, state, interaction, hints, None).await?;
         return Ok(());
     }
@@ -111,14 +114,21 @@ pub(super) async fn inherit(
     state.named = previous.named.clone();
     let mut decision = handed_on(previous, &certain, customer);
     decision.assurance = strength.map_or(0, Assurance::code);
-    state.decision = Some(decision);
-    if previous.settled {
-        let basis = Basis::Decided(strength.unwrap_or(Assurance::Asserted));
-        settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await
-    } else {
-        state.customer = customer.0.to_vec();
-        Ok(())
+    let against: Vec<usize> = (0..looked.shown.len()).filter(|index| elsewhere(*index)).collect();
+    if !previous.settled {
+        decision.conflicts.extend(recognise::conflicts(&looked, against.into_iter()));
+        (state.decision, state.customer) = (Some(decision), customer.0.to_vec());
+        return Ok(());
     }
+    state.decision = Some(decision);
+    let basis = Basis::Decided(strength.unwrap_or(Assurance::Asserted));
+    settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await?;
+    if !against.is_empty() {
+        // As with an update: it stays theirs, and what points elsewhere is listed and asked for.
+        let judged = judge(desk, &looked, None, state);
+        keep(desk, state, interaction, &looked, &judged).await?;
+    }
+    Ok(())
 }
 
 /// The decision as the next in the chain takes it over: of a settled customer there is no more

@@ -20,7 +20,7 @@ use super::record::{
 use super::redactions;
 use super::relinking;
 use super::service::Service;
-use super::settling::customer_of;
+use super::settling::{self, customer_of};
 use super::update_interaction::later_hints;
 use super::working::Working;
 use crate::clock::Time;
@@ -322,6 +322,7 @@ impl EndOperation {
         state: &mut State,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), Error> {
+        let counted = state.ending.as_ref().filter(|_| state.counted).map(|it| it.end_time);
         let end_time = ending::end_time(state, &self.end, self.now, warnings)?;
         let reached = filing::was_reached(state, &self.end.disposition);
         let outcome = Outcome { end_time, reached, updates: std::mem::take(&mut state.intents) };
@@ -348,7 +349,12 @@ impl EndOperation {
         self.cap(desk, state, warnings).await?;
         relinking::hold(desk, state).await?;
         filing::file(desk, state, self.interaction).await?;
-        filing::count(desk, state).await
+        match counted {
+            Some(before) if !filing::counts(state) || before != end_time.0 => {
+                settling::recount(desk, state, self.interaction).await
+            }
+            _ => filing::count(desk, state).await,
+        }
     }
 
     async fn cap(

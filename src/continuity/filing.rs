@@ -107,7 +107,7 @@ fn forget_filed(
 }
 
 /// Whether this interaction feeds the counters of its customer.
-fn counts(state: &State) -> bool {
+pub(super) fn counts(state: &State) -> bool {
     state.settled && state.ending.as_ref().is_some_and(|ending| ending.reached)
 }
 

@@ -83,6 +83,7 @@ pub mod unlink_identifier;
 pub mod unmerge_customers;
 pub mod update_interaction;
 pub mod upsert_customer;
+mod vouching;
 mod walks;
 mod watching;
 pub mod web_tokens;

@@ -13,9 +13,9 @@ use super::sweep;
 use super::tenant::Tenant;
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::{Disclosure, current_profile, current_variables};
+use crate::context::{Disclosure, EMPTIED_KEPT, current_profile, current_variables};
 use crate::ids::{CustomerId, TenantId};
-use crate::store::rows::Verb;
+use crate::store::rows::{JournalRow, Outcome, Verb};
 use crate::store::sweep::{OldRow, RowsOf};
 use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
@@ -39,7 +39,8 @@ impl PurgeOperation {
         Self { service, tenant, which, row, now }
     }
 
-    async fn purge(&self, desk: &mut Desk<'_, '_>) -> Result<(), Error> {
+    /// How many were removed.
+    async fn purge(&self, desk: &mut Desk<'_, '_>) -> Result<u64, Error> {
         let customer = self.row.customer.ok_or(Error::AlreadyDone)?;
         let person = desk.one(customer, false).await?;
         let person = person.ok_or(Error::AlreadyDone)?;
@@ -51,17 +52,37 @@ impl PurgeOperation {
         if kept {
             return Err(Error::AlreadyDone);
         }
+        let now = self.service.store.now();
+        if self.which == RowsOf::Expired && self.still_knows(desk, customer).await? {
+            // What expires later is all that is left: they are looked at again when this row is as old,
+            // once, of however many contacts of theirs there are such rows.
+            let again = desk.tenant.secrets.text("emptied", &customer.to_ref());
+            let part = now.0.div_euclid(EMPTIED_KEPT).to_be_bytes().to_vec();
+            let row = sweep::row(again, Verb::Expire, Some(customer), now);
+            desk.effects.journal.push(JournalRow { part, outcome: Outcome::Done, ..row });
+            return Ok(0);
+        }
         joining::leave(desk, customer).await?;
         desk.effects.heads.extend(person.links.iter().map(|link| link.token));
         desk.effects.removals.push(Removal::Customer { customer });
         let interaction = self.row.interaction;
         desk.effects.strip.push(interaction);
-        let now = self.service.store.now();
         desk.effects.journal.push(sweep::row(interaction, Verb::Purge, Some(customer), now));
-        Ok(())
+        Ok(1)
     }
 
-    /// Whether anything is still known of them, or somebody decided something about them.
+    /// Whether variables that have not expired are known of them.
+    async fn still_knows(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        customer: CustomerId,
+    ) -> Result<bool, Error> {
+        let person = desk.person(customer, true).await?.ok_or(Error::AlreadyDone)?;
+        let context = person.context.clone().unwrap_or_default();
+        Ok(!current_variables(&context.variables, self.now).is_empty())
+    }
+
+    /// Whether anything is known of them that does not expire, or somebody decided something about them.
     ///
     /// A contact that goes on is not on file yet. It began before the last one went: otherwise there
     /// was no identifier left to find them by; and so it has been filed by now, or closed.
@@ -83,8 +104,7 @@ impl PurgeOperation {
         Ok(!context.facts.is_empty()
             || !current_profile(&context.profile).is_empty()
             // That somebody agreed has to be shown for as long as they are known.
-            || context.consents.blocks > 0
-            || !current_variables(&context.variables, self.now).is_empty())
+            || context.consents.blocks > 0)
     }
 }
 
@@ -104,8 +124,8 @@ impl Operation for PurgeOperation {
     fn decide<'a>(&'a self, reads: &'a mut Reads<'_>) -> Boxed<'a, Result<Proposed<u64>, Error>> {
         Box::pin(async move {
             let mut desk = Desk::new(&self.service, &self.tenant, reads);
-            self.purge(&mut desk).await?;
-            Ok(desk.propose(1))
+            let removed = self.purge(&mut desk).await?;
+            Ok(desk.propose(removed))
         })
     }
 }

@@ -32,33 +32,44 @@ pub(super) async fn retire_if_empty(
     if joined || person.is_none_or(|person| kept(&person)) {
         return Ok(());
     }
-    if !remaining(desk, old, &[interaction]).await?.is_empty() {
-        return Ok(());
-    }
-    let tenant = desk.tenant_id();
-    let (blocks, facts) = desk
-        .reads
-        .load(Box::new(move |connection| {
-            Box::pin(async move {
-                let blocks = history::blocks_of(connection, tenant, old, None).await?;
-                Ok((blocks, history::facts(connection, tenant, old, None).await?))
-            })
-        }))
-        .await?;
-    // A contact that goes on is not on file yet; what it said is theirs.
-    let said = blocks.iter().map(|block| block.interaction);
-    let said = said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction);
-    if desk.take_in_hand(old).await?.links().is_empty() && !said {
+    let by_others = has_of_others(desk, old, interaction).await?;
+    if desk.take_in_hand(old).await?.links().is_empty() && !by_others {
         joining::drop_proposals(desk, old).await?;
         desk.take_in_hand(old).await?.touch().moved_to = Some(to);
     }
     Ok(())
 }
 
-/// Whether the customer was made for this interaction and nothing else has become theirs since.
+/// Whether anything on a customer's file comes from elsewhere than this interaction: another contact,
+/// or what was said of them in one that is not on file yet, or beside any contact.
+async fn has_of_others(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    interaction: Token,
+) -> Result<bool, Error> {
+    if !remaining(desk, customer, &[interaction]).await?.is_empty() {
+        return Ok(true);
+    }
+    let tenant = desk.tenant_id();
+    let (blocks, facts) = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move {
+                let blocks = history::blocks_of(connection, tenant, customer, None).await?;
+                Ok((blocks, history::facts(connection, tenant, customer, None).await?))
+            })
+        }))
+        .await?;
+    let said = blocks.iter().map(|block| block.interaction);
+    Ok(said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction))
+}
+
+/// Whether the customer was made for this interaction and nothing else has become theirs since: no
+/// contact, nothing that was said or linked beside it, no rule of their own.
 pub(super) async fn is_all_they_have(
     desk: &mut Desk<'_, '_>,
     state: &State,
+    interaction: Token,
 ) -> Result<bool, Error> {
     let made = customer_of(&state.customer).filter(|_| state.made_customer && state.settled);
     let Some(made) = made else { return Ok(false) };
@@ -66,5 +77,9 @@ pub(super) async fn is_all_they_have(
         return Ok(true);
     }
     let Some(person) = desk.person(made, false).await? else { return Ok(false) };
-    Ok(person.members.is_empty() && person.row.contacts <= i64::from(state.counted))
+    let alone = person.members.is_empty()
+        && person.row.contacts <= i64::from(state.counted)
+        && load::disclosure(&person) == Disclosure::Normal
+        && person.ties.iter().all(|tie| tie.assurance == 0);
+    Ok(alone && !has_of_others(desk, person.row.customer, interaction).await?)
 }

@@ -17,6 +17,7 @@ use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
 use super::retiring;
 use super::signing_in;
+use super::vouching;
 use super::working::{Refolded, Working};
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -61,6 +62,7 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
             state.displaced.clear();
             (state.settled, state.made_customer, state.counted) = (false, false, false);
             (state.filed_at, state.feedback) = (None, 0);
+            vouching::forget(state);
             Ok(true)
         }
     }
@@ -259,6 +261,32 @@ pub(super) async fn remaining(
         contacts.push(OnFile { started, ended, counted, record });
     }
     Ok(contacts)
+}
+
+/// Counts anew what a customer's contacts show, with this one as it stands now: an amendment says that
+/// nobody was reached after all, or that it ended at another time.
+pub(super) async fn recount(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<(), Error> {
+    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
+    let mut contacts = remaining(desk, customer, &[interaction]).await?;
+    state.counted = filing::counts(state);
+    let ended = state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time);
+    contacts.push(OnFile {
+        started: Time(state.start_time),
+        ended: Time(ended),
+        counted: state.counted,
+        record: ContactRecord {
+            supports: state.supports.clone(),
+            vouched: filing::is_vouched(state),
+            ..ContactRecord::default()
+        },
+    });
+    contacts.sort_by_key(|contact| contact.ended);
+    refold(desk.take_in_hand(customer).await?, &contacts, &state.supports);
+    Ok(())
 }
 
 /// Folds links and counters anew from the contacts that stay, in order of time, and from what was

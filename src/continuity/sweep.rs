@@ -186,7 +186,14 @@ impl Service {
     where
         O: Operation<Answer = u64, Refusal = Error>,
     {
-        match self.store.run(Arc::new(operation)).await {
+        let operation = Arc::new(operation);
+        let mut swept = self.store.run(Arc::clone(&operation)).await;
+        if matches!(swept, Err(Error::Sealed)) {
+            // A root key may have been added since this process last looked: what it wraps is not damaged.
+            self.follow_root_keys().await?;
+            swept = self.store.run(operation).await;
+        }
+        match swept {
             Ok(Verdict::Committed(done)) => Ok(done),
             Ok(Verdict::Replay) | Err(Error::AlreadyDone | Error::Erased) => Ok(0),
             // The store does not answer: it goes on at the next.

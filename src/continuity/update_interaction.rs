@@ -13,7 +13,7 @@ use super::filing;
 use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
 use super::messages;
-use super::record::{ConsentRecord, IntentRecord, MessageRecord, State, ValueRecord};
+use super::record::{ConsentRecord, HintRecord, IntentRecord, MessageRecord, State, ValueRecord};
 use super::redactions;
 use super::service::Service;
 use super::settling::customer_of;
@@ -21,10 +21,12 @@ use super::traces::About;
 use crate::clock::Time;
 use crate::context::Audience;
 use crate::crypto::web_token::Refused;
-use crate::identity::{Circumstances, Direction, Normalised, RawHints, Verification, normalise};
+use crate::identity::{
+    Circumstances, Direction, HintKind, Normalised, RawHints, Verification, normalise,
+};
 use crate::ids::{TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
-use crate::store::{Boxed, Operation, Proposed, Reads, Verdict};
+use crate::store::{self, Boxed, Operation, Proposed, Reads, Verdict};
 
 /// One interaction takes so many updates at most.
 pub const MOST_UPDATES: usize = 1_000;
@@ -105,11 +107,31 @@ impl Service {
                 as_it_stands(self, caller, interaction, &wish, settled.warnings).await
             }
             Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+                self.may_repeat(caller, interaction, &operation.update.hints).await?;
                 let answer = as_it_stands(self, caller, interaction, &wish, Vec::new()).await;
                 self.traced(caller, Verb::Repeat, &About::of(interaction), answer, whom)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whoever repeats an update of somebody who has signed in must show their token again: while it
+    /// cannot be verified, they may be anybody.
+    async fn may_repeat(
+        self: &Arc<Self>,
+        caller: &Caller,
+        interaction: Token,
+        hints: &RawHints,
+    ) -> Result<(), Error> {
+        let Some(known) = self.known(caller, interaction).await? else { return Ok(()) };
+        // One that comes late has been verified: nothing new is decided on it.
+        let read = later_hints(&known.state, hints, caller);
+        let unproven = read.is_ok_and(|hints| hints.unproven.is_some());
+        let signed_in = |hint: &HintRecord| hint.kind == HintKind::WebToken.code();
+        if unproven && known.state.hints.iter().any(signed_in) {
+            return Err(Error::Store(store::Error::Unavailable));
+        }
+        Ok(())
     }
 }
 
@@ -154,11 +176,12 @@ impl Operation for UpdateOperation {
                 verification: self.update.verification,
             };
             news.allowed(&self.caller)?;
-            self.note(&mut state);
+            let at = self.event_time(&state, known.entry.received);
+            self.note(&mut state, at);
             let ceiling = self.caller.max_assurance;
             let interaction = self.interaction;
             warnings.extend(absorb(&mut desk, &mut state, interaction, &news, ceiling).await?);
-            warnings.extend(self.remember(&mut desk, &mut state).await?);
+            warnings.extend(self.remember(&mut desk, &mut state, at).await?);
             let entry = Entry {
                 interaction,
                 verb: Verb::Update,
@@ -176,7 +199,7 @@ impl Operation for UpdateOperation {
 
 impl UpdateOperation {
     /// Takes over what changed of the interaction itself.
-    fn note(&self, state: &mut State) {
+    fn note(&self, state: &mut State, at: Time) {
         let about = state.about.get_or_insert_default();
         if !self.update.agent_ref.is_empty() {
             about.agent_ref.clone_from(&self.update.agent_ref);
@@ -187,19 +210,21 @@ impl UpdateOperation {
         if let Some(audience) = self.update.audience {
             state.audience = audience.code();
         }
-        state.newest_event = state.newest_event.max(self.event_time(state).0);
+        state.newest_event = state.newest_event.max(at.0);
     }
 
-    /// A replay of the past updates at the interaction's own time, not at ours.
-    fn event_time(&self, state: &State) -> Time {
-        let long_ago =
-            state.start_given && self.now.since(Time(state.start_time)) > crate::clock::DAY;
+    /// A replay of the past updates at the interaction's own time, not at ours. What has only gone on
+    /// for long is updated now.
+    fn event_time(&self, state: &State, received: Time) -> Time {
+        let long_ago = state.start_given
+            && received.since(Time(state.start_time)) > crate::clock::DAY
+            && self.caller.has(Role::Backfill);
         if long_ago { Time(state.newest_event.max(state.start_time)) } else { self.now }
     }
 
     /// Takes over when the customer wrote; whether that was news. Nothing was sent later than now.
-    fn listen(&self, state: &mut State) -> bool {
-        let just_now = self.event_time(state).0;
+    fn listen(&self, state: &mut State, at: Time) -> bool {
+        let just_now = at.0;
         self.update.message.clone().is_some_and(|mut message| {
             message.time = if message.time == 0 { just_now } else { message.time.min(self.now.0) };
             messages::take_in(state, message)
@@ -212,9 +237,9 @@ impl UpdateOperation {
         &self,
         desk: &mut Desk<'_, '_>,
         state: &mut State,
+        at: Time,
     ) -> Result<Vec<Warning>, Error> {
-        let at = self.event_time(state);
-        let heard = self.listen(state);
+        let heard = self.listen(state, at);
         for said in &self.update.intents {
             let same = |known: &IntentRecord| {
                 (&known.intent, &known.reference) == (&said.intent, &said.reference)

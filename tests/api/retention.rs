@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use threadline::cli::audit::verify;
-use threadline::clock::{Clock, DAY, HOUR};
+use threadline::clock::{Clock, DAY, HOUR, SECOND};
 use threadline::grpc::proto::{
     EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, IntentStatus,
     ProfileAttributeInput, VariableInput,
@@ -27,6 +27,7 @@ each_engine!(
     an_identifier_goes_with_its_last_reason,
     who_is_left_with_nothing_is_removed,
     who_has_anything_left_stays,
+    who_has_only_what_expires_left_goes_with_it,
     a_contact_under_way_keeps_its_customer,
     what_requests_were_answered_goes_too,
     for_ever_is_for_ever,
@@ -279,6 +280,32 @@ async fn who_has_anything_left_stays(engine: Engine) {
     assert_eq!(passing.world.running.service.sweep().await.expect("a sweep").purged, 0);
     for person in &people {
         assert!(!is_gone(&client, person).await);
+    }
+    passing.close().await;
+}
+
+async fn who_has_only_what_expires_left_goes_with_it(engine: Engine) {
+    let passing = Passing::on(engine, "").await;
+    let client = staff(&passing.world).await;
+    let person = client.start(call("old", NUMBER)).await.expect("a start").customer_ref;
+    client.end(end("old")).await.expect("an end");
+    passing.days(KEPT - 10).await;
+    let mut order = upsert("order", Vec::new());
+    let value = VariableInput {
+        value: "17".into(),
+        ttl_seconds: Some((60 * DAY / SECOND) as i32),
+        ..Default::default()
+    };
+    order.customer_ref.clone_from(&person);
+    order.customer.as_mut().expect("one").variables = [("order".to_owned(), value)].into();
+    client.upsert(order).await.expect("an upsert");
+    let service = &passing.world.running.service;
+    // It goes with its contact; then what is left of them is looked at after 31 days, and after 31 more.
+    for (days, purged) in [(11, 0), (32, 0), (32, 1)] {
+        passing.days(days).await;
+        let swept = service.sweep().await.expect("a sweep");
+        assert_eq!(swept.purged, purged, "after {days} days more");
+        assert_eq!(is_gone(&client, &person).await, purged == 1);
     }
     passing.close().await;
 }

@@ -152,24 +152,13 @@ impl Known {
         let from = interaction.person;
         interaction.reassigned.insert(number);
         interaction.confirmed = to.is_some();
-        let mut targets = match to {
-            // Somebody new it already is.
-            None if after.is_all_they_have(id) => {
-                after.written(id);
-                return after.moved(id, output);
-            }
-            None => {
-                after.interaction(id).made = true;
-                after.people.push(Person::default());
-                vec![after.people.len() - 1]
-            }
-            Some(whom) => match self.meant(whom) {
-                Ok(target) => after.members_meant(id, target),
-                Err(why) => return one_if(is(output, &why), self.clone()),
-            },
+        let Some(to) = to else { return after.given_to_somebody_new(id, from, input, output) };
+        let mut targets = match self.meant(to) {
+            Ok(target) => after.members_meant(id, target),
+            Err(why) => return one_if(is(output, &why), self.clone()),
         };
         let called_as = |it: &usize| after.interactions[&id].called_as.contains(it);
-        if to.is_some_and(|to| self.meant(to).is_ok_and(|it| called_as(&it))) {
+        if self.meant(to).is_ok_and(|it| called_as(&it)) {
             // A name under which its customer was shown may still mean them.
             targets.push(from);
             targets.sort_unstable();
@@ -178,6 +167,35 @@ impl Known {
         let known =
             targets.into_iter().flat_map(|target| after.clone().given(id, from, target, input));
         known.flat_map(|it| it.moved(id, output)).collect()
+    }
+
+    /// Somebody new it already is, or becomes.
+    fn given_to_somebody_new(
+        self,
+        id: u16,
+        from: usize,
+        input: &Input,
+        output: Option<&Output>,
+    ) -> Vec<Self> {
+        let mut all = Vec::new();
+        for already in self.is_all_they_have(id, input.span().1) {
+            let mut after = self.clone();
+            if already {
+                after.written(id);
+                all.extend(after.moved(id, output));
+                continue;
+            }
+            after.interaction(id).made = true;
+            after.people.push(Person::default());
+            let target = after.people.len() - 1;
+            all.extend(
+                after
+                    .given(id, from, target, input)
+                    .into_iter()
+                    .flat_map(|it| it.moved(id, output)),
+            );
+        }
+        all
     }
 
     /// Whoever is named names a set: of its members, the one whose it is already, else one who has
@@ -197,8 +215,12 @@ impl Known {
     /// Gives an interaction, and all that it said, to a customer.
     fn given(mut self, id: u16, from: usize, to: usize, input: &Input) -> Vec<Self> {
         self.written(id);
+        // What somebody said of it is on file.
+        let said = self.interactions[&id].confirmed;
         if from == to {
-            return self.settle(id, to);
+            let mut all = self.settle(id, to);
+            all.iter_mut().for_each(|known| known.interaction(id).filed |= said);
+            return all;
         }
         let ended = self.interactions[&id].ending.is_some();
         let now = input.span().1;
@@ -206,7 +228,7 @@ impl Known {
         for (known, words) in self.withdraw(id) {
             for mut known in known.settle(id, to) {
                 let interaction = known.interaction(id);
-                interaction.filed |= ended;
+                interaction.filed |= ended || said;
                 interaction.made &= !interaction.confirmed;
                 for (intent, fact) in &words.facts {
                     known.people[to].facts.insert((*intent, id), *fact);

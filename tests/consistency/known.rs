@@ -124,13 +124,21 @@ impl Known {
         self.interaction(id).called_as.extend(others);
     }
 
-    /// Whether a customer was made for this interaction, and nothing else has become theirs since.
-    pub(super) fn is_all_they_have(&self, id: u16) -> bool {
-        let own = &self.interactions[&id];
-        let counts =
-            |it: &Interaction| it.person == own.person && it.settled && it.ending.is_some();
-        let others = self.interactions.iter().filter(|(other, _)| **other != id);
-        own.made && self.set(own.person).len() == 1 && !others.clone().any(|(_, it)| counts(it))
+    /// Whether a customer was made for this interaction, and nothing else has become theirs since;
+    /// either, where others said only what has expired: it may have been swept.
+    pub(super) fn is_all_they_have(&self, id: u16, now: i64) -> Vec<bool> {
+        let Interaction { person, made, .. } = self.interactions[&id];
+        let on_file = |it: &Interaction| it.person == person && it.filed;
+        let mut others = self.interactions.iter().filter(|(other, _)| **other != id);
+        let tied = self.tied.iter().any(|owners| owners.contains(&person));
+        let Person { facts, variables, .. } = &self.people[person];
+        let values = || variables.values().flatten().filter(|set| set.by != id);
+        let says = facts.keys().any(|(_, of)| *of != id) || values().any(|set| set.expire > now);
+        let alone = made && self.set(person).len() == 1 && !tied && !says;
+        if !alone || others.any(|(_, it)| on_file(it)) {
+            return vec![false];
+        }
+        if values().next().is_none() { vec![true] } else { vec![true, false] }
     }
 
     /// Whom a ref names now.
