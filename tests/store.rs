@@ -106,7 +106,8 @@ contract! {
         a_context_comes_whole_and_newest_first;
     order: positions_grow_in_commit_order, a_load_sees_one_moment;
     faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
-        a_stalled_writer_refuses_at_once, closing_finishes_what_waits;
+        a_stalled_writer_refuses_at_once, closing_finishes_what_waits,
+        a_look_goes_on_past_broken_connections;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
     tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
         what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;

@@ -14,7 +14,7 @@ use crate::cache::{News, Remembered};
 use crate::clock::Time;
 use crate::context::{Context, Disclosure};
 use crate::ids::{CustomerId, Token};
-use crate::store::history::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
+use crate::store::history::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS, MOST_LASTING};
 use crate::store::rows::FactRow;
 
 /// Labels and their texts.
@@ -61,7 +61,7 @@ fn within_limits(context: &Context) -> bool {
         && context.running.len() < MOST_CONTACTS as usize
         && context.facts.len() < MOST_FACTS as usize
         && context.variables.len() < MOST_BLOCKS as usize
-        && context.profile.len() < MOST_BLOCKS as usize
+        && context.profile.len() < MOST_LASTING as usize
         && context.consents.blocks < MOST_CONSENTS as usize
 }
 

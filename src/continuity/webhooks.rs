@@ -109,6 +109,9 @@ pub struct Endpoint {
     pub created: Time,
     /// Store time since when nothing was accepted; zero while it is.
     pub failing_since: Time,
+    /// Random, new with every change: what a runner has found out is of the address under which it
+    /// took the endpoint.
+    pub changed: i64,
     revision: i64,
     position: i64,
 }
@@ -134,6 +137,7 @@ impl Endpoint {
             state: row.state,
             created: row.created,
             failing_since: row.failing_since,
+            changed: row.changed,
             revision: row.revision,
             position: row.position,
         })
@@ -195,6 +199,7 @@ impl Endpoint {
             state: EndpointState::On,
             created: Time(0),
             failing_since: Time(0),
+            changed: 1,
             revision: 1,
             position: 0,
         }

@@ -26,7 +26,7 @@ use super::write_back;
 const MOST_ROWS: u64 = 10_000;
 /// Rows that a chore writes at most, roughly.
 pub(super) const ROWS_OF_A_CHORE: u64 = 250;
-/// Pages of a log that is moved even if those who read from it must be waited for: 160 MB.
+/// Pages of a log for which those who read from it are waited for a moment, so that it begins anew: 160 MB.
 const MOST_PAGES: i64 = 40_000;
 /// How often a reader moves what came while it moved what was there, until few pages are left to the writer.
 const MOST_PASSES: usize = 8;
@@ -45,6 +45,10 @@ const CHECKPOINT_AND_RESTART: Scoped = scoped!("PRAGMA wal_checkpoint(RESTART)")
 const CHECKPOINT_AND_EMPTY: Scoped = scoped!("PRAGMA wal_checkpoint(TRUNCATE)");
 /// How long whoever reads from the log is waited for before it is emptied later.
 const EMPTIED_WITHIN: Scoped = scoped!("PRAGMA busy_timeout = 200");
+/// Nobody is waited for: who reads for minutes would hold up everybody each time.
+const EMPTIED_AT_ONCE: Scoped = scoped!("PRAGMA busy_timeout = 0");
+/// How long whoever reads from a long log is waited for.
+const RESTARTED_WITHIN: Scoped = scoped!("PRAGMA busy_timeout = 50");
 /// How long another writer is waited for, as ever.
 const AS_EVER: Scoped = scoped!("PRAGMA busy_timeout = 5000");
 
@@ -182,20 +186,36 @@ impl Passes {
 /// Whether anything is left in the log.
 async fn move_rest(store: &Store, connection: &mut AnyConnection) -> bool {
     let Some((pages, moved)) = checkpoint(store, connection, CHECKPOINT).await else { return true };
-    if pages > MOST_PAGES {
+    // Whoever reads for minutes, a backup say, is not waited for: neither can starts and ends.
+    if pages > MOST_PAGES && statement::command(connection, RESTARTED_WITHIN).await.is_ok() {
         checkpoint(store, connection, CHECKPOINT_AND_RESTART).await;
+        // A failure shows itself with the next batch: another writer is waited for less long.
+        let _ = statement::command(connection, AS_EVER).await;
     }
     // Negative when somebody else was moving it.
     pages < 0 || pages != moved
 }
 
+/// Whether those who read from the log are waited for when it is to be emptied.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Readers {
+    /// For a fifth of a second.
+    WaitedFor,
+    /// Not at all.
+    LeftAlone,
+}
+
 /// Moves all of the log into the file and leaves an empty one; whether that was possible now.
-pub(super) async fn empty(store: &Store, connection: &mut AnyConnection) -> bool {
+pub(super) async fn empty(store: &Store, connection: &mut AnyConnection, readers: Readers) -> bool {
     if store.durability.is_given_up() {
         // What the file may have lost is still in the log, and must stay there.
         return true;
     }
-    if statement::command(connection, EMPTIED_WITHIN).await.is_err() {
+    let patience = match readers {
+        Readers::WaitedFor => EMPTIED_WITHIN,
+        Readers::LeftAlone => EMPTIED_AT_ONCE,
+    };
+    if statement::command(connection, patience).await.is_err() {
         return false;
     }
     let emptied = checkpoint(store, connection, CHECKPOINT_AND_EMPTY).await;

@@ -92,18 +92,21 @@ fn from_code(code: &str) -> Error {
     match sqlite {
         // SQLITE_BUSY and LOCKED
         Some(5 | 6) => return Error::Busy,
-        // SQLITE_IOERR, FULL and CANTOPEN
-        Some(10 | 13 | 14) => return Error::Unavailable,
+        // SQLITE_NOMEM, READONLY, IOERR, FULL, CANTOPEN and PROTOCOL: no statement is at fault
+        Some(7 | 8 | 10 | 13 | 14 | 15) => return Error::Unavailable,
         _ => {}
     }
     match code {
         // serialization failure, deadlock, lock not available
         "40001" | "40P01" | "55P03" => Error::Busy,
-        // statement or idle time-out, shutdown, cannot connect now; too many connections
-        "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" => Error::Unavailable,
-        // full disk, out of memory
-        "53100" | "53200" => Error::Unavailable,
-        other if other.starts_with("08") => Error::Unavailable,
+        // statement or idle time-outs, shutdown, cannot connect now, the database is gone
+        "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Error::Unavailable,
+        // read only: a primary that became a standby, as long as connections lead to it
+        "25006" => Error::Unavailable,
+        // connection exceptions, insufficient resources, errors of the system below
+        other if ["08", "53", "58"].iter().any(|class| other.starts_with(class)) => {
+            Error::Unavailable
+        }
         other => Error::Refused { code: other.to_owned() },
     }
 }
@@ -128,7 +131,9 @@ mod tests {
             assert_eq!(matches!(from_code(code), Error::Busy), busy, "{code}");
         }
         // A write and a sync that failed, a full disk, a file that cannot be opened.
-        for code in ["10", "778", "1034", "13", "14", "53100", "08006"] {
+        // A standby that was the primary, and its disk; a file system that became read-only.
+        let systems = ["25006", "58030", "53000", "57P05", "8", "776", "7", "15"];
+        for code in ["10", "778", "1034", "13", "14", "53100", "08006"].into_iter().chain(systems) {
             assert!(matches!(from_code(code), Error::Unavailable), "{code}");
         }
         // A number out of range is no busy file, though its last bits say so.

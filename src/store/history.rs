@@ -17,8 +17,11 @@ pub use at_once::history;
 pub const MOST_CONTACTS: i64 = 50;
 /// Intent facts of a context at most, the newest.
 pub const MOST_FACTS: i64 = 1_000;
-/// Blocks of a context at most, the newest of each kind but consents.
+/// Blocks of variables of a context at most, the newest.
 pub const MOST_BLOCKS: i64 = 500;
+/// Blocks of attributes of a context at most, the newest. They do not expire: each contact that sets
+/// one adds to them, and one that is older than so many others is not shown any more.
+pub const MOST_LASTING: i64 = 2_000;
 /// Blocks of consents of a context at most, the newest. Where there are as many, some may be left
 /// out, and none of them counts as granted.
 pub const MOST_CONSENTS: i64 = 2_000;

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::traces::Trace;
 use super::batch::{self, Outcome, Written};
-use super::checkpoint::{self, Checkpoints, ROWS_OF_A_CHORE};
+use super::checkpoint::{self, Checkpoints, ROWS_OF_A_CHORE, Readers};
 use super::durability::{Awaiting, Syncer};
 use super::operation::Boxed;
 use super::pending::Queued;
@@ -30,6 +30,8 @@ pub(super) const QUEUE: usize = 4_096;
 const BATCH_WITHIN: Duration = Duration::from_secs(15);
 /// Traces that a batch failed to write are tried again after so long, if nothing comes before.
 const TRACES_AGAIN: Duration = Duration::from_secs(1);
+/// A log that somebody read from when it was to be emptied is tried again after so long.
+const EMPTIED_AGAIN: Duration = Duration::from_secs(1);
 /// How often a batch is tried again when another transaction is in its way.
 const TRIES: usize = 5;
 
@@ -62,7 +64,7 @@ pub(super) async fn run(
     syncer: Option<Syncer>,
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
-    let (connection, foreign, traces, to_empty) = (None, None, Vec::new(), false);
+    let (connection, foreign, traces, to_empty) = (None, None, Vec::new(), None);
     let mut writer = Writer { store, connection, foreign, syncer, checkpoints, traces, to_empty };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
@@ -96,10 +98,10 @@ pub(super) async fn run(
         for chore in chores {
             writer.chore(chore).await;
         }
-        writer.empty_log().await;
+        writer.empty_log_again().await;
     }
     writer.commit_traces().await;
-    writer.empty_log().await;
+    writer.empty_log(Readers::WaitedFor).await;
     writer.close().await;
 }
 
@@ -132,8 +134,8 @@ struct Writer {
     checkpoints: Option<Checkpoints>,
     /// Reads that are to be written with the next batch of their tenant.
     traces: Vec<Trace>,
-    /// Whether somebody was erased since SQLite's log was last emptied.
-    to_empty: bool,
+    /// When SQLite's log was last tried to be emptied, if somebody was erased since it was.
+    to_empty: Option<Instant>,
 }
 
 impl Writer {
@@ -172,9 +174,11 @@ impl Writer {
                 self.traces.extend(traces);
             }
             let erased = result.is_ok() && batch.iter().any(|it| erases(&**it));
-            self.to_empty |= erased && self.store.engine == Engine::Sqlite;
-            // Who is told that somebody was erased finds nothing in the log, unless it is read from.
-            self.empty_log().await;
+            if erased && self.store.engine == Engine::Sqlite {
+                // Who is told that somebody was erased finds nothing in the log, unless it is read from.
+                self.to_empty = Some(Instant::now());
+                self.empty_log(Readers::WaitedFor).await;
+            }
             let (results, rows, wrote) = match result {
                 Ok(Written { outcomes, rows }) => {
                     if rows > 0 {
@@ -239,20 +243,28 @@ impl Writer {
     }
 
     fn has_nothing_left(&self) -> bool {
-        self.traces.is_empty() && !self.to_empty
+        self.traces.is_empty() && self.to_empty.is_none()
     }
 
     /// After somebody was erased SQLite's log holds what was overwritten in the file.
-    async fn empty_log(&mut self) {
-        if let (true, Some(connection)) = (self.to_empty, &mut self.connection) {
+    async fn empty_log(&mut self, readers: Readers) {
+        if let (Some(_), Some(connection)) = (self.to_empty, &mut self.connection) {
             self.store.pulse.begin();
-            let emptying = checkpoint::empty(&self.store, connection);
+            let emptying = checkpoint::empty(&self.store, connection, readers);
             let emptied = tokio::time::timeout(BATCH_WITHIN, emptying).await;
             self.store.pulse.end();
-            self.to_empty = emptied != Ok(true);
+            self.to_empty = (emptied != Ok(true)).then(Instant::now);
             if emptied.is_err() {
                 self.forget_connection();
             }
+        }
+    }
+
+    /// Where somebody read from it, it is tried again each second. A backup reads for minutes: nobody
+    /// else waits for that.
+    async fn empty_log_again(&mut self) {
+        if self.to_empty.is_some_and(|tried| tried.elapsed() >= EMPTIED_AGAIN) {
+            self.empty_log(Readers::LeftAlone).await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sqlx::Executor as _;
-use threadline::store::{Effects, Engine, Error, Verdict};
+use threadline::store::{Effects, Engine, Error, Reads, Verdict, read};
 
 use crate::batches::{Held, in_one_batch, occupy};
 use crate::bench::{Bench, NOON, Write};
@@ -116,4 +116,29 @@ pub(crate) async fn closing_finishes_what_waits(database: Arc<Database>) {
     assert!(matches!(written, Verdict::Committed(_)));
     let late = Arc::new(Write::of(bench.tenant, effects(vec![start(token(2))])));
     assert!(matches!(bench.store.run(late).await, Err(Error::Unavailable)));
+}
+
+/// As when PostgreSQL restarts: all connections that are idle are broken, and nobody has said so.
+pub(crate) async fn a_look_goes_on_past_broken_connections(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let look = || async {
+        let (mut reads, tenant) = (Reads::Outside(Arc::clone(&bench.store)), bench.tenant);
+        let looking = reads.look(Box::new(move |connection| {
+            Box::pin(async move { read::owners(connection, tenant, &[token(1)]).await })
+        }));
+        looking.await.map(|found| found.len())
+    };
+    let all_at_once = join_all((0..16).map(|_| look())).await;
+    assert!(all_at_once.iter().all(Result::is_ok), "several connections are idle now");
+    if database.engine == Engine::Postgres {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let mut others = database.connect().await;
+        let ended = others.fetch_all(sql).await.expect("they end").len();
+        assert!(ended > 1, "{ended} connections");
+    }
+    for _ in 0..16 {
+        assert!(matches!(look().await, Ok(1)), "no look meets a broken connection");
+    }
+    bench.store.close().await;
 }

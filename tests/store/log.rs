@@ -25,12 +25,19 @@ pub(crate) fn put_log_back(database: &Database) {
     std::fs::rename(format!("{log}-away"), &log).expect("a log that was hidden");
 }
 
+/// Looks, and loads; what both say.
 async fn look(bench: &Bench) -> Result<(), Error> {
     let (mut reads, tenant) = (Reads::Fresh(Arc::clone(&bench.store)), bench.tenant);
-    let looked = reads.load(Box::new(move |connection| {
+    let looked = reads.look(Box::new(move |connection| {
         Box::pin(async move { read::owners(connection, tenant, &[token(1)]).await })
     }));
-    looked.await.map(drop)
+    let looked = looked.await.map(drop);
+    let loaded = reads.load(Box::new(move |connection| {
+        Box::pin(async move { read::owners(connection, tenant, &[token(1)]).await })
+    }));
+    let loaded = loaded.await.map(drop);
+    assert_eq!(looked.is_ok(), loaded.is_ok(), "one of them believes the disk");
+    looked
 }
 
 async fn write(bench: &Bench, number: u64) -> Result<(), Error> {

@@ -2,10 +2,10 @@
 
 use threadline::cli::keys::NewKey;
 use threadline::cli::webhooks::{NewEndpoint, create};
-use threadline::clock::{DAY, HOUR};
+use threadline::clock::{DAY, HOUR, Time};
 use threadline::continuity::webhooks::{Changes, MOST_ENDPOINTS, Refused};
 use threadline::store::rows::Verb;
-use threadline::store::webhooks::EndpointState;
+use threadline::store::webhooks::{EndpointState, Hold, Progress};
 
 use super::ground::{Hooked, QUICK, endpoint, expected, number, terms, told_of, whole_call};
 use super::receiver::Manner;
@@ -15,6 +15,7 @@ use crate::support::{Engine, World, each_engine};
 each_engine!(
     what_is_given_up_can_be_asked_for,
     an_endpoint_that_is_gone_is_switched_off,
+    of_an_address_that_has_changed_nothing_is_known,
     a_tenant_has_so_many_endpoints,
     what_was_given_up_is_forgotten_also_while_nothing_is_sent,
     endpoints_of_a_test_tenant_go_after_a_week,
@@ -81,6 +82,39 @@ async fn an_endpoint_that_is_gone_is_switched_off(engine: Engine) {
     service.update_webhook(&hooked.name, on, &terms(QUICK).networks).await.expect("on");
     let all = hooked.receiver.until_accepted(6).await;
     assert_eq!(told_of(&all, 0), expected(0, 2), "nothing was lost");
+    hooked.world.close().await;
+}
+
+/// Whoever delivers may not have noticed yet that the address is another one.
+async fn of_an_address_that_has_changed_nothing_is_known(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let store = hooked.world.running.service.store();
+    let begun = std::time::Instant::now();
+    let held = loop {
+        let wanted = store.wanted_webhooks().await.expect("endpoints");
+        if let Some(held) = wanted.into_iter().find(|one| one.holder != 0) {
+            break held;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "somebody takes it");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let row = async || store.webhook_endpoints(held.tenant).await.expect("endpoints").remove(0);
+    let said = |changed: i64, position: i64| Progress {
+        hold: Hold { holder: held.holder, until: held.held_until },
+        position,
+        failing_since: Time(17),
+        state: EndpointState::Gone,
+        changed,
+        put: Vec::new(),
+        gone: Vec::new(),
+    };
+    let (before, note) = (row().await, |said| store.note_webhook(held.tenant, held.endpoint, said));
+    assert!(note(said(before.changed ^ 1, before.position)).await.expect("the store"));
+    let after = row().await;
+    assert!(after.state == EndpointState::On && after.failing_since == before.failing_since);
+    assert!(note(said(before.changed, before.position)).await.expect("the store"));
+    let after = row().await;
+    assert!(after.state == EndpointState::Gone && after.failing_since == Time(17));
     hooked.world.close().await;
 }
 

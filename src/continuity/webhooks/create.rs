@@ -42,6 +42,7 @@ impl Service {
             state: EndpointState::On,
             created: self.store.now(),
             failing_since: Time(0),
+            changed: 0,
             revision: 0,
             position: self.newest_position(tenant).await?,
         };

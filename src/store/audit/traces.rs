@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use sqlx::AnyConnection;
 
 use crate::clock::Time;
-use crate::ids::{TenantId, Token};
+use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::JournalRow;
 use crate::store::writer::Item;
 use crate::store::{Effects, Error, Store, belonging};
@@ -22,6 +22,8 @@ pub(in super::super) const MOST_TRACES: usize = 1_024;
 pub(in super::super) struct Trace {
     /// Whose.
     pub tenant: TenantId,
+    /// Whom it was of. A batch that is not committed must not have forgotten it.
+    customer: Option<CustomerId>,
     /// What the journal will hold of it.
     pub read: Read,
 }
@@ -62,8 +64,8 @@ pub(in super::super) async fn forget_erased(
     let tokens: Vec<Token> = tokens.into_iter().collect();
     erased.extend(belonging::tombstones(connection, tenant, &tokens).await?);
     for trace in traces {
-        if own(trace).is_some_and(|token| erased.contains(&token)) {
-            trace.read.row.customer = None;
+        if let Some(token) = own(trace) {
+            trace.read.row.customer = trace.customer.filter(|_| !erased.contains(&token));
         }
     }
     Ok(())
@@ -115,7 +117,10 @@ impl Store {
             self.counts.reads_refused.inc_by(count as u64);
             return Err(Error::QueueFull);
         }
-        let traces = reads.into_iter().map(|read| Trace { tenant, read }).collect();
+        let traces = reads
+            .into_iter()
+            .map(|read| Trace { tenant, customer: read.row.customer, read })
+            .collect();
         self.submit(Item::Traces(traces)).inspect_err(|_| self.traces.written(count))
     }
 }

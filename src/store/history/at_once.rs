@@ -59,7 +59,7 @@ const ALL: Scoped = scoped!(concat!(
      reference, content FROM intent_fact WHERE tenant = $1 AND customer = $2 \
      ORDER BY time DESC, interaction DESC LIMIT 1000) AS facts",
     blocks!(1, 500),
-    blocks!(2, 500),
+    blocks!(2, 2000),
     blocks!(3, 2000),
 ));
 
@@ -126,7 +126,7 @@ fn block_of(row: &AnyRow) -> Result<BlockRow, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS};
+    use super::super::{MOST_BLOCKS, MOST_CONSENTS, MOST_CONTACTS, MOST_FACTS, MOST_LASTING};
     use super::*;
 
     /// The number that follows a word.
@@ -147,7 +147,7 @@ mod tests {
             [BlockKind::Variables, BlockKind::Profile, BlockKind::Consents].map(|it| it as i64);
         let blocks = [
             (Some(variables), Some(MOST_BLOCKS)),
-            (Some(profile), Some(MOST_BLOCKS)),
+            (Some(profile), Some(MOST_LASTING)),
             (Some(consents), Some(MOST_CONSENTS)),
         ];
         assert_eq!(parts[..3], [contacts, contacts, (None, Some(MOST_FACTS))]);

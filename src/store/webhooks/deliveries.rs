@@ -52,6 +52,8 @@ pub struct Progress {
     pub failing_since: Time,
     /// Whether it goes on.
     pub state: EndpointState,
+    /// [`EndpointRow::changed`](super::EndpointRow) of the endpoint that it was delivered to.
+    pub changed: i64,
     /// Rows to write.
     pub put: Vec<DeliveryRow>,
     /// Places whose rows are not needed any more.
@@ -72,10 +74,12 @@ impl Store {
     ) -> Result<bool, Error> {
         self.chore(Box::new(move |connection| {
             Box::pin(async move {
-                // Who was switched off meanwhile stays so.
+                // Who was switched off meanwhile stays so, and of an address that was changed meanwhile
+                // nothing is known yet.
                 let sql = scoped!(
                     "UPDATE webhook_endpoint SET held_until = $4, position = $5, \
-                     failing_since = $6, state = CASE state WHEN 1 THEN $7 ELSE state END \
+                     failing_since = CASE changed WHEN $8 THEN $6 ELSE failing_since END, \
+                     state = CASE WHEN state = 1 AND changed = $8 THEN $7 ELSE state END \
                      WHERE tenant = $1 AND endpoint = $2 AND holder = $3"
                 );
                 let mut arguments = named(tenant, endpoint);
@@ -84,6 +88,7 @@ impl Store {
                 arguments.push(&progress.position);
                 arguments.push(&progress.failing_since);
                 arguments.push(&(progress.state as i64));
+                arguments.push(&progress.changed);
                 let held = statement::query(sql, arguments).execute(&mut *connection).await?;
                 if held.rows_affected() == 0 {
                     return Ok(false);

@@ -135,6 +135,7 @@ impl Runner {
             position,
             failing_since: self.pace.failing_since(),
             state: self.state,
+            changed: self.endpoint.changed,
             put: take(&mut self.put).into_values().collect(),
             gone: take(&mut self.gone).into_iter().collect(),
         };
