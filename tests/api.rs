@@ -45,6 +45,7 @@ mod api {
     mod identifiers;
     mod importing;
     mod key_sets;
+    mod long_readers;
     mod memory;
     mod merge_command;
     mod merging;
@@ -74,6 +75,7 @@ mod api {
     mod rotating;
     mod scrape;
     mod settling;
+    mod somebody_else;
     mod sticky_calls;
     mod sticky_references;
     mod sticky_values;

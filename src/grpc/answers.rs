@@ -322,10 +322,12 @@ fn outcome(message: &mut proto::Interaction, ending: &EndingRecord, own: bool, s
     }
     let intents = ending.intents.iter().filter(|intent| allowed(intent.sensitivity));
     message.intents = intents.map(intent).collect();
-    message.disposition.clone_from(&ending.disposition);
+    if own {
+        message.disposition.clone_from(&ending.disposition);
+        message.escalated = ending.escalated;
+    }
     message.sentiment = ending.sentiment.filter(|_| own);
     message.csat = ending.csat.filter(|_| own);
-    message.escalated = ending.escalated;
     message.revision = ending.revision;
     message.conversion = ending.conversion.clone().filter(|_| own).map(|it| proto::Conversion {
         name: it.name,
