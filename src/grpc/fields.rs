@@ -1,4 +1,8 @@
-//! The fields that requests share: each is checked against its limit and read.
+//! The fields that requests share: each is checked against its limit and read. Of a list that is too
+//! long no more is looked at than may be in it: the request is refused.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -192,8 +196,8 @@ pub(super) fn intents(
     unspecified: Sensitivity,
 ) -> Vec<IntentRecord> {
     check.at_most("intents", intents.len(), limits::INTENTS);
-    let mut records = Vec::with_capacity(intents.len());
-    for (index, one) in intents.into_iter().enumerate() {
+    let mut records = Vec::with_capacity(intents.len().min(limits::INTENTS));
+    for (index, one) in intents.into_iter().take(limits::INTENTS).enumerate() {
         check.required(&format!("intents[{index}].intent"), &one.intent, limits::NAME);
         check.line(format!("intents[{index}].reference"), &one.reference, limits::ID);
         let field = format!("intents[{index}].status");
@@ -219,8 +223,8 @@ pub(super) fn variables(
 ) -> Vec<ValueRecord> {
     check.at_most("variables", variables.len(), limits::VALUES);
     let policy = &caller.tenant.policy;
-    let mut values = Vec::with_capacity(variables.len());
-    for (name, input) in variables {
+    let mut values = Vec::with_capacity(variables.len().min(limits::VALUES));
+    for (name, input) in variables.into_iter().take(limits::VALUES) {
         let field = value_field(check, "variables", &name, &input.value);
         let ttl = input.ttl_seconds.map_or(policy.default_ttl_seconds, i64::from);
         if !(1..=policy.max_ttl_seconds).contains(&ttl) {
@@ -260,8 +264,9 @@ pub(super) fn profile(
     profile: BTreeMap<String, proto::ProfileAttributeInput>,
 ) -> (Vec<ValueRecord>, Option<Disclosure>) {
     check.at_most("profile", profile.len(), limits::VALUES);
-    let (mut values, mut disclosure) = (Vec::with_capacity(profile.len()), None);
-    for (name, input) in profile {
+    let most = profile.len().min(limits::VALUES);
+    let (mut values, mut disclosure) = (Vec::with_capacity(most), None);
+    for (name, input) in profile.into_iter().take(most) {
         let field = value_field(check, "profile", &name, &input.value);
         if name == "disclosure" {
             disclosure = Disclosure::parse(&input.value);
@@ -289,8 +294,8 @@ pub(super) fn consents(
     now: Time,
 ) -> Vec<ConsentRecord> {
     check.at_most("consents", consents.len(), limits::CONSENTS);
-    let mut records = Vec::with_capacity(consents.len());
-    for (purpose, input) in consents {
+    let mut records = Vec::with_capacity(consents.len().min(limits::CONSENTS));
+    for (purpose, input) in consents.into_iter().take(limits::CONSENTS) {
         if !context::valid_purpose(&purpose) {
             let most = context::MAX_PURPOSE_LENGTH;
             check.bad("consents", format!("has a purpose that is not 1 to {most} of a-z, 0-9, _"));
@@ -323,7 +328,7 @@ pub(super) fn cleared(
     values: &mut Vec<ValueRecord>,
 ) {
     check.at_most(field, names.len(), limits::VALUES);
-    for (index, name) in names.into_iter().enumerate() {
+    for (index, name) in names.into_iter().take(limits::VALUES).enumerate() {
         check.required(&format!("{field}[{index}]"), &name, limits::NAME);
         if name == "disclosure" && field == "clear_profile" {
             check.bad(format!("{field}[{index}]"), "is set to NORMAL, not cleared");

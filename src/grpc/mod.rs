@@ -89,9 +89,49 @@ pub struct Known {
     pub since: Instant,
 }
 
+/// How long a door has looked at who calls before it read what they ask: that is part of what a start
+/// may take. No header says so, only this process can.
+#[derive(Clone)]
+pub struct LookedFor(pub Duration);
+
 /// Since when an answer is waited for.
 fn begun<T>(request: &Request<T>) -> Instant {
-    request.extensions().get::<Known>().map_or_else(Instant::now, |known| known.since)
+    let (extensions, now) = (request.extensions(), Instant::now());
+    let looked = extensions.get::<LookedFor>().map_or(Duration::ZERO, |looked| looked.0);
+    let since = now.checked_sub(looked).unwrap_or(now);
+    extensions.get::<Known>().map_or(since, |known| known.since)
+}
+
+/// Whether whoever sends a request may call at all, before any of it is read. It is no call of theirs:
+/// that looks again, so that a key which is revoked while its request comes opens nothing.
+///
+/// # Errors
+/// Those of [`Service::still_admits`].
+pub async fn admits(
+    service: &Arc<Service>,
+    metadata: &MetadataMap,
+    certificate: Option<&ClientCertificate>,
+) -> Result<(), Error> {
+    service.still_admits(&shown(metadata, certificate)?.kept()).await
+}
+
+/// The same for a start, which is answered in time whatever the store does: where that has not said in
+/// a third of the start's time who it is, the call itself decides.
+///
+/// # Errors
+/// What the key or certificate itself is refused with.
+pub async fn admits_a_start(
+    service: &Arc<Service>,
+    metadata: &MetadataMap,
+    certificate: Option<&ClientCertificate>,
+) -> Result<LookedFor, Error> {
+    let since = Instant::now();
+    let budget = service.budget();
+    let patience = deadline(metadata).map_or(budget, |own| own.min(budget)) / 3;
+    match tokio::time::timeout(patience, admits(service, metadata, certificate)).await {
+        Ok(Err(error)) if !matches!(error, Error::Store(_)) => Err(error),
+        _ => Ok(LookedFor(since.elapsed())),
+    }
 }
 
 /// Who calls with a request that is no message of the protocol, in the same way. Counts as a call.
@@ -111,16 +151,23 @@ pub async fn caller_of(
 
 /// What a caller showed, to be looked at again by whoever goes on after the call.
 fn credential<T>(request: &Request<T>) -> Result<Credential, Error> {
-    Ok(match shown(request.metadata(), request.extensions().get())? {
-        Shown::Key(key) => Credential::key(key),
-        Shown::Certificate(certificate) => Credential::Certificate(certificate.clone()),
-    })
+    Ok(shown(request.metadata(), request.extensions().get())?.kept())
 }
 
 /// What says who calls.
 enum Shown<'r> {
     Key(&'r str),
     Certificate(&'r ClientCertificate),
+}
+
+impl Shown<'_> {
+    /// The same for longer than the request lives.
+    fn kept(&self) -> Credential {
+        match self {
+            Self::Key(key) => Credential::key(key),
+            Self::Certificate(certificate) => Credential::Certificate((*certificate).clone()),
+        }
+    }
 }
 
 fn shown<'r>(

@@ -3,6 +3,10 @@
 //!
 //! Ids, refs, sources, channels and identifiers are no context: they name something, and masked they
 //! would name something else. `tests` holds the list of what is left as it comes.
+//!
+//! What is longer than its field may be is left as it comes as well, and so is what stands in a list that
+//! is too long: each limit here is that of the check that comes next, which refuses the request and
+//! repeats nothing of it.
 
 #[cfg(test)]
 mod tests;
@@ -14,11 +18,8 @@ use prost::Message;
 
 use super::limits;
 use super::proto;
-use crate::context::{Masked, Redaction};
+use crate::context::{MAX_PURPOSE_LENGTH, Masked, Redaction};
 use crate::continuity::Warning;
-
-/// Bytes of a text at most: whatever is longer is refused by every limit, and nothing of it kept.
-const LONGEST: usize = 4 * limits::SUMMARY;
 
 /// Cards, whatever the tenant chose.
 static CARDS: LazyLock<Redaction> = LazyLock::new(Redaction::default);
@@ -64,17 +65,18 @@ pub(super) struct Redactor<'r> {
     warnings: Vec<Warning>,
 }
 
-impl Redactor<'_> {
-    fn text(&mut self, field: &str, text: &mut String) {
-        self.named(field, "", text);
-    }
+/// Whether a text is no longer than so many characters.
+fn fits(text: &str, most: usize) -> bool {
+    text.len() <= most || text.chars().count() <= most
+}
 
-    /// A text with a name of its own, which may say that it is a security code.
-    fn named(&mut self, field: &str, name: &str, text: &mut String) {
-        if text.len() > LONGEST {
+impl Redactor<'_> {
+    /// A text of at most so many characters.
+    fn text(&mut self, field: &str, text: &mut String, most: usize) {
+        if !fits(text, most) {
             return;
         }
-        let (kept, masked) = self.redaction.apply_named(name, text);
+        let (kept, masked) = self.redaction.apply(text);
         if !masked.is_nothing() {
             *text = kept.into_owned();
             self.warn(field.to_owned(), &masked);
@@ -82,26 +84,32 @@ impl Redactor<'_> {
     }
 
     fn names(&mut self, field: &str, names: &mut [String]) {
-        for (index, name) in names.iter_mut().enumerate() {
-            self.text(&format!("{field}[{index}]"), name);
+        for (index, name) in names.iter_mut().take(limits::VALUES).enumerate() {
+            self.text(&format!("{field}[{index}]"), name, limits::NAME);
         }
     }
 
     /// Values by name: the names as well. Of two names that become one, one value stays.
     fn values<V: Value>(&mut self, field: &str, values: &mut BTreeMap<String, V>) {
+        let too_many = values.len() > V::ENTRIES;
         let telling =
-            |name: &String| name.len() <= LONGEST && !self.redaction.apply(name).1.is_nothing();
+            |name: &String| fits(name, V::NAME) && !self.redaction.apply(name).1.is_nothing();
         if values.keys().any(telling) {
             for (mut name, value) in std::mem::take(values) {
-                self.text(field, &mut name);
+                self.text(field, &mut name, V::NAME);
                 values.insert(name, value);
             }
         }
+        if too_many {
+            // What is wrong with a value is told by its name, and never with it.
+            return;
+        }
         for (name, value) in values {
             let value = value.text();
-            if value.len() > LONGEST {
+            if !fits(name, V::NAME) || !fits(value, V::TEXT) {
                 continue;
             }
+            // A name may say that its value is a security code.
             let (kept, masked) = self.redaction.apply_named(name, value);
             if !masked.is_nothing() {
                 *value = kept.into_owned();
@@ -111,9 +119,9 @@ impl Redactor<'_> {
     }
 
     fn intents(&mut self, intents: &mut [proto::Intent]) {
-        for (index, one) in intents.iter_mut().enumerate() {
-            self.text(&format!("intents[{index}].intent"), &mut one.intent);
-            self.text(&format!("intents[{index}].reference"), &mut one.reference);
+        for (index, one) in intents.iter_mut().take(limits::INTENTS).enumerate() {
+            self.text(&format!("intents[{index}].intent"), &mut one.intent, limits::NAME);
+            self.text(&format!("intents[{index}].reference"), &mut one.reference, limits::ID);
         }
     }
 
@@ -124,10 +132,10 @@ impl Redactor<'_> {
             match path.split_once('.') {
                 Some((place, name)) => {
                     let mut name = name.to_owned();
-                    self.text(&field, &mut name);
+                    self.text(&field, &mut name, limits::NAME);
                     *path = format!("{place}.{name}");
                 }
-                None => self.text(&field, path),
+                None => self.text(&field, path, limits::NAME),
             }
         }
     }
@@ -137,7 +145,15 @@ impl Redactor<'_> {
     }
 }
 
+/// A value that has a name.
 trait Value {
+    /// Entries of one request at most.
+    const ENTRIES: usize = limits::VALUES;
+    /// Characters of a name at most.
+    const NAME: usize = limits::NAME;
+    /// Characters of the text at most.
+    const TEXT: usize = limits::VALUE;
+
     fn text(&mut self) -> &mut String;
 }
 
@@ -148,6 +164,10 @@ impl Value for proto::VariableInput {
 }
 
 impl Value for proto::ConsentInput {
+    const ENTRIES: usize = limits::CONSENTS;
+    const NAME: usize = MAX_PURPOSE_LENGTH;
+    const TEXT: usize = limits::REASON;
+
     fn text(&mut self) -> &mut String {
         &mut self.evidence
     }
@@ -161,14 +181,14 @@ impl Value for proto::ProfileAttributeInput {
 
 impl Texts for proto::StartInteractionRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.text("queue", &mut self.queue);
-        redactor.text("brand", &mut self.brand);
+        redactor.text("queue", &mut self.queue, limits::NAME);
+        redactor.text("brand", &mut self.brand, limits::NAME);
     }
 }
 
 impl Texts for proto::UpdateInteractionRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.text("queue", &mut self.queue);
+        redactor.text("queue", &mut self.queue, limits::NAME);
         redactor.intents(&mut self.intents);
         redactor.values("variables", &mut self.variables);
         redactor.values("consents", &mut self.consents);
@@ -177,17 +197,17 @@ impl Texts for proto::UpdateInteractionRequest {
 
 impl Texts for proto::EndInteractionRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.text("queue", &mut self.queue);
+        redactor.text("queue", &mut self.queue, limits::NAME);
         redactor.intents(&mut self.intents);
         redactor.values("variables", &mut self.variables);
         redactor.names("clear_variables", &mut self.clear_variables);
         redactor.values("profile", &mut self.profile);
         redactor.names("clear_profile", &mut self.clear_profile);
         redactor.values("consents", &mut self.consents);
-        redactor.text("summary", &mut self.summary);
-        redactor.text("disposition", &mut self.disposition);
+        redactor.text("summary", &mut self.summary, limits::SUMMARY);
+        redactor.text("disposition", &mut self.disposition, limits::NAME);
         if let Some(conversion) = &mut self.conversion {
-            redactor.text("conversion.name", &mut conversion.name);
+            redactor.text("conversion.name", &mut conversion.name, limits::NAME);
         }
     }
 }
@@ -200,14 +220,14 @@ impl Texts for proto::UpsertCustomerRequest {
             redactor.values("customer.consents", &mut customer.consents);
         }
         // Paths name what was redacted: `profile.NAME`.
-        let paths = self.update_mask.iter_mut().flat_map(|it| &mut it.paths);
+        let paths = self.update_mask.iter_mut().flat_map(|it| &mut it.paths).take(limits::PATHS);
         redactor.paths("update_mask.paths", paths);
     }
 }
 
 impl Texts for proto::RedactInteractionRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.paths("fields", self.fields.iter_mut());
+        redactor.paths("fields", self.fields.iter_mut().take(limits::FIELDS));
     }
 }
 
@@ -219,14 +239,14 @@ impl Texts for proto::ImportRow {
 
 impl Texts for proto::MergeCustomersRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.text("reason", &mut self.reason);
-        redactor.text("evidence", &mut self.evidence);
+        redactor.text("reason", &mut self.reason, limits::REASON);
+        redactor.text("evidence", &mut self.evidence, limits::REASON);
     }
 }
 
 impl Texts for proto::UnmergeCustomersRequest {
     fn texts(&mut self, redactor: &mut Redactor<'_>) {
-        redactor.text("reason", &mut self.reason);
+        redactor.text("reason", &mut self.reason, limits::REASON);
     }
 }
 

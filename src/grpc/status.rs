@@ -1,6 +1,9 @@
 //! The ONE mapping of errors to the wire: a code, a documented reason, every bad field, when to
 //! come back. No text of a driver and no value of a request ever gets here.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -18,10 +21,17 @@ pub const DOMAIN: &str = "threadline.v1";
 
 /// A retry soon after is likely to succeed.
 const SOON: Duration = Duration::from_millis(100);
-/// Details travel in a header, and clients refuse headers of more than 8 KiB or so.
-const MOST_DETAIL_BYTES: usize = 3_500;
+/// Message and details travel in headers, as they are encoded there; clients refuse headers of more
+/// than 8 KiB or so, and there are others.
+const MOST_HEADER_BYTES: usize = 7_168;
+/// The message names no further field once it is so long, as it is encoded.
+const MOST_MESSAGE_BYTES: usize = 1_024;
 /// The message names so many fields; the details name more.
 const MOST_FIELDS_IN_MESSAGE: usize = 12;
+/// What details take beside the message and what they name: the reason, and the names of their types.
+const BYTES_AROUND: usize = 512;
+/// What a field takes in them beside its name and what is said of it.
+const BYTES_OF_A_FIELD: usize = 12;
 /// A retry should leave the store some time.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -282,32 +292,56 @@ fn refused_token(refused: Refused) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-/// All bad fields at once; those that do not work yet have a reason of their own.
+/// All bad fields at once; those that do not work yet have a reason of their own. Of many, as many are
+/// named as there is room for in headers.
 pub fn invalid(violations: &[Violation], reason: ErrorReason) -> Status {
     let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, []);
-    let (mut told, mut bytes) = (0, 0);
-    for violation in violations {
-        bytes += violation.field.len() + violation.description.len();
-        if told > 0 && bytes > MOST_DETAIL_BYTES {
+    let message = naming(violations);
+    // Details are in base64, four letters for three bytes, and hold the message once more.
+    let room = MOST_HEADER_BYTES.saturating_sub(encoded_length(&message)) / 4 * 3;
+    let mut bytes = BYTES_AROUND + message.len();
+    for (told, violation) in violations.iter().enumerate() {
+        bytes += violation.field.len() + violation.description.len() + BYTES_OF_A_FIELD;
+        if told > 0 && bytes > room {
             break;
         }
         details.add_bad_request_violation(&violation.field, &violation.description);
-        told += 1;
     }
-    let named = violations.iter().filter(|one| !one.field.is_empty());
-    let fields = named.take(MOST_FIELDS_IN_MESSAGE).map(|one| one.field.as_str());
-    let mut message = format!("bad fields: {}", fields.collect::<Vec<_>>().join(", "));
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// A message that names bad fields, the first in any case.
+fn naming(violations: &[Violation]) -> String {
     if let [whole] = violations
         && whole.field.is_empty()
     {
         // What is wrong with all of it is wrong with no field.
-        message = format!("bad request: {}", whole.description);
+        return format!("bad request: {}", whole.description);
     }
-    let rest = violations.len().saturating_sub(MOST_FIELDS_IN_MESSAGE);
+    let fields: Vec<&str> =
+        violations.iter().map(|one| one.field.as_str()).filter(|field| !field.is_empty()).collect();
+    let (mut message, mut told) = ("bad fields: ".to_owned(), 0);
+    for field in fields.iter().take(MOST_FIELDS_IN_MESSAGE) {
+        if told > 0 {
+            if encoded_length(&message) + encoded_length(field) > MOST_MESSAGE_BYTES {
+                break;
+            }
+            message.push_str(", ");
+        }
+        message.push_str(field);
+        told += 1;
+    }
+    let rest = fields.len() - told;
     if rest > 0 {
         message.push_str(&format!(" and {rest} more"));
     }
-    Status::with_error_details(Code::InvalidArgument, message, details)
+    message
+}
+
+/// How long a message is in `grpc-message`: what is not plain takes three bytes a byte there.
+fn encoded_length(message: &str) -> usize {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#%<>`?{}".contains(&byte);
+    message.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum()
 }
 
 /// More is coming than there is room for, before it is known of whom.

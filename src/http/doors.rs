@@ -1,6 +1,8 @@
 //! Which door a request takes: gRPC, gRPC-Web, or one of those that speak JSON. A gRPC call costs one
 //! look at its content type; everything else may cost a box.
 
+mod pages;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +20,7 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, ServiceExt as _};
 use tower_http::cors::{Cors, CorsLayer};
 
+use self::pages::Pages;
 use super::calling::Calls;
 use super::hooks::{self, Hooks};
 use super::lending::lend;
@@ -70,6 +73,7 @@ pub struct Doors {
     hooks: watch::Receiver<Arc<Hooks>>,
     operations: Arc<Operations>,
     cors: CorsLayer,
+    pages: Pages,
 }
 
 impl Doors {
@@ -81,7 +85,7 @@ impl Doors {
         operations: Arc<Operations>,
         origins: &[HeaderValue],
     ) -> Self {
-        Self { service, hooks, operations, cors: cors(origins) }
+        Self { service, hooks, operations, cors: cors(origins), pages: Pages::of(origins) }
     }
 }
 
@@ -114,7 +118,7 @@ impl<S: Calls> Layer<S> for Doors {
         let service = Arc::clone(&self.service);
         let (hooks, operations) = (self.hooks.clone(), Arc::clone(&self.operations));
         let others = Others { calls: calls.clone(), web, service, hooks, operations };
-        DoorsService { calls, others: self.cors.layer(others) }
+        DoorsService { calls, others: self.cors.layer(others), pages: self.pages.clone() }
     }
 }
 
@@ -123,6 +127,7 @@ impl<S: Calls> Layer<S> for Doors {
 pub struct DoorsService<S> {
     calls: S,
     others: Cors<Others<S>>,
+    pages: Pages,
 }
 
 /// An answer that some other door than gRPC's makes.
@@ -154,8 +159,13 @@ impl<S: Calls> tower::Service<Request<Body>> for DoorsService<S> {
         self.calls.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match Door::of(&request) {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let door = Door::of(&request);
+        if !matches!(door, Door::Grpc) {
+            // No browser sends gRPC's content type for a page of another origin without asking first.
+            self.pages.part_from_certificate(&mut request);
+        }
+        match door {
             Door::Grpc if request.version() == Version::HTTP_2 => {
                 Either::Left(self.calls.call(request))
             }
@@ -228,7 +238,9 @@ impl<S: Calls> tower::Service<Request<Body>> for Others<S> {
                             let answer = hooks::answer(calls, &service, &hooks, request).await;
                             operations.counted(answer)
                         }
-                        (None, None) => operations.counted(rest::answer(calls, request).await),
+                        (None, None) => {
+                            operations.counted(rest::answer(calls, &service, request).await)
+                        }
                     };
                     Ok(if head { without_body(answer) } else { answer })
                 })

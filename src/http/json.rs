@@ -1,6 +1,9 @@
 //! Messages as JSON, by the protocol's own mapping with the field names of the protocol files; both
-//! spellings are read. What cannot be read is told field by field, and no value is repeated.
+//! spellings are read. What cannot be read is told field by field, and no value is repeated. Masks are
+//! read in a way of their own (`masks`).
 
+mod masks;
+mod places;
 mod twice;
 
 use std::borrow::Cow;
@@ -12,6 +15,7 @@ use prost_reflect::{
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
+use self::places::Place;
 pub(super) use self::twice::said_twice;
 use crate::identity::Violation;
 
@@ -27,13 +31,19 @@ pub fn read(of: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Vec<V
     if !twice.is_empty() {
         return Err(twice);
     }
+    let message = match masks::apart(of, text) {
+        Some((rest, mask)) => plain(of, &rest).map(|message| mask.put_into(message)),
+        None => plain(of, text),
+    };
+    message.ok_or_else(|| explain(of, text))
+}
+
+/// The message that a whole text is, as the protocol's own mapping reads it.
+fn plain(of: &MessageDescriptor, text: &[u8]) -> Option<DynamicMessage> {
     let mut reading = serde_json::Deserializer::from_slice(text);
     let options = DeserializeOptions::new();
-    let message = DynamicMessage::deserialize_with_options(of.clone(), &mut reading, &options).ok();
-    match message.filter(|_| reading.end().is_ok()) {
-        Some(message) => Ok(message),
-        None => Err(explain(of, text)),
-    }
+    let message = DynamicMessage::deserialize_with_options(of.clone(), &mut reading, &options);
+    message.ok().filter(|_| reading.end().is_ok())
 }
 
 /// Reads a message from a value.
@@ -45,8 +55,13 @@ pub(super) fn from_value(
     value: &Value,
 ) -> Result<DynamicMessage, Vec<Violation>> {
     let options = DeserializeOptions::new();
-    DynamicMessage::deserialize_with_options(of.clone(), value, &options)
-        .map_err(|_| explain_value(of, value))
+    let plain =
+        |value: &Value| DynamicMessage::deserialize_with_options(of.clone(), value, &options).ok();
+    let message = match masks::apart_from_value(of, value) {
+        Some((rest, mask)) => plain(&rest).map(|message| mask.put_into(message)),
+        None => plain(value),
+    };
+    message.ok_or_else(|| explain_value(of, value))
 }
 
 /// A message as JSON on one line: its fields in the order of the protocol, maps sorted by key, what
@@ -117,40 +132,45 @@ fn explain(of: &MessageDescriptor, text: &[u8]) -> Vec<Violation> {
             let (line, column) = (error.line(), error.column());
             let deep = error.to_string().starts_with("recursion limit exceeded");
             let said = if deep { "is nested too deeply" } else { "is not JSON" };
-            vec![violation("", format!("{said}: see line {line}, column {column}"))]
+            vec![violation(Place::Whole, format!("{said}: see line {line}, column {column}"))]
         }
     }
 }
 
 fn explain_value(of: &MessageDescriptor, value: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
-    message(&mut found, "", of, value);
+    message(&mut found, Place::Whole, of, value);
     if found.is_empty() {
         // Each part fits by itself.
-        found.push(violation("", format!("is no {}", of.name())));
+        found.push(violation(Place::Whole, format!("is no {}", of.name())));
     }
     found.truncate(MOST_NAMED);
     found
 }
 
-fn violation(field: &str, description: String) -> Violation {
-    Violation { field: field.to_owned(), description }
+fn violation(place: Place<'_>, description: String) -> Violation {
+    Violation { field: place.to_string(), description }
 }
 
-fn message(found: &mut Vec<Violation>, path: &str, of: &MessageDescriptor, value: &Value) {
+/// Whether as much was found as is named.
+fn is_enough(found: &[Violation]) -> bool {
+    found.len() >= MOST_NAMED
+}
+
+fn message(found: &mut Vec<Violation>, place: Place<'_>, of: &MessageDescriptor, value: &Value) {
     let Value::Object(entries) = value else {
-        found.push(violation(path, "is not an object".into()));
+        found.push(violation(place, "is not an object".into()));
         return;
     };
     for (name, value) in entries {
-        let place = join(path, name);
+        let place = Place::Field(&place, name);
         let field = of.get_field_by_json_name(name).or_else(|| of.get_field_by_name(name));
         match field {
-            None => found.push(violation(&place, format!("is not a field of {}", of.name()))),
+            None => found.push(violation(place, format!("is not a field of {}", of.name()))),
             Some(_) if value.is_null() => {}
-            Some(field) => many(found, &place, &field, value),
+            Some(field) => many(found, place, &field, value),
         }
-        if found.len() >= MOST_NAMED {
+        if is_enough(found) {
             return;
         }
     }
@@ -162,41 +182,48 @@ fn message(found: &mut Vec<Violation>, path: &str, of: &MessageDescriptor, value
         let first = chosen.next();
         for (first, other) in chosen.map(|other| (&first, other)) {
             let beside = first.as_ref().map_or("", |it| it.name());
-            found.push(violation(
-                &join(path, other.name()),
-                format!("cannot stand beside {beside}"),
-            ));
+            let place = Place::Field(&place, other.name());
+            found.push(violation(place, format!("cannot stand beside {beside}")));
         }
     }
 }
 
-/// A field's value, of which it may have several.
-fn many(found: &mut Vec<Violation>, path: &str, field: &FieldDescriptor, value: &Value) {
+/// A field's value, of which it may have several: as many are looked at as it takes to find enough.
+fn many(found: &mut Vec<Violation>, place: Place<'_>, field: &FieldDescriptor, value: &Value) {
     if field.is_list() {
         let Value::Array(items) = value else {
-            found.push(violation(path, "is not a list".into()));
+            found.push(violation(place, "is not a list".into()));
             return;
         };
         for (index, item) in items.iter().enumerate() {
-            single(found, &format!("{path}[{index}]"), field, item);
+            single(found, Place::Item(&place, index), field, item);
+            if is_enough(found) {
+                return;
+            }
         }
     } else if let (true, Kind::Message(entry)) = (field.is_map(), field.kind()) {
         let Value::Object(entries) = value else {
-            found.push(violation(path, "is not an object".into()));
+            found.push(violation(place, "is not an object".into()));
             return;
         };
+        let of = entry.map_entry_value_field();
         for (key, item) in entries {
-            let place = format!("{path}[{}]", printable(key));
-            single(found, &place, &entry.map_entry_value_field(), item);
+            single(found, Place::Value(&place, key), &of, item);
+            if is_enough(found) {
+                return;
+            }
         }
     } else {
-        single(found, path, field, value);
+        single(found, place, field, value);
     }
 }
 
-fn single(found: &mut Vec<Violation>, path: &str, field: &FieldDescriptor, value: &Value) {
+fn single(found: &mut Vec<Violation>, place: Place<'_>, field: &FieldDescriptor, value: &Value) {
     match field.kind() {
-        Kind::Message(inner) if !is_well_known(&inner) => message(found, path, &inner, value),
+        Kind::Message(inner) if !is_well_known(&inner) => message(found, place, &inner, value),
+        // What most values are, of which there may be many.
+        Kind::String if value.is_string() => {}
+        kind if masks::is_mask(&kind) && value.is_string() => {}
         kind => {
             // Alone, it is read as it would be in its place.
             let value =
@@ -206,7 +233,7 @@ fn single(found: &mut Vec<Violation>, path: &str, field: &FieldDescriptor, value
             let of = field.parent_message().clone();
             let alone = Value::Object(alone);
             if DynamicMessage::deserialize_with_options(of, &alone, &options).is_err() {
-                found.push(violation(path, format!("is not {}", wanted(&kind))));
+                found.push(violation(place, format!("is not {}", wanted(&kind))));
             }
         }
     }
@@ -234,11 +261,6 @@ fn wanted(kind: &Kind) -> Cow<'static, str> {
         },
     };
     said.into()
-}
-
-fn join(path: &str, name: &str) -> String {
-    let name = printable(name);
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// A name that a client chose, if it can be a name: anything may stand where a name should.

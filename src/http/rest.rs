@@ -1,33 +1,51 @@
 //! REST: a request of HTTP and JSON becomes the call that its path names, and the answer JSON again.
-//! Nothing is decided here: the call goes through the same services as every other.
+//! Nothing is decided here: the call goes through the same services as every other. Only whether
+//! somebody may call at all is asked before their body is read.
+
+use std::sync::Arc;
 
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use prost::Message as _;
 use prost::bytes::BytesMut;
-use prost_reflect::MethodDescriptor;
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{HeaderMap, Method, Request, Response};
+use tonic::metadata::MetadataMap;
 
 use super::calling::{Calls, admitted, call, single};
 use super::lending::MOST_PASSED_OVER;
 use super::rules::{Found, Named, RULES, Rule};
 use super::statuses::{Refused, in_json};
 use super::{json, openapi, parameters, streams};
-use crate::grpc::MAX_REQUEST_BYTES;
+use crate::continuity::Service;
+use crate::grpc::{self, MAX_REQUEST_BYTES};
 
 /// Where the description of all this is.
 const OPENAPI: &str = "/openapi.json";
+/// The call that is answered in time whatever the store does.
+const START: &str = "StartInteraction";
+/// Bytes of JSON that are read on the thread that serves; more would keep its other calls waiting.
+const READ_AT_ONCE: usize = 65_536;
 
 /// Answers one request.
-pub(super) async fn answer(calls: impl Calls, request: Request<Body>) -> Response<Body> {
-    answered(calls, request).await.unwrap_or_else(Refused::answer)
+pub(super) async fn answer(
+    calls: impl Calls,
+    service: &Arc<Service>,
+    request: Request<Body>,
+) -> Response<Body> {
+    answered(calls, service, request).await.unwrap_or_else(Refused::answer)
 }
 
-async fn answered(calls: impl Calls, request: Request<Body>) -> Result<Response<Body>, Refused> {
+async fn answered(
+    calls: impl Calls,
+    service: &Arc<Service>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     // What HEAD asks for is what GET would say; its body is taken off where it leaves (`doors`).
@@ -39,7 +57,10 @@ async fn answered(calls: impl Calls, request: Request<Body>) -> Result<Response<
         };
     }
     match RULES.find(verb, path) {
-        Found::Rule(rule, named) => called(calls, rule, named, &parts, body).await,
+        Found::Rule(rule, named) => {
+            admitted(&parts)?;
+            called(calls, service, rule, named, parts, body).await
+        }
         Found::Verbs(verbs) => Err(refused_verb(verbs)),
         Found::Nothing if RULES.is_of_grpc(path) => Err(Refused::MediaType(
             "this path is gRPC's: send application/grpc over HTTP/2 or application/grpc-web+proto; \
@@ -66,12 +87,12 @@ fn description() -> Response<Body> {
 
 async fn called(
     calls: impl Calls,
+    service: &Arc<Service>,
     rule: &Rule,
     named: Named,
-    parts: &Parts,
+    mut parts: Parts,
     body: Body,
 ) -> Result<Response<Body>, Refused> {
-    admitted(parts)?;
     let (rpc, query) = (&rule.rpc, parts.uri.query().unwrap_or_default());
     let messages = if rule.has_body {
         parameters::none(query)?;
@@ -79,10 +100,8 @@ async fn called(
             Media::Lines if rpc.is_client_streaming() => streams::requested(body, rpc.input()),
             Media::Lines => return Err(Refused::MediaType("send one object, application/json")),
             Media::Json => {
-                let body = whole(body).await?;
-                // Where the path says all there is to say, nothing need be sent.
-                let body = if body.is_empty() { &b"{}"[..] } else { &body };
-                let mut message = json::read(&rpc.input(), body)?;
+                may_send(service, rpc, &mut parts).await?;
+                let mut message = read(rpc.input(), whole(body).await?).await?;
                 parameters::add_path(&mut message, named)?;
                 single(&message.encode_to_vec())
             }
@@ -92,7 +111,7 @@ async fn called(
         parameters::add_path(&mut message, named)?;
         single(&message.encode_to_vec())
     };
-    let mut answers = call(calls, rpc, parts, messages).await?;
+    let mut answers = call(calls, rpc, &parts, messages).await?;
     if rpc.is_server_streaming() {
         return Ok(streams::answered(answers, rpc.output(), &parts.headers));
     }
@@ -100,6 +119,36 @@ async fn called(
     // What comes after the message says how the call ended.
     answers.next().await?;
     Ok(in_json(text(rpc, &answer)?))
+}
+
+/// Lets whoever may call send a body: what nobody vouches for is neither waited for nor read. A stream
+/// of lines needs no such look, since its call reads nothing before it knows who calls.
+async fn may_send(
+    service: &Arc<Service>,
+    rpc: &MethodDescriptor,
+    parts: &mut Parts,
+) -> Result<(), Status> {
+    let metadata = MetadataMap::from_headers(parts.headers.clone());
+    let certificate = parts.extensions.get();
+    if rpc.name() == START {
+        let looked = grpc::admits_a_start(service, &metadata, certificate).await;
+        parts.extensions.insert(looked.map_err(|error| grpc::status(&error))?);
+        return Ok(());
+    }
+    let admitted = grpc::admits(service, &metadata, certificate).await;
+    admitted.map_err(|error| grpc::status(&error))
+}
+
+/// The message that a body holds.
+async fn read(of: MessageDescriptor, body: Bytes) -> Result<DynamicMessage, Refused> {
+    // Where the path says all there is to say, nothing need be sent.
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    if body.len() <= READ_AT_ONCE {
+        return Ok(json::read(&of, &body)?);
+    }
+    let reading = tokio::task::spawn_blocking(move || json::read(&of, &body));
+    let read = reading.await.map_err(|_| Status::internal("internal error"))?;
+    Ok(read?)
 }
 
 fn text(rpc: &MethodDescriptor, answer: &[u8]) -> Result<Bytes, Refused> {
@@ -161,7 +210,6 @@ impl Media {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tonic::Status;
 
     #[tokio::test]
     async fn a_body_that_stops_coming_is_told_so() {

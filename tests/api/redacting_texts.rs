@@ -15,7 +15,7 @@ use tonic::Code;
 use super::merging::two;
 use super::remembering::MONDAY;
 use super::settling::{MAIL, NUMBER, staff};
-use crate::support::client::assert_refused;
+use crate::support::client::{assert_refused, refused};
 use crate::support::requests::{
     at, call, confirm, email_hint, end, end_with, get, intent_of, reassign, redact, start_with,
     update, variable,
@@ -347,5 +347,44 @@ async fn what_cannot_be_redacted_is_refused(engine: Engine) {
     let many = vec!["summary"; 65];
     let many = client.redact(redact("one", "many", &many)).await.err().expect("too many");
     assert_eq!(many.fields.len(), 1);
+    world.close().await;
+}
+
+/// Whatever would be left of it, and nothing of it is repeated or kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_long_is_refused_as_it_came() {
+    let world = World::on(Engine::Sqlite).await;
+    let client = staff(&world).await;
+    let card = "4111 1111 1111 1111 ";
+    // One character more than there may be: masked, the number would be three shorter.
+    let long = |most: usize| format!("{card}{}", "x".repeat(most + 1 - card.len()));
+    let plain = || told("long");
+    let attribute = ProfileAttributeInput { value: long(4_096), ..Default::default() };
+    for (field, end) in [
+        ("summary", EndInteractionRequest { summary: long(8_192), ..plain() }),
+        ("disposition", EndInteractionRequest { disposition: long(128), ..plain() }),
+        ("queue", EndInteractionRequest { queue: long(128), ..plain() }),
+        ("variables", EndInteractionRequest { variables: variable(&long(128), "x"), ..plain() }),
+        (
+            "variables[note].value",
+            EndInteractionRequest { variables: variable("note", &long(4_096)), ..plain() },
+        ),
+        (
+            "profile[name].value",
+            EndInteractionRequest {
+                profile: [("name".to_owned(), attribute.clone())].into(),
+                ..plain()
+            },
+        ),
+        (
+            "clear_variables[0]",
+            EndInteractionRequest { clear_variables: vec![long(128)], ..plain() },
+        ),
+    ] {
+        let refusal = refused(client.end(end).await);
+        assert_eq!(refusal.names(), [field], "{refusal:?}");
+        assert!(!format!("{refusal:?}").contains("4111"), "{refusal:?}");
+    }
+    assert_refused(client.get(get("long")).await, Code::NotFound, "INTERACTION_NOT_FOUND");
     world.close().await;
 }

@@ -1,8 +1,13 @@
 //! What odd clients send over HTTP, and what they are told. None of it touches the store: one engine
 //! is enough.
 
+use prost_types::FieldMask;
 use reqwest::Method;
 use serde_json::{Value, json};
+use threadline::cli::keys::{Terms, create_with};
+use threadline::crypto::ApiKey;
+use threadline::grpc::proto::{GetCustomerResponse, UpsertCustomerRequest};
+use threadline::ids::Entropy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::body::Body;
@@ -250,5 +255,130 @@ async fn a_body_that_is_too_large_is_told_so() {
     let words = [head(Some(&key), "content-length: 3145728\r\n").as_bytes(), &large()].concat();
     assert!(said(&world, &words).await.starts_with("HTTP/1.1 413"));
     web.get(&format!("{PLACE}/a")).await.good();
+    world.close().await;
+}
+
+/// Whoever has no key that stands is told so, whatever they send: nobody reads it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_vouches_for_is_not_read() {
+    let (world, key, _) = opened().await;
+    let tenant = ApiKey::parse(&key).expect("our own form").tenant;
+    let stranger = ApiKey::generate(tenant, false, &Entropy::System).text();
+    for (key, reason) in [("rubbish", "MISSING_API_KEY"), (&*stranger, "INVALID_API_KEY")] {
+        let web = Web::new(world.running.address, Some(key));
+        for path in [PLACE, "/api/v1/interactions/a/end", "/api/v1/customers/import"] {
+            for body in ["{", "{\"a\":1,\"a\":2}", "[]"].map(|it| it.as_bytes().to_vec()) {
+                refused(&web.send(Method::POST, path, &[JSON], body).await, 401, reason);
+            }
+            let large = web.send(Method::POST, path, &[JSON], vec![b' '; 3 << 20]).await;
+            refused(&large, 401, reason);
+        }
+        // It is not even asked for.
+        let expects = "content-length: 10\r\nexpect: 100-continue\r\n";
+        let heard = said(&world, head(Some(key), expects).as_bytes()).await;
+        assert!(heard.starts_with("HTTP/1.1 401") && heard.contains(reason), "{heard}");
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_counts_once() {
+    let world = World::on(Engine::Sqlite).await;
+    let terms = Terms { rate: Some(1), burst: Some(4), ..Terms::default() };
+    let key = World::new_key(&["telephony"]);
+    let key = create_with(&world.running.service, &key, &terms).await.expect("a key");
+    let web = Web::new(world.running.address, Some(&key));
+    for id in ["a", "b"] {
+        web.post(PLACE, &start(id)).await.good();
+        web.post(&format!("{PLACE}/{id}/end"), &json!({})).await.good();
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_is_read_as_a_small_one_is() {
+    let (world, _, web) = opened().await;
+    let value = json!({"value": "x".repeat(4_000)});
+    let values = |one: &Value| {
+        let named = (0..60).map(|number| (format!("name{number}"), one.clone()));
+        named.collect::<serde_json::Map<_, _>>()
+    };
+    let end = json!({"channel": "voice", "variables": values(&value), "summary": 7});
+    assert!(end.to_string().len() > 200_000);
+    let told = web.post(&format!("{PLACE}/large/end"), &end).await;
+    refused(&told, 400, "INVALID_FIELD");
+    assert_eq!(told.fields(), ["summary"]);
+    let end = json!({"channel": "voice", "variables": values(&value), "summary": "7"});
+    let told = web.post(&format!("{PLACE}/large/end"), &end).await.good();
+    assert_eq!(told["interaction_id"], "large");
+    world.close().await;
+}
+
+/// Of what is in a list that is too long only as much is looked at as may be there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_too_long_is_told_so() {
+    let (world, _, web) = opened().await;
+    let named = (0..500).map(|number| (format!("n{number:03}"), json!({"ttl_seconds": 0})));
+    let variables = named.collect::<serde_json::Map<_, _>>();
+    let told = web.post(&format!("{PLACE}/a/end"), &json!({"variables": variables})).await;
+    refused(&told, 400, "INVALID_FIELD");
+    let fields = told.fields();
+    assert_eq!(fields[..2], ["variables", "variables[n000].ttl_seconds"]);
+    assert!(fields.len() <= 65, "{}", fields.len());
+    let message = told.json()["message"].as_str().expect("a message").to_owned();
+    assert!(message.ends_with(" and 53 more"), "1 + 64 fields, of which 12 are named: {message}");
+    world.close().await;
+}
+
+/// Names of values that are still there.
+fn kept(customer: &GetCustomerResponse) -> Vec<&str> {
+    let mut names: Vec<&str> = customer.variables.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A name behind a path's dot is the caller's own, in JSON as over gRPC.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mask_names_what_it_says() {
+    let (world, _, web) = opened().await;
+    let grpc = world.client(&World::new_key(&["admin"])).await;
+    let names = ["order_status", "orderStatus", "order_1", "Home_City", "a.bC"];
+    let given = names.map(|name| (name.to_owned(), json!({"value": "1"})));
+    let given: Value = given.into_iter().collect::<serde_json::Map<_, _>>().into();
+    let masked = ["variables.orderStatus", "variables.order_1", "variables.Home_City"];
+    for (mask, left) in [
+        (vec![masked[0]], vec!["Home_City", "a.bC", "order_1", "order_status"]),
+        (masked.to_vec(), vec!["a.bC", "order_status"]),
+        (
+            vec!["variables.order_status", "variables.a.bC"],
+            vec!["Home_City", "orderStatus", "order_1"],
+        ),
+        (vec!["variables"], vec![]),
+    ] {
+        for field in ["update_mask", "updateMask", "gRPC"] {
+            let request = format!("{field}-{}", mask.join("-"));
+            let shown = json!([{"kind": "external", "namespace": "crm_id", "value": request}]);
+            let given = json!({"identifiers": shown, "variables": given});
+            let made = json!({"request_id": request, "customer": given});
+            let made = web.post("/api/v1/customers", &made).await.good();
+            let customer_ref = made["customer"]["customer_ref"].as_str().expect("a ref").to_owned();
+            let request_id = format!("{request}-again");
+            if field == "gRPC" {
+                let paths = mask.iter().map(|path| (*path).to_owned()).collect();
+                let update_mask = Some(FieldMask { paths });
+                let clear = UpsertCustomerRequest {
+                    request_id,
+                    customer_ref: customer_ref.clone(),
+                    update_mask,
+                    ..Default::default()
+                };
+                grpc.upsert(clear).await.expect("a change");
+            } else {
+                let clear = json!({"request_id": request_id, field: mask.join(",")});
+                web.post(&format!("/api/v1/customers/{customer_ref}"), &clear).await.good();
+            }
+            assert_eq!(kept(&grpc.person(&customer_ref).await), left, "{request}");
+        }
+    }
     world.close().await;
 }

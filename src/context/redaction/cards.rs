@@ -102,7 +102,8 @@ fn ends(text: &str, digits: &Digits, first: usize) -> Option<Ends> {
         }
         let alone = last == first;
         let possible = length >= SHORTEST && !(phone && length <= E164) && !(fraction && alone);
-        if !possible || !row.is_written_as_card(first, last) || !is_card(digits.number(first, last))
+        // How it is written is looked at last: that costs most, and few numbers come so far.
+        if !possible || !is_card(digits.number(first, last)) || !row.is_written_as_card(first, last)
         {
             continue;
         }

@@ -285,9 +285,45 @@ fn a_value_is_warned_of_by_its_name_and_never_shown() {
 
 /// What is refused anyway is not worth the time.
 #[test]
-fn a_text_beyond_every_limit_is_left_to_the_check() {
-    let long = format!("{CARD} {}", "x".repeat(LONGEST));
-    let mut request = end(&long);
-    assert!(redact(&mut request, &CARDS).is_empty());
-    assert_eq!(request.summary, long);
+fn a_text_beyond_its_own_limit_is_left_to_the_check() {
+    let card = format!("{CARD} ");
+    let of_length = |length: usize| format!("{card}{}", "x".repeat(length - card.len()));
+    let told = |more: usize| {
+        let evidence = of_length(limits::REASON + more);
+        let consent = proto::ConsentInput { evidence, ..Default::default() };
+        let value = of_length(limits::VALUE + more);
+        let variable = proto::VariableInput { value, ..Default::default() };
+        proto::EndInteractionRequest {
+            summary: of_length(limits::SUMMARY + more),
+            disposition: of_length(limits::NAME + more),
+            variables: [("a".to_owned(), variable)].into(),
+            consents: [("b".to_owned(), consent)].into(),
+            clear_profile: vec![of_length(limits::NAME + more)],
+            intents: vec![proto::Intent {
+                reference: of_length(limits::ID + more),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    };
+    let mut longer = told(1);
+    assert!(redact(&mut longer, &CARDS).is_empty());
+    assert!(longer == told(1), "nothing of it is touched");
+    assert_eq!(redact(&mut told(0), &CARDS).len(), 6);
+}
+
+#[test]
+fn of_a_list_that_is_too_long_only_names_are_redacted() {
+    let value = || proto::VariableInput { value: CARD.into(), ..Default::default() };
+    let mut variables: BTreeMap<String, proto::VariableInput> =
+        (0..limits::VALUES).map(|number| (format!("name{number}"), value())).collect();
+    variables.insert(CARD.into(), value());
+    let intent = proto::Intent { intent: CARD.into(), ..Default::default() };
+    let intents = vec![intent; limits::INTENTS + 1];
+    let mut update = proto::UpdateInteractionRequest { variables, intents, ..Default::default() };
+    let warned = redact(&mut update, &CARDS);
+    assert_eq!(warned.len(), 1 + limits::INTENTS);
+    assert!(update.variables.values().all(|it| it.value == CARD));
+    assert!(!update.variables.contains_key(CARD), "a bad field is told by its name");
+    assert_eq!(update.intents[limits::INTENTS].intent, CARD);
 }

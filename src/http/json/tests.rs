@@ -78,3 +78,24 @@ fn a_name_is_repeated_only_if_it_can_be_one() {
         assert_eq!(printable(odd), "…", "{odd}");
     }
 }
+
+/// Whoever sends many bad ones makes work for those that are named, and no more.
+#[test]
+fn no_more_is_looked_for_than_is_named() {
+    let of = of("EndInteractionRequest");
+    let many = 10 * MOST_NAMED;
+    let items = vec!["7"; many].join(",");
+    let named = (0..many).map(|number| format!("\"a{number}\":7")).collect::<Vec<_>>().join(",");
+    for text in [
+        format!("{{\"intents\":[{items}]}}"),
+        format!("{{\"clear_variables\":[{items}]}}"),
+        format!("{{\"variables\":{{{named}}}}}"),
+        format!("{{\"variables\":{{\"a\":{{{named}}}}}}}"),
+        format!("{{{named}}}"),
+    ] {
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let mut found = Vec::new();
+        message(&mut found, Place::Whole, &of, &value);
+        assert_eq!(found.len(), MOST_NAMED, "{}", &text[..40]);
+    }
+}

@@ -8,7 +8,8 @@ use std::fmt;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{join, printable, violation};
+use super::places::Place;
+use super::violation;
 use crate::identity::Violation;
 
 /// Every such name in a text; nothing where it is no JSON, which others say. Of a message its fields
@@ -16,7 +17,7 @@ use crate::identity::Violation;
 pub(in crate::http) fn said_twice(of: Option<&MessageDescriptor>, text: &[u8]) -> Vec<Violation> {
     let mut found = Vec::new();
     let of = of.cloned().map_or(Shape::Any, Shape::Message);
-    let walk = Walk { place: String::new(), of, found: &mut found };
+    let walk = Walk { place: Place::Whole, of, found: &mut found };
     // What comes after the first object is no business of this.
     let _ = walk.deserialize(&mut serde_json::Deserializer::from_slice(text));
     found
@@ -55,10 +56,10 @@ impl Shape {
 }
 
 /// One value on the way through all of them.
-struct Walk<'f> {
-    place: String,
+struct Walk<'w> {
+    place: Place<'w>,
     of: Shape,
-    found: &'f mut Vec<Violation>,
+    found: &'w mut Vec<Violation>,
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -82,12 +83,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
             let field = self.of.field(&name);
             let is_map = matches!(self.of, Shape::Map(_));
             let place = match is_map {
-                true => format!("{}[{}]", self.place, printable(&name)),
-                false => join(&self.place, &name),
+                true => Place::Value(&self.place, &name),
+                false => Place::Field(&self.place, &name),
             };
             let own = field.as_ref().map_or(&*name, |field| field.name()).to_owned();
             if !said.insert(own) {
-                self.found.push(violation(&place, "is said twice".into()));
+                self.found.push(violation(place, "is said twice".into()));
                 if self.found.len() >= super::MOST_NAMED {
                     return object.next_value::<IgnoredAny>().map(drop);
                 }
@@ -104,7 +105,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
-            let place = format!("{}[{index}]", self.place);
+            let place = Place::Item(&self.place, index);
             let walk = Walk { place, of: self.of.clone(), found: &mut *self.found };
             if list.next_element_seed(walk)?.is_none() {
                 break;
