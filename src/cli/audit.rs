@@ -82,7 +82,10 @@ pub async fn run(arguments: AuditArgs) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When there is none of that name, and the store's.
-async fn tenants(service: &Service, named: Option<&str>) -> anyhow::Result<Vec<TenantRow>> {
+pub(super) async fn tenants(
+    service: &Service,
+    named: Option<&str>,
+) -> anyhow::Result<Vec<TenantRow>> {
     let mut tenants = service.store().tenants().await?;
     if let Some(named) = named {
         tenants.retain(|tenant| tenant.name == named);
@@ -92,7 +95,7 @@ async fn tenants(service: &Service, named: Option<&str>) -> anyhow::Result<Vec<T
 }
 
 /// A tenant as people call it.
-fn called(tenant: &TenantRow) -> String {
+pub(super) fn called(tenant: &TenantRow) -> String {
     if tenant.test { format!("{} (test)", tenant.name) } else { tenant.name.clone() }
 }
 

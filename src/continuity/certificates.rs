@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::Error;
-use super::allowance::Quota;
+use super::allowance::{Allowance, Quota};
 use super::caller::Caller;
 use super::service::Service;
+use super::tenant::Tenant;
 use crate::identity::Assurance;
 
 /// A name in a certificate's subject alternative names. Compared as a whole: `*` stands for nothing.
@@ -59,13 +60,42 @@ pub struct CertifiedTerms {
     pub max_assurance: Option<Assurance>,
 }
 
+impl CertifiedTerms {
+    /// Who it is, of its tenant.
+    fn caller(&self, tenant: Arc<Tenant>) -> Caller {
+        Caller {
+            tenant,
+            key_id: format!("cert:{}", self.name).into(),
+            roles: self.roles,
+            source: self.source.as_str().into(),
+            may_address: self.may_address.clone().into(),
+            max_assurance: self.max_assurance,
+        }
+    }
+}
+
 /// Whom certificates stand for, all tenants': a name belongs to one of them only.
 pub type CertifiedNames = BTreeMap<CertificateName, CertifiedTerms>;
 
 /// A name of the settings, and who it is once somebody has called with it.
 struct CertifiedCaller {
     terms: CertifiedTerms,
-    caller: OnceLock<(Caller, Quota)>,
+    caller: OnceLock<(Caller, Arc<Quota>)>,
+}
+
+impl CertifiedCaller {
+    /// The same name of a certificate as before the settings were read anew: what it has used up of its
+    /// calls is used up, unless it is allowed others now, or is another tenant's.
+    fn goes_on_from(&self, before: &Self, allowed: Allowance) {
+        let known = before.caller.get().filter(|(_, quota)| quota.is_of(allowed));
+        if let Some((caller, quota)) = known
+            && self.terms.tenant == before.terms.tenant
+        {
+            let caller = self.terms.caller(Arc::clone(&caller.tenant));
+            // Nobody else has asked it yet.
+            let _ = self.caller.set((caller, Arc::clone(quota)));
+        }
+    }
 }
 
 /// Everybody whom the settings know by a certificate.
@@ -79,10 +109,17 @@ impl Certified {
         Self(RwLock::new(Arc::new(callers)))
     }
 
-    /// From now on these and nobody else.
-    pub fn change(&self, callers: CertifiedCallers) {
+    /// From now on these and nobody else, each with as many calls as `allowed` says of their tenant:
+    /// whoever was there before goes on where they were.
+    pub fn change(&self, callers: CertifiedCallers, allowed: impl Fn(&str) -> Allowance) {
         // Only whole values are put behind this lock: a poisoned one is still whole.
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, certified) in &callers.0 {
+            if let Some(before) = now.0.get(name) {
+                certified.goes_on_from(before, allowed(&certified.terms.tenant));
+            }
+        }
+        *now = Arc::new(callers);
     }
 
     /// Whether a certificate stands for somebody, and is vouched for.
@@ -141,18 +178,13 @@ impl Service {
         self.called(caller, quota, Instant::now())
     }
 
-    async fn certified_caller(&self, terms: &CertifiedTerms) -> Result<(Caller, Quota), Error> {
+    async fn certified_caller(
+        &self,
+        terms: &CertifiedTerms,
+    ) -> Result<(Caller, Arc<Quota>), Error> {
         let tenant = self.tenant_named(&terms.tenant, false).await?;
-        let quota = Quota::of(tenant.policy.key_calls);
-        let caller = Caller {
-            tenant,
-            key_id: format!("cert:{}", terms.name).into(),
-            roles: terms.roles,
-            source: terms.source.as_str().into(),
-            may_address: terms.may_address.clone().into(),
-            max_assurance: terms.max_assurance,
-        };
-        Ok((caller, quota))
+        let quota = Arc::new(Quota::of(tenant.policy.key_calls));
+        Ok((terms.caller(tenant), quota))
     }
 }
 

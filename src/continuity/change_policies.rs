@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use reqwest::Url;
 
-use super::allowance::Quota;
+use super::allowance::{Allowance, Quota};
 use super::caller::Caller;
 use super::certificates::{CertifiedCallers, CertifiedNames};
 use super::service::Service;
@@ -83,6 +83,11 @@ impl Tenants {
         self.round.store(round, Ordering::Release);
     }
 
+    /// How much each caller of the tenant of that name may call.
+    fn calls_of(&self, name: &str) -> Allowance {
+        self.read().policies.of(name).key_calls
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Now> {
         // Only whole values are put behind this lock: a poisoned one is still whole.
         self.now.read().unwrap_or_else(PoisonError::into_inner)
@@ -112,7 +117,9 @@ impl Service {
             })
             .collect();
         self.tenants.change(policies);
-        self.certified.change(CertifiedCallers::new(certified));
+        // Whoever calls first in between is allowed what the new settings allow.
+        let allowed = |tenant: &str| self.tenants.calls_of(tenant);
+        self.certified.change(CertifiedCallers::new(certified), allowed);
         self.key_sets.renew(&urls);
     }
 }
@@ -120,7 +127,6 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::continuity::allowance::Allowance;
     use crate::continuity::counts::Counts;
     use crate::crypto::{DataKey, TenantSecrets};
     use crate::ids::Entropy;

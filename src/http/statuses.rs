@@ -17,7 +17,7 @@ use tonic_types::{StatusExt as _, pb};
 
 use super::json;
 use crate::grpc::proto::ErrorReason;
-use crate::grpc::{refusal, status};
+use crate::grpc::{reason_name, refusal, status};
 use crate::identity::Violation;
 
 /// What all answers are in, but for streams.
@@ -26,6 +26,8 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// A peer whose request stopped coming: nobody's gateway is late.
 const STOPPED: StatusCode = StatusCode::REQUEST_TIMEOUT;
+/// What it is told. A write whose time is over has the same reason, and other words.
+const STOPPED_COMING: &str = "the request stopped coming";
 
 /// Details that an error may have.
 static DETAILS: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -122,8 +124,8 @@ impl Refused {
                 (status, (StatusCode::PAYLOAD_TOO_LARGE, None))
             }
             Self::Stopped => {
-                let said = "the request stopped coming";
-                let status = refusal(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, said);
+                let reason = ErrorReason::DeadlineExceeded;
+                let status = refusal(Code::DeadlineExceeded, reason, STOPPED_COMING);
                 (status, (STOPPED, None))
             }
             Self::Fields(violations) => {
@@ -131,10 +133,24 @@ impl Refused {
                 (status, (StatusCode::BAD_REQUEST, None))
             }
             Self::Call(status) => {
-                let code = http_code(status.code());
+                let code = code_of_call(&status);
                 (status, (code, None))
             }
         }
+    }
+}
+
+/// The code of what an RPC said. The requests of a stream are read while their call goes on, and it
+/// is the call that says why they came no more: that has the code which it has of one request.
+fn code_of_call(said: &Status) -> StatusCode {
+    let is_too_large = || {
+        let reason = said.get_details_error_info().map(|it| it.reason);
+        reason.is_some_and(|reason| reason == reason_name(ErrorReason::RequestTooLarge))
+    };
+    match said.code() {
+        Code::OutOfRange if is_too_large() => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::DeadlineExceeded if said.message() == STOPPED_COMING => STOPPED,
+        code => http_code(code),
     }
 }
 
@@ -221,6 +237,15 @@ mod tests {
             })
         );
         assert_eq!(super::text(&Status::not_found("x")), r#"{"code":5,"message":"x"}"#);
+    }
+
+    /// What an RPC says by itself is no word on how its request came.
+    #[test]
+    fn a_call_whose_time_is_over_is_a_gateways() {
+        let late = refusal(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, "too late");
+        assert_eq!(Refused::from(late).answer().status(), 504);
+        let far = Status::out_of_range("decoded message length too large");
+        assert_eq!(Refused::from(far).answer().status(), 400);
     }
 
     #[test]

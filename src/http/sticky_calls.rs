@@ -20,7 +20,7 @@ use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{Method, Request, Response};
 use tonic::metadata::MetadataMap;
 
-use self::reading::Shown;
+use self::reading::{Reading, Shown};
 use self::refusing::{Problem, refuse};
 use super::calling::{Calls, admitted, call, single};
 use super::rest::{Media, whole};
@@ -104,9 +104,10 @@ async fn answered(
         Question::End => desk.caller.may_end(),
     };
     may.map_err(|error| grpc::status(&error))?;
+    let reading = Reading::new(request, &text);
     match question {
-        Question::Start => start::start(desk, request).await,
-        Question::End => end::end(desk, request).await,
+        Question::Start => start::start(desk, reading).await,
+        Question::End => end::end(desk, reading).await,
     }
 }
 

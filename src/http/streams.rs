@@ -95,7 +95,8 @@ pub(super) fn line(of: &MessageDescriptor, bytes: &[u8]) -> Result<String, Statu
     json::write(&message, false, false).map_err(|_| Status::internal("internal error"))
 }
 
-/// Requests that come a line each, as the messages of a gRPC stream.
+/// Requests that come a line each, as the messages of a gRPC stream. Why they go on no more, the call
+/// says that reads them: as a status, which [`Refused`] knows again.
 pub(super) fn requested(body: Body, of: MessageDescriptor) -> Body {
     let lines = Lines { body, come: BytesMut::new(), ended: false, number: 0, of };
     let messages = stream::try_unfold(lines, |mut lines| async move {
@@ -136,14 +137,16 @@ impl Lines {
     async fn line(&mut self) -> Result<Option<Bytes>, Refused> {
         let mut looked = 0;
         loop {
-            let end = self.come[looked..].iter().position(|byte| *byte == b'\n');
+            let unseen = &self.come[looked..];
+            let end = unseen.iter().position(|byte| *byte == b'\n');
+            // It may end in the very part that makes it too long.
+            if looked + end.unwrap_or(unseen.len()) > MAX_REQUEST_BYTES {
+                return Err(Refused::TooLarge);
+            }
             if let Some(end) = end {
                 return Ok(Some(self.come.split_to(looked + end + 1).freeze()));
             }
             looked = self.come.len();
-            if looked > MAX_REQUEST_BYTES {
-                return Err(Refused::TooLarge);
-            }
             if self.ended {
                 let rest = self.come.split().freeze();
                 return Ok(Some(rest).filter(|rest| !rest.is_empty()));
@@ -201,5 +204,29 @@ mod tests {
         let events: Vec<&str> = text.split_terminator("\n\n").collect();
         assert_eq!(events[1], r#"data: {"interaction_id":"b"}"#);
         assert_eq!(events[2], "event: error\ndata: {\"code\":14,\"message\":\"away\"}");
+    }
+
+    /// The code that a stream of requests is answered with which comes so, by way of the call.
+    async fn refused(parts: Vec<Result<&'static [u8], Status>>) -> u16 {
+        let of = POOL.get_message_by_name("threadline.v1.ImportCustomersRequest").expect("ours");
+        let framed = |part| Frame::data(Bytes::from_static(part));
+        let parts = parts.into_iter().map(move |part| part.map(framed));
+        let come = Body::new(StreamBody::new(tokio_stream::iter(parts)));
+        let told = requested(come, of).collect().await.map(drop).expect_err("refused");
+        let answer = told.into_http::<()>();
+        let told = Status::from_header_map(answer.headers()).expect("a status");
+        Refused::from(told).answer().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn why_requests_come_no_more_has_the_code_that_it_has_of_one_request() {
+        static LONG: [u8; MAX_REQUEST_BYTES + 1] = [b' '; MAX_REQUEST_BYTES + 1];
+        let [whole, open, end, odd] = [&b"{\"rows\":[]}\n"[..], b"{", b" \n", b"{\n"];
+        assert_eq!(refused(vec![Ok(whole), Ok(&LONG[..])]).await, 413);
+        assert_eq!(refused(vec![Ok(whole), Ok(&LONG[1..]), Ok(end), Ok(whole)]).await, 413);
+        let stopped = || Status::deadline_exceeded("the request stopped coming");
+        assert_eq!(refused(vec![Err(stopped())]).await, 408);
+        assert_eq!(refused(vec![Ok(whole), Ok(open), Err(stopped())]).await, 408);
+        assert_eq!(refused(vec![Ok(odd)]).await, 400);
     }
 }

@@ -1,6 +1,8 @@
 //! Web-hooks in: who is let in, what becomes of deliveries in whatever order, and the worked examples of
 //! docs/webhooks-in.md.
 
+mod as_sent;
+
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +23,6 @@ each_engine!(
     what_was_signed_long_ago_is_stale,
     only_what_is_let_in_counts_as_a_call,
     a_ticket_is_worth_more_than_a_bad_number,
-    a_standard_webhook_is_let_in,
     hooks_and_their_secrets_change_while_it_serves,
     an_erased_ticket_stays_erased_and_is_no_failure,
 );
@@ -222,6 +223,9 @@ async fn who_is_not_let_in_learns_nothing(engine: Engine) {
     let event = block("delivery: zendesk").replace("Refund for order 7731", "canary");
     let acmes = desk.world.key(&World::new_key(&["helpdesk"])).await;
     let bearer = format!("Bearer {acmes}");
+    let tests =
+        NewKey { tenant: "globex".into(), test: true, ..World::new_key(&["helpdesk", "backfill"]) };
+    let tests = format!("Bearer {}", desk.world.key(&tests).await);
     let keyed = "/hooks/generic?hook=keyed";
     let refused = [
         desk.zendesk("", OTHERS, &event).await,
@@ -233,6 +237,7 @@ async fn who_is_not_let_in_learns_nothing(engine: Engine) {
         desk.deliver("/hooks/generic", &[], &event).await,
         desk.deliver(keyed, &[], &event).await,
         desk.deliver(keyed, &[("authorization", &bearer)], &event).await,
+        desk.deliver(keyed, &[("authorization", &tests)], &event).await,
         desk.deliver(keyed, &[("authorization", "Bearer tl_live_1")], &event).await,
         desk.deliver(keyed, &[("authorization", "canary")], &event).await,
         desk.deliver("/hooks/zendesk", &[], "no JSON").await,
@@ -369,31 +374,5 @@ async fn a_ticket_is_worth_more_than_a_bad_number(engine: Engine) {
     accepted(&desk.mine(SECRET, &card).await, "2");
     let got = reader.get("/api/v1/interactions/2").await.good();
     assert!(!got.to_string().contains("1111 1111 1111"), "{got}");
-    desk.close().await;
-}
-
-async fn a_standard_webhook_is_let_in(engine: Engine) {
-    let settings = "[tenants.acme.hooks.standard]\nkind = \"generic\"\ncloses = []\n\
-        verify = \"standard_webhooks\"\nsecret_env = \"ACME\"\n\
-        takes = { interaction_id = \"$.id\", revision = \"received\", channel = { value = \"email\" } }";
-    let secret = format!("whsec_{}", data_encoding::BASE64.encode(SECRET.as_bytes()));
-    let desk = desk(engine, settings, &secret).await;
-    let body = json!({"id": "1"}).to_string();
-    let seconds = (desk.world.now().0 / 1_000).to_string();
-    let signature = sha256(SECRET, &format!("msg_1.{seconds}.{body}"));
-    let signature = format!("v1,AAAA v1,{}", data_encoding::BASE64.encode(&signature));
-    for (id, let_in) in [("msg_1", true), ("msg_1", true), ("msg_2", false)] {
-        let headers = [
-            ("webhook-id", id),
-            ("webhook-timestamp", seconds.as_str()),
-            ("webhook-signature", signature.as_str()),
-        ];
-        let told = desk.deliver("/hooks/generic?hook=standard", &headers, &body).await;
-        if let_in {
-            accepted(&told, "1");
-        } else {
-            assert_eq!(told.reason(), "HOOK_REFUSED");
-        }
-    }
     desk.close().await;
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use reqwest::Method;
 use threadline::clock::HOUR;
 use threadline::grpc::proto::{
     Identifier, ImportCustomersRequest, ImportCustomersResponse, ImportRow, ImportSettings,
@@ -15,6 +16,7 @@ use super::settling::{MAIL, NUMBER, staff};
 use super::ties::unlink;
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{at, email_hint, start_with};
+use crate::support::web::Web;
 use crate::support::{Client, Engine, World, each_engine};
 
 each_engine!(
@@ -26,6 +28,7 @@ each_engine!(
     an_older_import_fits_in,
     a_file_is_imported,
     who_may_import,
+    a_line_that_is_too_long_is_too_large_a_request,
 );
 
 fn row(number: i64, identifiers: Vec<Identifier>, name: &str) -> ImportRow {
@@ -217,6 +220,22 @@ async fn who_may_import(engine: Engine) {
     assert_refused(client.import(message(many)).await, Code::InvalidArgument, "INVALID_FIELD");
     let answer = client.import(message(three())).await.expect("an import");
     assert_eq!(answer.created_count, 3);
+    world.close().await;
+}
+
+async fn a_line_that_is_too_long_is_too_large_a_request(engine: Engine) {
+    let world = World::on(engine).await;
+    let key = world.key(&World::new_key(&["admin"])).await;
+    let web = Web::new(world.running.address, Some(&key));
+    let lines = [("content-type", "application/x-ndjson")];
+    let row =
+        r#"{"rows":[{"row_number":2,"identifiers":[{"kind":"email","value":"a@example.com"}]}]}"#;
+    let long = format!("{row}{}", " ".repeat(1_100_000));
+    for text in [long.clone(), format!("{long}\n"), format!("{row}\n{long}\n{row}\n")] {
+        let told =
+            web.send(Method::POST, "/api/v1/customers/import", &lines, text.into_bytes()).await;
+        assert_eq!((told.code, &*told.reason()), (413, "REQUEST_TOO_LARGE"), "{}", told.text);
+    }
     world.close().await;
 }
 

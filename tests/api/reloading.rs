@@ -1,13 +1,14 @@
 //! Tenants' settings that change while they are served: from the next call on, and in streams that go
 //! on, the new ones count.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use threadline::grpc::proto::EndInteractionRequest;
 use tonic::Code;
+use tonic::transport::Channel;
 
-use super::client_certificates::{PBX, settings, shown, told};
+use super::client_certificates::{PBX, URI, settings, shown, told};
 use super::encryption::Files;
 use super::key_sets::{assert_unverified, served};
 use super::settling::{NUMBER, somebody, staff};
@@ -139,5 +140,46 @@ async fn a_certificate_that_is_taken_away_opens_nothing() {
     let waits = world.reload("").await.expect("valid settings");
     assert_eq!(waits, ["server.tls"]);
     assert_eq!(told(&pbx, "4").await, nobody, "the rest counts at once");
+    world.close().await;
+}
+
+/// Calls until one is too many: how many were let in.
+async fn until_refused(channel: &Channel, round: &str) -> f64 {
+    let mut let_in = 0.0;
+    loop {
+        match told(channel, &format!("{round} {let_in}")).await.0 {
+            Code::Ok => let_in += 1.0,
+            Code::ResourceExhausted => return let_in,
+            other => panic!("{other:?}"),
+        }
+        assert!(let_in < 1_000.0, "there is no limit");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_has_used_up_its_calls_has_no_more_of_them() {
+    let files = Files::new();
+    let allowed = |burst: u32, certificates: &str| {
+        let calls = format!("[tenants.acme]\nkey_rate = 1\nkey_burst = {burst}\n");
+        settings(&files, &format!("{calls}{certificates}"))
+    };
+    let world = Setup::on(Engine::Sqlite).settings(&allowed(30, PBX)).open().await;
+    let pbx = shown(&world, &files, &[URI]).await;
+    let begun = Instant::now();
+    assert_eq!(told(&pbx, "one").await.0, Code::Ok);
+    // What else the settings say of it counts at once.
+    let reads = PBX.replace("\"telephony\"", "\"insight\"");
+    world.reload(&allowed(30, &reads)).await.expect("valid settings");
+    assert_eq!(told(&pbx, "two").await.1, "ROLE_REQUIRED");
+    world.reload(&allowed(30, PBX)).await.expect("valid settings");
+    let mut let_in = 2.0 + until_refused(&pbx, "first").await;
+    world.reload(&allowed(30, PBX)).await.expect("valid settings");
+    let_in += until_refused(&pbx, "second").await;
+    let most = 30.0 + begun.elapsed().as_secs_f64();
+    assert!((30.0..=most).contains(&let_in), "{let_in} of {most}");
+    // Another rate is another allowance.
+    world.reload(&allowed(40, PBX)).await.expect("valid settings");
+    let let_in = until_refused(&pbx, "third").await;
+    assert!(let_in >= 40.0, "{let_in}");
     world.close().await;
 }

@@ -11,7 +11,43 @@ each_engine!(
     what_is_typed_and_what_is_said_of_a_channel,
     what_was_typed_loses_no_end,
     a_number_that_cannot_be_kept_names_nobody,
+    variables_are_kept_as_they_were_written,
 );
+
+async fn variables_are_kept_as_they_were_written(engine: Engine) {
+    let world = World::on(engine).await;
+    let key = world.key(&World::new_key(&["telephony", "admin"])).await;
+    let web = Web::new(world.running.address, Some(&key));
+    let json = [("content-type", "application/json")];
+    let end = r#"{"call_id": "1", "identity_hints": {"external_ids": {"crm_id": "CRM-1"}},
+        "variables": {"price": 10.00, "p\u0032": 1.10, "nought": -0, "many": 1E3, "count": 7,
+            "vip": true, "cold": false, "unknown": null, "text": "1.0"}}"#;
+    let ended = web.send(Method::POST, "/v1/calls/end", &json, end.into()).await.good();
+    assert_eq!(ended["variables_updated"], 8);
+    let start = json!({"call_id": "2", "identity_hints": {"external_ids": {"crm_id": "CRM-1"}}});
+    let known = web.post("/v1/calls/start", &start).await.good();
+    for (name, value) in [
+        ("price", "10.00"),
+        ("p2", "1.10"),
+        ("nought", "-0"),
+        ("many", "1E3"),
+        ("count", "7"),
+        ("vip", "true"),
+        ("cold", "false"),
+        ("text", "1.0"),
+    ] {
+        assert_eq!(known["variables"][name]["value"], value, "{name}: {known}");
+    }
+    // An id is no truth value, and what has too many digits is no amount.
+    let odd = r#"{"call_id": "3", "identity_hints": {"external_ids": {"crm_id": true}},
+        "variables": {"long": 0.1000000000000000, "list": [1.10]}}"#;
+    let told = web.send(Method::POST, "/v1/calls/end", &json, odd.into()).await;
+    let paths: Vec<String> = issues(&told).into_iter().map(|it| it.0).collect();
+    let expected =
+        ["variables.list", "variables.long", "identity_hints.external_ids.crm_id", "customer_ref"];
+    assert_eq!(paths, expected);
+    world.close().await;
+}
 
 /// Two ids of many digits are one float: nobody is taken for somebody else for that.
 async fn a_number_that_cannot_be_kept_names_nobody(engine: Engine) {

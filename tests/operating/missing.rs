@@ -58,6 +58,25 @@ fn what_has_no_tenant_is_neither_verified_nor_backed_up() {
 }
 
 #[test]
+fn what_lists_one_tenants_says_that_there_is_none_of_that_name() {
+    let place = tempfile::tempdir().expect("a folder");
+    let key = run(place.path(), &["keys", "create", "--tenant", "acme", "--role", "agent"]);
+    assert_eq!(key.0, Some(0), "{}", key.1);
+    for command in [["keys", "list"], ["webhooks", "list"], ["audit", "list"], ["audit", "key"]] {
+        let listed = |tenant: &str| {
+            let of = [&command[..], &["--tenant", tenant]].concat();
+            let output = threadline(place.path(), &of).output().expect("the binary starts");
+            (output.status.code(), printed(&output))
+        };
+        let (ended, (said, wrong)) = listed("acne");
+        assert_eq!((ended, said.as_str()), (Some(1), ""), "{command:?}: {wrong}");
+        assert!(wrong.contains("no such tenant"), "{command:?}: {wrong}");
+        let (ended, (_, wrong)) = listed("acme");
+        assert_eq!(ended, Some(0), "{command:?}: {wrong}");
+    }
+}
+
+#[test]
 fn a_lost_root_key_is_not_replaced_by_another() {
     let place = tempfile::tempdir().expect("a folder");
     let create = ["keys", "create", "--tenant", "acme", "--role", "agent"];

@@ -1,5 +1,6 @@
 //! `threadline keys list`: every key and its life, without its secret.
 
+use crate::cli::audit::{called, tenants};
 use crate::cli::table::line;
 use crate::clock::Time;
 use crate::continuity::Service;
@@ -19,17 +20,14 @@ const COLUMNS: [(&str, usize); 9] = [
 ];
 
 /// All keys, or those of one tenant, as a table.
+///
+/// # Errors
+/// When there is no tenant of that name, and the store's.
 pub(super) async fn list(service: &Service, only: Option<&str>) -> anyhow::Result<String> {
     let now = service.store().now();
     let mut text = line(COLUMNS, COLUMNS.map(|(name, _)| name.to_owned()), "state");
-    for tenant in service.store().tenants().await? {
-        if only.is_some_and(|only| only != tenant.name) {
-            continue;
-        }
-        let name = match tenant.test {
-            true => format!("{} (test)", tenant.name),
-            false => tenant.name,
-        };
+    for tenant in tenants(service, only).await? {
+        let name = called(&tenant);
         for key in service.store().api_keys(tenant.tenant).await? {
             text.push_str(&row(&key, &name, now));
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::or_dash;
+use crate::cli::audit::tenants;
 use crate::cli::keys::time;
 use crate::cli::table::line;
 use crate::clock::Time;
@@ -22,13 +23,13 @@ const COLUMNS: [(&str, usize); 7] = [
 ];
 
 /// All endpoints, or those of one tenant, as a table.
+///
+/// # Errors
+/// When there is no tenant of that name, and the store's.
 pub(super) async fn list(service: &Arc<Service>, only: Option<&str>) -> anyhow::Result<String> {
     let mut text =
         line(COLUMNS, COLUMNS.map(|(name, _)| name.to_owned()), "secrets, address, events");
-    for row in service.store().tenants().await? {
-        if only.is_some_and(|only| only != row.name) {
-            continue;
-        }
+    for row in tenants(service, only).await? {
         let tenant = service.tenant(row.tenant).await?;
         for endpoint in service.webhooks(&tenant).await? {
             // One that is damaged hides none of the others.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::delivered::Delivered;
 use super::taking::path;
-use crate::http::numbers::exact;
 
 /// Something that must be so.
 #[derive(Clone, Debug)]
@@ -26,16 +26,17 @@ impl Condition {
     }
 
     /// Whether it is so.
-    pub(super) fn holds(&self, delivered: &Value) -> bool {
+    pub(super) fn holds(&self, delivered: &Delivered<'_>) -> bool {
+        let is_one = |text: &str| self.is.contains(&text.trim().to_lowercase());
         let one = |node: &Value| match node {
             Value::Null => false,
             _ if self.is.is_empty() => true,
-            Value::String(text) => self.is.contains(&text.trim().to_lowercase()),
-            Value::Number(number) => exact(number).is_some_and(|text| self.is.contains(&text)),
-            Value::Bool(said) => self.is.contains(&said.to_string()),
+            Value::String(text) => is_one(text),
+            Value::Number(_) => delivered.exact(node).is_some_and(|text| is_one(&text)),
+            Value::Bool(said) => is_one(&said.to_string()),
             Value::Array(_) | Value::Object(_) => false,
         };
-        self.path.query(delivered).into_iter().any(one)
+        self.path.query(delivered.value()).into_iter().any(one)
     }
 }
 
@@ -47,8 +48,8 @@ mod tests {
 
     #[test]
     fn it_holds_when_a_word_or_anything_is_selected() {
-        let delivered = json!({"status": "Solved", "code": 5, "open": false, "none": null,
-            "event": {"current": "OPEN", "previous": "SOLVED"}});
+        let delivered = Delivered::from(json!({"status": "Solved", "code": 5, "open": false,
+            "none": null, "event": {"current": "OPEN", "previous": "SOLVED"}}));
         for (path, is, holds) in [
             ("$.status", &["closed", "SOLVED"][..], true),
             ("$.status", &["closed"], false),

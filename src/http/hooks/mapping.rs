@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::condition::Condition;
+use super::delivered::Delivered;
 use super::hints::HintTake;
 use super::moments;
 use super::taking::{Take, Unfit};
@@ -82,7 +83,7 @@ pub struct VariableTake {
 
 impl Mapping {
     /// Whether a delivery counts.
-    pub(super) fn counts(&self, delivered: &Value) -> bool {
+    pub(super) fn counts(&self, delivered: &Delivered<'_>) -> bool {
         self.closes.iter().all(|condition| condition.holds(delivered))
     }
 
@@ -99,7 +100,7 @@ impl Mapping {
     /// Every setting whose path selects what does not fit.
     pub(super) fn end(
         &self,
-        delivered: &Value,
+        delivered: &Delivered<'_>,
         received: i64,
         redaction: &Redaction,
     ) -> Result<Value, Vec<Violation>> {
@@ -147,7 +148,7 @@ impl Mapping {
 
 /// A delivery, and what of it does not fit so far.
 struct Reading<'d> {
-    delivered: &'d Value,
+    delivered: &'d Delivered<'d>,
     wrong: Vec<Violation>,
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::http::numbers::exact;
+use super::delivered::Delivered;
 
 /// The longest path in the settings, in characters.
 pub const MOST_PATH: usize = 512;
@@ -78,7 +78,7 @@ impl Take {
     ///
     /// # Errors
     /// When several are, or what is no value.
-    pub fn one(&self, delivered: &Value) -> Result<Option<String>, Unfit> {
+    pub(super) fn one(&self, delivered: &Delivered<'_>) -> Result<Option<String>, Unfit> {
         let mut all = self.all(delivered)?.into_iter();
         match (all.next(), all.next()) {
             (_, Some(_)) => Err("selects several values"),
@@ -90,20 +90,20 @@ impl Take {
     ///
     /// # Errors
     /// When there is what is no value, or too many.
-    pub fn all(&self, delivered: &Value) -> Result<Vec<String>, Unfit> {
+    pub(super) fn all(&self, delivered: &Delivered<'_>) -> Result<Vec<String>, Unfit> {
         let path = match &self.from {
             From::Always(text) => return Ok(vec![text.clone()]),
             From::Path(path) => path,
         };
         let mut texts = Vec::new();
-        for node in path.query(delivered) {
+        for node in path.query(delivered.value()) {
             match node {
                 Value::Array(items) => {
                     for item in items {
-                        texts.extend(plain(item)?);
+                        texts.extend(plain(delivered, item)?);
                     }
                 }
-                one => texts.extend(plain(one)?),
+                one => texts.extend(plain(delivered, one)?),
             }
             if texts.len() > MOST_SELECTED {
                 return Err("selects too many values");
@@ -184,13 +184,14 @@ fn too_much(text: &str) -> Option<&'static str> {
     None
 }
 
-/// A value as a text; none when it is null or empty.
-fn plain(value: &Value) -> Result<Option<String>, Unfit> {
+/// A value of a delivery as a text; none when it is null or empty.
+fn plain(delivered: &Delivered<'_>, value: &Value) -> Result<Option<String>, Unfit> {
     let text = match value {
         Value::Null => return Ok(None),
         Value::String(text) => text.clone(),
-        Value::Number(number) => {
-            exact(number).ok_or("selects a number with more digits than JSON's readers keep")?
+        Value::Number(_) => {
+            let exact = delivered.exact(value);
+            exact.ok_or("selects a number with more digits than JSON's readers keep")?
         }
         Value::Bool(said) => said.to_string(),
         Value::Array(_) => return Err("selects a list within a list"),
@@ -207,8 +208,9 @@ mod tests {
 
     #[test]
     fn a_path_takes_what_can_be_written_on_one_line() {
-        let delivered = json!({"id": 17, "subject": "Refund", "open": false, "none": null, "empty": " ",
-            "tags": ["a", null, "b"], "user": {"email": "a@b.example"}});
+        let text = r#"{"id": 17, "subject": "Refund", "open": false, "none": null, "empty": " ",
+            "tags": ["a", null, "b"], "user": {"email": "a@b.example"}, "prices": [10.00, 1.10]}"#;
+        let delivered = Delivered::read(text.as_bytes()).unwrap();
         for (path, taken) in [
             ("$.id", Ok(vec!["17"])),
             ("$.subject", Ok(vec!["Refund"])),
@@ -218,6 +220,8 @@ mod tests {
             ("$.missing.deeper", Ok(vec![])),
             ("$.tags", Ok(vec!["a", "b"])),
             ("$.tags[0]", Ok(vec!["a"])),
+            ("$.prices", Ok(vec!["10.00", "1.10"])),
+            ("$.prices[?@ > 5]", Ok(vec!["10.00"])),
             ("$..email", Ok(vec!["a@b.example"])),
             ("$.user", Err("selects an object")),
         ] {
@@ -234,12 +238,12 @@ mod tests {
     fn words_stand_for_others_in_whatever_case() {
         let words = BTreeMap::from([("Solved".to_owned(), "resolved".to_owned())]);
         let status = Take::path("$.s").unwrap().said(&words, None);
-        assert_eq!(status.one(&json!({"s": "SOLVED"})), Ok(Some("resolved".to_owned())));
-        assert_eq!(status.one(&json!({})), Ok(None));
-        assert!(status.one(&json!({"s": "canary"})).unwrap_err().contains("`words`"));
+        assert_eq!(status.one(&json!({"s": "SOLVED"}).into()), Ok(Some("resolved".to_owned())));
+        assert_eq!(status.one(&json!({}).into()), Ok(None));
+        assert!(status.one(&json!({"s": "canary"}).into()).unwrap_err().contains("`words`"));
         let lenient = Take::path("$.s").unwrap().said(&words, Some("open"));
-        assert_eq!(lenient.one(&json!({"s": "canary"})), Ok(Some("open".to_owned())));
-        assert_eq!(lenient.one(&json!({})), Ok(Some("open".to_owned())));
+        assert_eq!(lenient.one(&json!({"s": "canary"}).into()), Ok(Some("open".to_owned())));
+        assert_eq!(lenient.one(&json!({}).into()), Ok(Some("open".to_owned())));
         assert_eq!(lenient.outcomes(), Some(vec!["resolved", "open"]));
     }
 

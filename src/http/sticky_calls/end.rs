@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::super::calling::Calls;
-use super::super::numbers::exact;
 use super::reading::Reading;
 use super::refusing::Problem;
 use super::{Desk, add_identifier, count, time};
@@ -19,13 +18,12 @@ const LONGEST_NUMBER: usize = 64;
 /// What is wrong with it, or why it cannot be remembered.
 pub(super) async fn end<C: Calls>(
     desk: &Desk<'_, C>,
-    request: Map<String, Value>,
+    mut reading: Reading,
 ) -> Result<Value, Problem> {
-    let mut reading = Reading::new(request);
     let call_id = reading.call_id();
     let intents = intents(&mut reading);
     let line_type = reading.line_type();
-    let variables = reading.texts(&["variables"], exact);
+    let variables = reading.variables();
     let shown = reading.hints();
     if !shown.identifies() {
         reading.wrong(&["customer_ref"], "customer_ref or identity_hints is required");

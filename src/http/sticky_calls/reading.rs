@@ -1,8 +1,12 @@
 //! Requests of both dialects, field by field: everything that is wrong is named at once.
 
-use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
 
-use super::super::numbers::whole;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::super::numbers::{exact, whole};
 use super::messages::MOST_NAMED;
 use super::refusing::{Issue, Problem};
 
@@ -12,7 +16,16 @@ const MAX_CALL_ID: usize = 128;
 /// A request, and what is wrong with it so far.
 pub(super) struct Reading {
     request: Map<String, Value>,
+    /// Variables that are numbers, as they were written.
+    written: BTreeMap<String, String>,
     issues: Vec<Issue>,
+}
+
+/// The variables of a request, each with its text.
+#[derive(Deserialize, Default)]
+struct Texts<'t> {
+    #[serde(borrow)]
+    variables: BTreeMap<String, &'t RawValue>,
 }
 
 /// What is shown of the customer.
@@ -32,8 +45,15 @@ impl Shown {
 }
 
 impl Reading {
-    pub fn new(request: Map<String, Value>) -> Self {
-        Self { request, issues: Vec::new() }
+    /// A request, and the text that it was read from.
+    pub fn new(request: Map<String, Value>, text: &[u8]) -> Self {
+        // Variables that are no object are told so where they are read.
+        let texts = serde_json::from_slice::<Texts>(text).unwrap_or_default();
+        let is_number = |text: &str| text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let written = texts.variables.into_iter().map(|(name, text)| (name, text.get()));
+        let written = written.filter(|(_, text)| is_number(text));
+        let written = written.map(|(name, text)| (name, text.to_owned())).collect();
+        Self { request, written, issues: Vec::new() }
     }
 
     /// Nothing was wrong.
@@ -92,11 +112,21 @@ impl Reading {
         }
     }
 
-    /// Names with texts, or numbers that `number` takes as they are written.
-    pub fn texts(
+    /// The variables: names with texts, numbers as they were written, or truth values.
+    pub fn variables(&mut self) -> Map<String, Value> {
+        let written = std::mem::take(&mut self.written);
+        self.texts(&["variables"], |name, value| match value {
+            Value::Number(number) => exact(number, written.get(name).map(String::as_str)),
+            Value::Bool(said) => Some(said.to_string()),
+            _ => None,
+        })
+    }
+
+    /// Names with texts, or what else `plain` makes a text of.
+    fn texts(
         &mut self,
         path: &[&str],
-        number: fn(&Number) -> Option<String>,
+        plain: impl Fn(&str, &Value) -> Option<String>,
     ) -> Map<String, Value> {
         let said = path.last().copied().unwrap_or_default();
         let Some(all) = self.at(path).cloned() else { return Map::new() };
@@ -106,11 +136,10 @@ impl Reading {
         };
         let mut texts = Map::new();
         for (name, value) in all {
-            let text = match &value {
+            let text = match value {
                 Value::String(_) => Some(value),
-                Value::Number(said) => number(said).map(Value::from),
                 Value::Null => continue,
-                _ => None,
+                other => plain(&name, &other).map(Value::from),
             };
             match text {
                 Some(text) => drop(texts.insert(name, text)),
@@ -135,8 +164,9 @@ impl Reading {
             inside.or_else(|| self.text(&[name]))
         };
         let (ani, dnis, customer_ref) = (either("ani"), either("dnis"), either("customer_ref"));
-        let mut external_ids = self.texts(&["external_ids"], whole);
-        external_ids.extend(self.texts(&["identity_hints", "external_ids"], whole));
+        let plain = |_: &str, value: &Value| value.as_number().and_then(whole);
+        let mut external_ids = self.texts(&["external_ids"], plain);
+        external_ids.extend(self.texts(&["identity_hints", "external_ids"], plain));
         Shown { ani, dnis, external_ids, customer_ref }
     }
 

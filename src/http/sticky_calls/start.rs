@@ -16,9 +16,8 @@ const CONFIRMED: &str = "identity_confirmed";
 /// What is wrong with it, or why it cannot be answered.
 pub(super) async fn start<C: Calls>(
     desk: &Desk<'_, C>,
-    request: Map<String, Value>,
+    mut reading: Reading,
 ) -> Result<Value, Problem> {
-    let mut reading = Reading::new(request);
     let call_id = reading.call_id();
     let line_type = reading.line_type();
     let confirmed = reading.boolean(CONFIRMED).unwrap_or_default();

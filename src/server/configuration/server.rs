@@ -119,7 +119,7 @@ pub(super) fn chosen(
             chosen => chosen,
         },
         sweep_every: seconds(server.sweep_every_seconds.get()),
-        checkpoint_file: server.checkpoint_file,
+        checkpoint_file: server.checkpoint_file.map(|file| folder.join(file)),
         checkpoint_every: seconds(server.checkpoint_every_seconds.get()),
         log_format: server.log_format,
         unready_for: seconds(server.unready_seconds.get()),

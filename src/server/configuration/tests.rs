@@ -12,6 +12,18 @@ fn nothing_said_gives_the_defaults() {
 }
 
 #[test]
+fn names_of_files_count_from_the_folder_of_the_settings() {
+    let layers = Layers { file: Some("etc/own.toml".into()), ..Layers::default() };
+    let read = |name: &str| {
+        let text = format!("[server]\ncheckpoint_file = \"{name}\"\nroot_key_file = \"{name}\"\n");
+        let read = Configuration::parse(&text, &layers).unwrap();
+        [read.checkpoint_file, read.root_key_file].map(|file| file.expect("it was chosen"))
+    };
+    assert_eq!(read("kept/ends"), [Path::new("etc/kept/ends"); 2]);
+    assert_eq!(read("/kept/ends"), [Path::new("/kept/ends"); 2]);
+}
+
+#[test]
 fn a_tenant_takes_over_what_it_does_not_choose() {
     let text = r#"
         [policy]

@@ -40,7 +40,8 @@ fn end(delivered: &Value) -> Result<Value, Vec<String>> {
     let wrong = |wrong: Vec<Violation>| {
         wrong.into_iter().map(|it| format!("{} {}", it.field, it.description)).collect()
     };
-    mapping().end(delivered, 1_793_628_000_000, &Redaction::default()).map_err(wrong)
+    let delivered = delivered.clone().into();
+    mapping().end(&delivered, 1_793_628_000_000, &Redaction::default()).map_err(wrong)
 }
 
 #[test]
@@ -118,13 +119,13 @@ fn zendesks_own_events_are_read() {
         ("OPEN", "NEW", "OPEN", false),
         ("SOLVED", "LOW", "HIGH", true),
     ] {
-        let counted = mapping.counts(&event(status, previous, current));
+        let counted = mapping.counts(&event(status, previous, current).into());
         assert_eq!(counted, counts, "{status} {previous} {current}");
     }
     let mut other = event("SOLVED", "OPEN", "SOLVED");
     other["type"] = "zen:event-type:user.created".into();
-    assert!(!mapping.counts(&other));
-    let solved = event("SOLVED", "OPEN", "SOLVED");
+    assert!(!mapping.counts(&other.into()));
+    let solved = event("SOLVED", "OPEN", "SOLVED").into();
     let end = mapping.end(&solved, 0, &Redaction::default()).map_err(|_| ()).unwrap();
     assert_eq!(end["interaction_id"], "17");
     assert_eq!(end["revision"], 1_793_628_000_000_i64);
