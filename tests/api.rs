@@ -30,6 +30,7 @@ mod api {
     mod customers;
     mod doors;
     mod duplicates;
+    mod emptied;
     mod encryption;
     mod erased_rows;
     mod erasing;

@@ -323,8 +323,7 @@ fn outcome(message: &mut proto::Interaction, ending: &EndingRecord, own: bool, s
     let intents = ending.intents.iter().filter(|intent| allowed(intent.sensitivity));
     message.intents = intents.map(intent).collect();
     if own {
-        message.disposition.clone_from(&ending.disposition);
-        message.escalated = ending.escalated;
+        (message.disposition, message.escalated) = (ending.disposition.clone(), ending.escalated);
     }
     message.sentiment = ending.sentiment.filter(|_| own);
     message.csat = ending.csat.filter(|_| own);

@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use threadline::cli::audit::verify;
-use threadline::clock::{Clock, DAY, HOUR, SECOND};
+use threadline::clock::{Clock, DAY, HOUR};
 use threadline::grpc::proto::{
     EndInteractionRequest, EndInteractionResponse, GetCustomerRequest, IntentStatus,
     ProfileAttributeInput, VariableInput,
@@ -16,7 +16,7 @@ use super::settling::{MAIL, NUMBER, staff};
 use super::ties::{identifier, link};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    at, call, email_hint, end, end_with, get, merge, number_hint, start_with, update, variable,
+    at, call, email_hint, end, end_with, get, start_with, update, variable,
 };
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
@@ -26,8 +26,6 @@ each_engine!(
     an_amendment_counts_anew,
     an_identifier_goes_with_its_last_reason,
     who_is_left_with_nothing_is_removed,
-    who_has_anything_left_stays,
-    who_has_only_what_expires_left_goes_with_it,
     a_contact_under_way_keeps_its_customer,
     what_requests_were_answered_goes_too,
     for_ever_is_for_ever,
@@ -127,7 +125,7 @@ async fn called(client: &Client, id: &str, intent: &str) -> String {
     client.end(told(id, intent)).await.expect("an end").customer_ref
 }
 
-async fn is_gone(client: &Client, customer_ref: &str) -> bool {
+pub(super) async fn is_gone(client: &Client, customer_ref: &str) -> bool {
     let whom = GetCustomerRequest { customer_ref: customer_ref.into(), ..Default::default() };
     client.customer(whom).await.is_err()
 }
@@ -249,64 +247,6 @@ async fn who_is_left_with_nothing_is_removed(engine: Engine) {
     passing.days(2).await;
     assert_eq!(passing.world.running.service.sweep().await.expect("a sweep").purged, 1);
     assert!(is_gone(&client, &person).await);
-    passing.close().await;
-}
-
-async fn who_has_anything_left_stays(engine: Engine) {
-    let passing = Passing::on(engine, "").await;
-    let client = staff(&passing.world).await;
-    let mut people = Vec::new();
-    let of = |number: usize| number_hint(&format!("+1415555019{number}"));
-    for (number, id) in ["profile", "tie", "merged", "with", "rule"].iter().enumerate() {
-        client.start(start_with(id, "voice", of(number))).await.expect("a start");
-        let attribute = |name: &str, value: &str| {
-            let value = ProfileAttributeInput { value: value.into(), ..Default::default() };
-            [(name.to_owned(), value)].into()
-        };
-        let ended = match *id {
-            "profile" => EndInteractionRequest { profile: attribute("name", "Ada"), ..end(id) },
-            "rule" => {
-                EndInteractionRequest { profile: attribute("disclosure", "NEVER"), ..end(id) }
-            }
-            _ => end(id),
-        };
-        people.push(client.end(ended).await.expect("an end").customer_ref);
-    }
-    client.link(link("l", &people[1], identifier("email", "", MAIL))).await.expect("a link");
-    client.merge(merge("m", &people[2], &people[3])).await.expect("a merge");
-    passing.days(KEPT + 1).await;
-    passing.swept().await;
-    passing.days(40).await;
-    assert_eq!(passing.world.running.service.sweep().await.expect("a sweep").purged, 0);
-    for person in &people {
-        assert!(!is_gone(&client, person).await);
-    }
-    passing.close().await;
-}
-
-async fn who_has_only_what_expires_left_goes_with_it(engine: Engine) {
-    let passing = Passing::on(engine, "").await;
-    let client = staff(&passing.world).await;
-    let person = client.start(call("old", NUMBER)).await.expect("a start").customer_ref;
-    client.end(end("old")).await.expect("an end");
-    passing.days(KEPT - 10).await;
-    let mut order = upsert("order", Vec::new());
-    let value = VariableInput {
-        value: "17".into(),
-        ttl_seconds: Some((60 * DAY / SECOND) as i32),
-        ..Default::default()
-    };
-    order.customer_ref.clone_from(&person);
-    order.customer.as_mut().expect("one").variables = [("order".to_owned(), value)].into();
-    client.upsert(order).await.expect("an upsert");
-    let service = &passing.world.running.service;
-    // It goes with its contact; then what is left of them is looked at after 31 days, and after 31 more.
-    for (days, purged) in [(11, 0), (32, 0), (32, 1)] {
-        passing.days(days).await;
-        let swept = service.sweep().await.expect("a sweep");
-        assert_eq!(swept.purged, purged, "after {days} days more");
-        assert_eq!(is_gone(&client, &person).await, purged == 1);
-    }
     passing.close().await;
 }
 
