@@ -100,6 +100,11 @@ pub(super) async fn absorb(
         None if anew => decide_again(desk, state, interaction, (signs_in, word)).await?,
         None => {}
     }
+    if word.is_given() && state.settled && state.filed_at.is_none() {
+        // What somebody vouches for in a contact must be found with its customer: whoever has it is not
+        // left with nothing.
+        filing::file(desk, state, interaction).await?;
+    }
     Ok(warnings)
 }
 
@@ -316,11 +321,6 @@ async fn follow(
             }
             become_of(desk, state, interaction, target, looked, basis).await?;
             state.made_customer = state.made_customer && stays;
-            if state.filed_at.is_none() {
-                // What somebody said of a contact must be found with its customer: whoever has it is
-                // not left with nothing.
-                filing::file(desk, state, interaction).await?;
-            }
         }
         // Somebody new, and somebody new it already is.
         None if !is_news => {}

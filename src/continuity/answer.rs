@@ -17,6 +17,7 @@ use super::record::{CandidateRecord, State};
 use super::redactions::Field;
 use super::sealing::Slot;
 use super::settling::customer_of;
+use super::vouching;
 use crate::clock::Time;
 use crate::context::{
     Audience, Context, Disclosure, Shown, Viewpoint, capped, consented, set_aside, shows_outcome,
@@ -171,6 +172,7 @@ pub(super) async fn settled(
     mut warnings: Vec<Warning>,
 ) -> Result<Settled, Error> {
     warnings.append(&mut desk.warnings);
+    vouching::forget_if_moved(desk, &mut state).await?;
     let id = customer_of(&state.customer);
     let labels = std::mem::take(&mut desk.labels);
     let left = match id {

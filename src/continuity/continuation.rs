@@ -6,9 +6,12 @@ use super::absorb::{REJECTED, keep, said_yes};
 use super::answer::{MEDIUM, Standing, Warning, standing};
 use super::desk::{Desk, Known};
 use super::recognise::{self, judge, look};
-use super::record::{About, CandidateRecord, DecisionRecord, EvidenceRecord, State};
+use super::record::{
+    About, CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, State,
+};
 use super::settling::{customer_of, settle};
 use super::start_interaction::decide_first;
+use super::vouching;
 use crate::clock::Time;
 use crate::context::CONTINUATION_WITHIN;
 use crate::identity::{Assurance, Basis, Hint, Proof, Recommendation};
@@ -78,7 +81,9 @@ pub(super) async fn inherit(
     before: &Known,
     hints: &[Hint],
 ) -> Result<(), Error> {
-    let previous = &before.state;
+    let mut previous = before.state.clone();
+    vouching::forget_if_moved(desk, &mut previous).await?;
+    let previous = &previous;
     state.contact = previous.contact.clone();
     state.hints = hints.iter().map(recognise::hint_record).collect();
     let customer = match customer_of(&previous.customer) {
@@ -116,7 +121,7 @@ pub(super) async fn inherit(
     decision.assurance = strength.map_or(0, Assurance::code);
     let against: Vec<usize> = (0..looked.shown.len()).filter(|index| elsewhere(*index)).collect();
     if !previous.settled {
-        decision.conflicts.extend(recognise::conflicts(&looked, against.into_iter()));
+        add_conflicts(&mut decision, recognise::conflicts(&looked, against.into_iter()));
         (state.decision, state.customer) = (Some(decision), customer.0.to_vec());
         return Ok(());
     }
@@ -126,9 +131,24 @@ pub(super) async fn inherit(
     if !against.is_empty() {
         // As with an update: it stays theirs, and what points elsewhere is listed and asked for.
         let judged = judge(desk, &looked, None, state);
+        let earlier = state.decision.as_ref().map(|decision| decision.conflicts.clone());
         keep(desk, state, interaction, &looked, &judged).await?;
+        if let (Some(decision), Some(earlier)) = (&mut state.decision, earlier) {
+            add_conflicts(decision, earlier);
+        }
     }
     Ok(())
+}
+
+/// Adds conflicts that are not listed yet.
+fn add_conflicts(decision: &mut DecisionRecord, more: Vec<ConflictRecord>) {
+    for one in more {
+        let same =
+            |known: &ConflictRecord| (&known.kind, &known.namespace) == (&one.kind, &one.namespace);
+        if !decision.conflicts.iter().any(same) {
+            decision.conflicts.push(one);
+        }
+    }
 }
 
 /// The decision as the next in the chain takes it over: of a settled customer there is no more

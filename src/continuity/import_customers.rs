@@ -101,7 +101,8 @@ impl Service {
         let guard = Guard::Content(Token(self.entropy.bytes()));
         let operation = Arc::new(UpsertOperation::new(self, caller, upsert, guard)?);
         if import.dry_run {
-            let mut reads = Reads::Outside(Arc::clone(&self.store));
+            // No commit will check it.
+            let mut reads = Reads::Fresh(Arc::clone(&self.store));
             return match operation.decide(&mut reads).await {
                 Ok(proposal) => Ok(Imported::of(proposal.answer)),
                 Err(Error::AlreadyDone) => Ok(Imported::Unchanged),

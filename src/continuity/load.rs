@@ -18,7 +18,7 @@ use crate::context::{
 };
 use crate::crypto::{DataKey, Wrapped};
 use crate::identity::{Assurance, Direction};
-use crate::ids::{CustomerId, KeyId, TenantId, Token};
+use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
 use crate::store::history::{self, History, MOST_CONSENTS};
 use crate::store::read::{self, Person, WrappedKey};
 use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
@@ -72,7 +72,7 @@ pub(super) async fn people(
         let asked: Vec<(CustomerId, Arc<DataKey>)> =
             people.iter().map(|one| (one.row.customer, Arc::clone(&one.key))).collect();
         match contexts(service, tenant, connection, &asked).await? {
-            Ok(contexts) => people.iter_mut().zip(contexts).for_each(|(person, context)| {
+            Ok(contexts) => people.iter_mut().zip(contexts).for_each(|(person, (context, _))| {
                 person.context = Some(Arc::new(context));
             }),
             Err(error) => return Ok(Err(error)),
@@ -112,13 +112,14 @@ pub(super) async fn opened(
     Ok(people)
 }
 
-/// The contexts of customers whose keys these are, in this order.
+/// The contexts of customers whose keys these are, in this order, each with the customer's stamp of the
+/// same moment.
 pub(super) async fn contexts(
     service: &Service,
     tenant: &Tenant,
     connection: &mut Connection,
     asked: &[(CustomerId, Arc<DataKey>)],
-) -> Loaded<Vec<Context>> {
+) -> Loaded<Vec<(Context, Option<Stamp>)>> {
     let now = service.store.now();
     let mut contexts = Vec::with_capacity(asked.len());
     for (customer, key) in asked {
@@ -128,7 +129,7 @@ pub(super) async fn contexts(
             Err(error) => return Ok(Err(error)),
         };
         match open_context(tenant.id, key, &rows, &labels) {
-            Ok(context) => contexts.push(context),
+            Ok(context) => contexts.push((context, rows.stamp)),
             Err(error) => return Ok(Err(error)),
         }
     }

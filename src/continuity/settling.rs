@@ -48,6 +48,7 @@ pub(super) async fn refresh(desk: &mut Desk<'_, '_>, state: &mut State) -> Resul
     if desk.working.contains_key(&id) {
         return Ok(false);
     }
+    vouching::forget_if_moved(desk, state).await?;
     match desk.person(id, false).await? {
         Some(person) => {
             state.customer = person.row.customer.0.to_vec();

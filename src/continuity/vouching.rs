@@ -27,6 +27,11 @@ impl Word {
         Self { strength, verification: news.verification }
     }
 
+    /// Whether it vouches for anything.
+    pub fn is_given(self) -> bool {
+        self.strength.is_some()
+    }
+
     /// Takes it over, beside what earlier requests said of the same customer.
     pub fn heard(self, state: &mut State) {
         if let Some(strength) = self.strength {
@@ -64,6 +69,27 @@ impl Word {
         }
         Ok(())
     }
+}
+
+/// Where a correction has left a customer with nothing, their ref resolves to whoever got their contact:
+/// of those nobody has said anything in an interaction that still names the first.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn forget_if_moved(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+) -> Result<(), Error> {
+    let said = (state.vouched, state.verification, state.feedback) != (0, 0, 0);
+    let Some(id) = customer_of(&state.customer).filter(|_| said) else { return Ok(()) };
+    if desk.working.contains_key(&id) {
+        return Ok(());
+    }
+    if desk.person(id, false).await?.is_some_and(|person| person.row.customer != id) {
+        forget(state);
+        state.feedback = 0;
+    }
+    Ok(())
 }
 
 /// Nobody's word stands any more.

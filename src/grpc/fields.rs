@@ -18,8 +18,8 @@ use crate::continuity::record::{
 use crate::continuity::{Caller, Feedback};
 use crate::crypto::web_token::Refused;
 use crate::identity::{
-    Assurance, Attestation, Circumstances, Direction, LineType, RawHints, RawIdentifier,
-    ShownToken, Verification, normalise,
+    Assurance, Attestation, Circumstances, Direction, LineType, MAX_IDENTIFIERS, RawHints,
+    RawIdentifier, ShownToken, Verification, normalise,
 };
 
 /// Clocks of callers may run ahead of ours by so much.
@@ -90,8 +90,10 @@ pub(super) fn hints(check: &mut Check, hints: proto::IdentityHints, token: Token
         check.token = Some(refused);
         ShownToken::None
     });
-    let mut identifiers = Vec::with_capacity(hints.identifiers.len());
-    for (index, one) in hints.identifiers.into_iter().enumerate() {
+    // One more than there may be: that there are too many is told where they are read.
+    let some = hints.identifiers.into_iter().take(MAX_IDENTIFIERS + 1);
+    let mut identifiers = Vec::with_capacity(some.len());
+    for (index, one) in some.enumerate() {
         identifiers.push(identifier(check, &format!("identity_hints.identifiers[{index}]"), one));
     }
     RawHints {

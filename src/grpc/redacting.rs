@@ -91,7 +91,6 @@ impl Redactor<'_> {
 
     /// Values by name: the names as well. Of two names that become one, one value stays.
     fn values<V: Value>(&mut self, field: &str, values: &mut BTreeMap<String, V>) {
-        let too_many = values.len() > V::ENTRIES;
         let telling =
             |name: &String| fits(name, V::NAME) && !self.redaction.apply(name).1.is_nothing();
         if values.keys().any(telling) {
@@ -100,7 +99,8 @@ impl Redactor<'_> {
                 values.insert(name, value);
             }
         }
-        if too_many {
+        // Of two names that became one, one is counted.
+        if values.len() > V::ENTRIES {
             // What is wrong with a value is told by its name, and never with it.
             return;
         }

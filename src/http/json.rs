@@ -16,7 +16,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use self::places::Place;
-pub(super) use self::twice::said_twice;
+pub(super) use self::twice::{is_misused, said_twice};
 use crate::identity::Violation;
 
 /// Bad fields that are named; who has more of them has something else to mend first.

@@ -9,7 +9,7 @@ use super::vocabulary::{Assurance, Attestation, Direction, Hint, Identifier, Lin
 /// The most entries of `external_ids`.
 pub(super) const MAX_EXTERNAL_IDS: usize = 16;
 /// The most entries of `identifiers`.
-pub(super) const MAX_IDENTIFIERS: usize = 16;
+pub const MAX_IDENTIFIERS: usize = 16;
 /// The most hints in all.
 pub(super) const MAX_HINTS: usize = 32;
 

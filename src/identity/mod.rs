@@ -44,7 +44,8 @@ pub use external::namespace_mistake;
 pub use features::{FEATURES, Feature, Features};
 pub use fitting::{Example, fit};
 pub use hints::{
-    Circumstances, Normalised, Notice, RawHints, RawIdentifier, ShownToken, SignedIn, Violation,
+    Circumstances, MAX_IDENTIFIERS, Normalised, Notice, RawHints, RawIdentifier, ShownToken,
+    SignedIn, Violation,
 };
 pub use label::masked_label;
 pub use linking::{Basis, Held, LinkToMake, Room, links, room};

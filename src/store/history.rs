@@ -9,7 +9,7 @@ use super::read::{bytes16, interaction_row, optional16};
 use super::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
 use super::statement::{self, Arguments, scoped};
 use crate::clock::Time;
-use crate::ids::{CustomerId, TenantId, Token};
+use crate::ids::{CustomerId, Stamp, TenantId, Token};
 
 pub use at_once::history;
 
@@ -59,6 +59,8 @@ pub struct History {
     pub blocks: Vec<BlockRow>,
     /// Contacts on file that go on, newest first.
     pub running: Vec<InteractionRow>,
+    /// The customer's stamp of the same moment; `None` when there is no such customer.
+    pub stamp: Option<Stamp>,
 }
 
 /// Which part of a history.

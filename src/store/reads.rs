@@ -33,6 +33,9 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 /// idle connections are so.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
 
+/// A look that met so many silent connections is given up: it may be the database that is slow.
+const MOST_SILENT: u32 = 3;
+
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
     Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
@@ -133,17 +136,20 @@ impl Store {
     /// Looks up on a reader, and on the next one where that is broken or silent: what is read twice
     /// is what it was.
     async fn look_up<T>(&self, look: Look<T>) -> Result<T, Error> {
+        let mut silent = 0;
         let (mut left, within) = match self.engine {
             Engine::Sqlite => (0, READ_WITHIN),
             Engine::Postgres => (self.readers.options().get_max_connections(), GREETED_WITHIN),
         };
         loop {
             let mut connection = self.readers.acquire().await?;
-            match tokio::time::timeout(within, look(&mut connection)).await {
+            let looked_up = tokio::time::timeout(within, look(&mut connection)).await;
+            silent += u32::from(looked_up.is_err());
+            match looked_up {
                 Err(_) | Ok(Err(Error::Unavailable)) => drop(connection.detach()),
                 Ok(looked_up) => return looked_up,
             }
-            if left == 0 {
+            if left == 0 || silent >= MOST_SILENT {
                 return Err(Error::Unavailable);
             }
             left -= 1;

@@ -28,6 +28,7 @@ each_engine!(
     a_proof_is_of_one_customer,
     a_hint_that_moves_it_takes_no_proof_along,
     what_somebody_vouched_for_keeps_its_customer,
+    a_proof_alone_keeps_its_customer,
     a_continuation_lists_what_points_elsewhere,
     a_token_decides_in_a_continuation,
     what_goes_on_for_days_is_updated_now,
@@ -130,6 +131,26 @@ async fn what_somebody_vouched_for_keeps_its_customer(engine: Engine) {
     world.close().await;
 }
 
+async fn a_proof_alone_keeps_its_customer(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let other = somebody_secretive(&client).await;
+    let first = client.start(call("first", NUMBER)).await.expect("a start").customer_ref;
+    client.end(end("first")).await.expect("an end");
+    let again = client.start(call("second", NUMBER)).await.expect("a start");
+    assert_eq!((said(&again), &again.customer_ref), (Said::Reuse, &first));
+    let proved = UpdateInteractionRequest {
+        verification: Verification::Pin as i32,
+        ..update("second", "pin")
+    };
+    client.update(proved).await.expect("a proof");
+    client.reassign(reassign("first", "r", Some(&other))).await.expect("a reassignment");
+    let shown = client.get(get("second")).await.expect("it");
+    assert_eq!(shown.interaction.expect("its facts").customer_ref, first);
+    assert!(!shown.variables.contains_key("account"), "opened by somebody else's PIN");
+    world.close().await;
+}
+
 async fn a_continuation_lists_what_points_elsewhere(engine: Engine) {
     let world = World::on(engine).await;
     let client = staff(&world).await;
@@ -148,6 +169,17 @@ async fn a_continuation_lists_what_points_elsewhere(engine: Engine) {
     assert_eq!((conflicts.len(), conflicts[0].kind.as_str()), (1, "email"));
     let fine = client.start(transfer(email_hint("new@example.com"))).await.expect("a start");
     assert_eq!((said(&fine), fine.open_intents.len()), (Said::Reuse, 1));
+    // What was asked for before is asked for once.
+    let both = IdentityHints { email: MAIL.into(), ..number_hint(NUMBER) };
+    let unsure = client.start(start_with("unsure", "voice", both)).await.expect("a start");
+    assert_eq!(said(&unsure), Said::Confirm);
+    let once = unsure.identity.expect("an identity").conflicts.len();
+    let on = StartInteractionRequest {
+        continues_interaction_id: "unsure".into(),
+        ..start_with("on", "voice", email_hint(MAIL))
+    };
+    let on = client.start(on).await.expect("a start").identity.expect("an identity");
+    assert_eq!(on.conflicts.len(), once);
     world.close().await;
 }
 

@@ -11,6 +11,9 @@ use crate::crypto::DataKey;
 use crate::ids::CustomerId;
 use crate::store::read;
 
+/// Customers whose contexts are looked at one after the other; of more, all is read at once.
+const FEW: usize = 2;
+
 impl Desk<'_, '_> {
     /// The customers that exist among `ids`; with their contexts if asked. What a commit will check
     /// is looked up in one statement after the other, everything else is read in one transaction.
@@ -19,34 +22,53 @@ impl Desk<'_, '_> {
         ids: Vec<CustomerId>,
         with_context: bool,
     ) -> Result<Vec<Remembered>, Error> {
-        let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
-        if !self.reads.uses_cache() {
-            let loaded = self.reads.load(Box::new(move |connection| {
-                Box::pin(async move {
-                    load::people(&service, &owner, connection, &ids, with_context).await
-                })
-            }));
-            return loaded.await?;
+        if self.reads.uses_cache()
+            && let Some(found) = self.look_people_up(&ids, with_context).await?
+        {
+            return Ok(found);
         }
-        let tenant = owner.id;
+        let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
+        let loaded = self.reads.load(Box::new(move |connection| {
+            Box::pin(
+                async move { load::people(&service, &owner, connection, &ids, with_context).await },
+            )
+        }));
+        loaded.await?
+    }
+
+    /// The same in no transaction; nothing where somebody wrote between two statements: a context that
+    /// is newer than its customer must not be remembered, and gone on with, as if it were as old.
+    async fn look_people_up(
+        &mut self,
+        ids: &[CustomerId],
+        with_context: bool,
+    ) -> Result<Option<Vec<Remembered>>, Error> {
+        if with_context && ids.len() > FEW {
+            return Ok(None);
+        }
+        let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
+        let (tenant, ids) = (owner.id, ids.to_vec());
         let rows = self.reads.look(Box::new(move |connection| {
             let ids = ids.clone();
             Box::pin(async move { read::people(connection, tenant, &ids).await })
         }));
         let mut found = load::opened(&service, tenant, rows.await?).await?;
-        if with_context && !found.is_empty() {
-            let asked: Vec<(CustomerId, Arc<DataKey>)> =
-                found.iter().map(|one| (one.row.customer, Arc::clone(&one.key))).collect();
-            let contexts = self.reads.look(Box::new(move |connection| {
-                let (service, owner, asked) =
-                    (Arc::clone(&service), Arc::clone(&owner), asked.clone());
-                Box::pin(async move { load::contexts(&service, &owner, connection, &asked).await })
-            }));
-            for (person, context) in found.iter_mut().zip(contexts.await??) {
-                person.context = Some(Arc::new(context));
-            }
+        if !with_context || found.is_empty() {
+            return Ok(Some(found));
         }
-        Ok(found)
+        let asked: Vec<(CustomerId, Arc<DataKey>)> =
+            found.iter().map(|one| (one.row.customer, Arc::clone(&one.key))).collect();
+        let contexts = self.reads.look(Box::new(move |connection| {
+            let (service, owner, asked) = (Arc::clone(&service), Arc::clone(&owner), asked.clone());
+            Box::pin(async move { load::contexts(&service, &owner, connection, &asked).await })
+        }));
+        for (person, (context, stamp)) in found.iter_mut().zip(contexts.await??) {
+            if stamp != Some(person.row.stamp) {
+                return Ok(None);
+            }
+            person.context = Some(Arc::new(context));
+        }
+        Ok(Some(found))
     }
 
     /// Past the cache no commit will check what was read: a member who left meanwhile must not be

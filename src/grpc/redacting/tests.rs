@@ -327,3 +327,16 @@ fn of_a_list_that_is_too_long_only_names_are_redacted() {
     assert!(!update.variables.contains_key(CARD), "a bad field is told by its name");
     assert_eq!(update.intents[limits::INTENTS].intent, CARD);
 }
+
+#[test]
+fn names_that_become_one_are_counted_as_one() {
+    let value = || proto::VariableInput { value: CARD.into(), ..Default::default() };
+    let names = (1..limits::VALUES).map(|number| format!("name{number}"));
+    let cards = ["4111 1111 1111 1111", "4111111111111111"].map(str::to_owned);
+    let variables = names.chain(cards).map(|name| (name, value())).collect();
+    let mut update = proto::UpdateInteractionRequest { variables, ..Default::default() };
+    assert_eq!(update.variables.len(), limits::VALUES + 1);
+    redact(&mut update, &CARDS);
+    assert_eq!(update.variables.len(), limits::VALUES, "as many as may be said");
+    assert!(update.variables.values().all(|it| it.value != CARD));
+}

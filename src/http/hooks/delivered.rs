@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 
 use super::MOST_DEPTH;
 use crate::grpc::{self, ErrorReason};
+use crate::http::json::is_misused;
 use crate::http::numbers::exact;
 
 /// What of each float was written, by where its value is: inside a list or an object, so that it stays
@@ -33,6 +34,9 @@ impl<'t> Delivered<'t> {
     pub fn read(body: &'t [u8]) -> Result<Self, Status> {
         let unreadable =
             |said: &str| grpc::refusal(Code::InvalidArgument, ErrorReason::HookUnreadable, said);
+        if is_misused(body) {
+            return Err(unreadable("a name that nobody may use, or many names said twice"));
+        }
         let read = serde_json::from_slice::<Value>(body);
         // Where, and not what.
         let value = read.map_err(|error| {
@@ -186,6 +190,7 @@ mod tests {
             "{} {}".into(),
             String::new(),
             "{\"a\": \"\u{0}\"}".into(),
+            r#"{"a": {"$serde_json::private::RawValue": "[[1]]"}}"#.into(),
         ] {
             let refused = Delivered::read(odd.as_bytes()).err().expect("refused");
             assert!(!refused.message().contains("canary"));

@@ -99,3 +99,14 @@ fn no_more_is_looked_for_than_is_named() {
         assert_eq!(found.len(), MOST_NAMED, "{}", &text[..40]);
     }
 }
+
+/// What it holds would be read in its turn, as deep again.
+#[test]
+fn a_name_that_the_reader_keeps_is_refused() {
+    let kept = r#"{"intents":[{"\u0024serde_json::private::RawValue":"[1]"}]}"#;
+    let wrong = refused("EndInteractionRequest", kept);
+    assert_eq!((wrong.len(), wrong[0].1.as_str()), (1, "cannot be a name"));
+    assert!(is_misused(kept.as_bytes()) && !is_misused(br#"{"a":1,"a":2}"#));
+    let many = format!("{{{}\"z\":{kept}}}", "\"a\":1,".repeat(2 * MOST_NAMED));
+    assert!(is_misused(many.as_bytes()), "nobody has looked further");
+}

@@ -23,6 +23,19 @@ pub(in crate::http) fn said_twice(of: Option<&MessageDescriptor>, text: &[u8]) -
     found
 }
 
+/// Names that the reader of JSON keeps for itself.
+const RESERVED: &str = "$serde_json::private::";
+
+/// Whether a text says a name that is kept, or so much twice that nobody looked on. No text may be read
+/// before that is known: what such a name holds is read in its turn, at any depth.
+pub(in crate::http) fn is_misused(text: &[u8]) -> bool {
+    let found = said_twice(None, text);
+    found.len() >= super::MOST_NAMED || found.iter().any(|it| it.description == MISUSED)
+}
+
+/// What is said of such a name.
+const MISUSED: &str = "cannot be a name";
+
 /// What is known of a value.
 #[derive(Clone)]
 enum Shape {
@@ -86,6 +99,11 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 true => Place::Value(&self.place, &name),
                 false => Place::Field(&self.place, &name),
             };
+            if name.starts_with(RESERVED) {
+                // What reads JSON would take what it holds for a text to be read in its turn, as deep again.
+                self.found.push(violation(place, MISUSED.into()));
+                return object.next_value::<IgnoredAny>().map(drop);
+            }
             let own = field.as_ref().map_or(&*name, |field| field.name()).to_owned();
             if !said.insert(own) {
                 self.found.push(violation(place, "is said twice".into()));

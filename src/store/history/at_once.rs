@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::{History, contact_columns};
 use crate::clock::Time;
-use crate::ids::{CustomerId, TenantId, Token};
+use crate::ids::{CustomerId, Stamp, TenantId, Token};
 use crate::store::Error;
 use crate::store::read::{bytes16, interaction_row, optional16};
 use crate::store::rows::{BlockKind, BlockRow, FactRow};
@@ -61,6 +61,8 @@ const ALL: Scoped = scoped!(concat!(
     blocks!(1, 500),
     blocks!(2, 2000),
     blocks!(3, 2000),
+    " UNION ALL SELECT customer, stamp, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+     NULL, NULL, NULL, NULL, NULL, 5 FROM customer WHERE tenant = $1 AND customer = $2",
 ));
 
 /// What one customer's context is made of; variables that had expired at `now` are left out.
@@ -82,6 +84,7 @@ pub async fn history(
             1 => history.interactions.push(interaction_row(&row)?),
             2 => history.running.push(interaction_row(&row)?),
             3 => history.facts.push(fact_of(&row)?),
+            5 => history.stamp = Some(Stamp(row.try_get(1)?)),
             _ => history.blocks.push(block_of(&row)?),
         }
     }
@@ -151,6 +154,6 @@ mod tests {
             (Some(consents), Some(MOST_CONSENTS)),
         ];
         assert_eq!(parts[..3], [contacts, contacts, (None, Some(MOST_FACTS))]);
-        assert_eq!(parts[3..], blocks);
+        assert_eq!(parts[3..6], blocks);
     }
 }
