@@ -86,7 +86,6 @@ impl<'d, 'c> Desk<'d, 'c> {
             for (token, owners) in self
                 .reads
                 .look(Box::new(move |connection| {
-                    let missing = missing.clone();
                     Box::pin(async move { read::owners(connection, tenant, &missing).await })
                 }))
                 .await?

@@ -27,7 +27,6 @@ impl Service {
                 let mut reads = Reads::Outside(Arc::clone(&self.store));
                 let now = reads
                     .look(Box::new(move |connection| {
-                        let ids = ids.clone();
                         Box::pin(async move { belonging::stamps(connection, tenant, &ids).await })
                     }))
                     .await?;

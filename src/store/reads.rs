@@ -1,5 +1,5 @@
 //! Where a decision reads: outside the writer, each load in a read transaction of its own and each
-//! look in none, or inside the writer's transaction once a decision has been stale twice.
+//! look, on SQLite, in none, or inside the writer's transaction once a decision has been stale twice.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,21 +28,13 @@ pub enum Reads<'c> {
 /// nobody may have said: it must not keep its place among the readers until TCP finds out.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// What PostgreSQL is asked first takes next to no time: to begin, or to look a few keys up. Where no
-/// answer comes within this, nobody is there any more: behind a firewall that has forgotten them, all
-/// idle connections are so.
+/// A first statement asks nothing of the database but to answer. Where no answer comes within this,
+/// nobody is there any more: behind a firewall that has forgotten them, all idle connections are so.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
-
-/// A look that met so many silent connections is given up: it may be the database that is slow.
-const MOST_SILENT: u32 = 3;
 
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
     Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send>;
-
-/// A load that can be made again, where a connection turns out to be broken.
-pub type Look<T> =
-    Box<dyn for<'c> Fn(&'c mut AnyConnection) -> Boxed<'c, Result<T, Error>> + Send + Sync>;
 
 impl Reads<'_> {
     /// Whether the cache may answer, and be filled.
@@ -67,12 +59,12 @@ impl Reads<'_> {
         }
     }
 
-    /// Looks up a few keys, in no transaction of its own: it is one statement, or a commit will
-    /// check that all it read held at once. Looked up again, where a connection was broken.
+    /// Runs a load that need not be of one moment by a transaction: it is one statement, or a commit
+    /// will check that all it read held at once.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub async fn look<T: Send + 'static>(&mut self, look: Look<T>) -> Result<T, Error> {
+    pub async fn look<T: Send + 'static>(&mut self, look: Load<T>) -> Result<T, Error> {
         match self {
             Self::Inside(connection) => look(connection).await,
             Self::Outside(store) => looked_up(store, look).await,
@@ -93,9 +85,16 @@ pub(super) async fn outside<T: Send + 'static>(
     beside(store, async move { snapshot(&own, load).await }).await
 }
 
-async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Look<T>) -> Result<T, Error> {
+async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Load<T>) -> Result<T, Error> {
     let own = Arc::clone(store);
-    beside(store, async move { own.look_up(look).await }).await
+    beside(store, async move {
+        // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
+        match own.engine {
+            Engine::Sqlite => own.look_up(look).await,
+            Engine::Postgres => snapshot(&own, look).await,
+        }
+    })
+    .await
 }
 
 /// A request that is cancelled must not leave a connection inside a transaction or a statement:
@@ -133,27 +132,14 @@ impl Store {
         }
     }
 
-    /// Looks up on a reader, and on the next one where that is broken or silent: what is read twice
-    /// is what it was.
-    async fn look_up<T>(&self, look: Look<T>) -> Result<T, Error> {
-        let mut silent = 0;
-        let (mut left, within) = match self.engine {
-            Engine::Sqlite => (0, READ_WITHIN),
-            Engine::Postgres => (self.readers.options().get_max_connections(), GREETED_WITHIN),
-        };
-        loop {
-            let mut connection = self.readers.acquire().await?;
-            let looked_up = tokio::time::timeout(within, look(&mut connection)).await;
-            silent += u32::from(looked_up.is_err());
-            match looked_up {
-                Err(_) | Ok(Err(Error::Unavailable)) => drop(connection.detach()),
-                Ok(looked_up) => return looked_up,
-            }
-            if left == 0 || silent >= MOST_SILENT {
-                return Err(Error::Unavailable);
-            }
-            left -= 1;
-        }
+    async fn look_up<T>(&self, look: Load<T>) -> Result<T, Error> {
+        let mut connection = self.readers.acquire().await?;
+        let looked_up = tokio::time::timeout(READ_WITHIN, look(&mut connection)).await;
+        looked_up.unwrap_or_else(|_| {
+            // A connection in an unknown state goes back to nobody.
+            drop(connection.detach());
+            Err(Error::Unavailable)
+        })
     }
 }
 

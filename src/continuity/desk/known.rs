@@ -184,7 +184,6 @@ impl Desk<'_, '_> {
         let mut keys = self
             .reads
             .look(Box::new(move |connection| {
-                let service = Arc::clone(&service);
                 Box::pin(async move {
                     crate::continuity::load::keys(&service, tenant, connection, &[id]).await
                 })
