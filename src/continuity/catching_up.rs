@@ -1,7 +1,6 @@
 //! A remembered customer catches up with what was written since their context was opened, or is
 //! about to be written, without a look at the store.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Error;
@@ -106,8 +105,7 @@ fn add_fact(
     row: &FactRow,
     text: Arc<str>,
 ) -> Result<(), Error> {
-    let labels = HashMap::from([(row.intent, text)]);
-    let fact = open_fact(tenant.id, &person.key, row, &labels)?;
+    let fact = open_fact(tenant.id, &person.key, row, &text)?;
     context.facts.retain(|known| {
         (known.interaction, &known.intent, &known.reference)
             != (fact.interaction, &fact.intent, &fact.reference)
@@ -127,6 +125,8 @@ pub(super) struct Left {
     pub disclosure: Disclosure,
     /// Whether they are set aside for want of a contact.
     pub archived: bool,
+    /// Whether others are one person with them.
+    pub joined: bool,
 }
 
 /// The customer of that ref as this decision leaves them; `None` when they do not exist.
@@ -154,8 +154,8 @@ pub(super) async fn as_left(
     }
     let customer = members.first().map_or(id, |member| member.set_name());
     let (disclosure, archived) = (strictest(&members), archived(&members).is_some());
-    let context = Context::gathered(contexts);
-    Ok(Some(Left { customer, context, complete, disclosure, archived }))
+    let (context, joined) = (Context::gathered(contexts), members.len() > 1);
+    Ok(Some(Left { customer, context, complete, disclosure, archived, joined }))
 }
 
 /// When those who are one person were set aside: not while any of them is active.

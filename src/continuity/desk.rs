@@ -12,14 +12,16 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::Error;
 use super::answer::Warning;
 use super::catching_up::caught_up;
+use super::journaling;
 use super::outlasting::Written;
 use super::service::Service;
 use super::tenant::Tenant;
 use super::working::Working;
 use crate::cache::Remembered;
+use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::gate::Gate;
-use crate::store::read::{self, Owners};
+use crate::store::read::Owners;
 use crate::store::{Effects, Proposal, Proposed, ReadSet, Reads};
 
 mod gone;
@@ -41,8 +43,12 @@ pub(super) struct Desk<'d, 'c> {
     /// What the answer says of links that were not made.
     pub warnings: Vec<Warning>,
     read: ReadSet,
+    /// The part of its last block; 0 before there is one.
+    last_part: i64,
     /// Who was looked up already: one decision sees one state of each.
     seen: BTreeMap<CustomerId, Arc<Remembered>>,
+    /// When the interactions that were looked up were first heard of.
+    heard: BTreeMap<Token, Time>,
 }
 
 impl<'d, 'c> Desk<'d, 'c> {
@@ -53,8 +59,31 @@ impl<'d, 'c> Desk<'d, 'c> {
     ) -> Self {
         let (effects, working, read) = (Effects::default(), BTreeMap::new(), ReadSet::default());
         let (labels, written, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let warnings = Vec::new();
-        Self { service, tenant, reads, effects, working, labels, written, warnings, read, seen }
+        let (warnings, heard) = (Vec::new(), BTreeMap::new());
+        Self {
+            service,
+            tenant,
+            reads,
+            effects,
+            working,
+            labels,
+            written,
+            warnings,
+            read,
+            last_part: 0,
+            seen,
+            heard,
+        }
+    }
+
+    /// The part of one more block: random, but for its place among those of this operation, which says
+    /// what came later where all else is equal.
+    pub fn next_part(&mut self) -> i64 {
+        self.last_part = match self.last_part {
+            0 => self.service.entropy.positive() >> PLACES << PLACES | 1,
+            last => last + 1,
+        };
+        self.last_part
     }
 
     fn gate(&self) -> &Gate {
@@ -83,13 +112,10 @@ impl<'d, 'c> Desk<'d, 'c> {
         }
         if !missing.is_empty() {
             let sequence = self.gate().sequence();
-            for (token, owners) in self
-                .reads
-                .look(Box::new(move |connection| {
-                    Box::pin(async move { read::owners(connection, tenant, &missing).await })
-                }))
-                .await?
-            {
+            let now = self.service.store.now();
+            let mut looked = self.reads.find::<Owners>(tenant, missing.clone(), now).await?;
+            for token in missing {
+                let owners = looked.remove(&token).unwrap_or_default();
                 let owners = Arc::new(owners);
                 if self.reads.uses_cache() {
                     self.service.memory.keep_owners(tenant, token, &owners, sequence);
@@ -250,6 +276,7 @@ impl<'d, 'c> Desk<'d, 'c> {
 
     /// The proposal: everything in hand becomes rows.
     pub fn propose<A>(mut self, answer: A) -> Proposed<A> {
+        journaling::write_merges(&mut self);
         for working in std::mem::take(&mut self.working).into_values() {
             working.into_effects(&mut self.effects);
         }
@@ -261,5 +288,7 @@ impl<'d, 'c> Desk<'d, 'c> {
     }
 }
 
+/// Bits of a block's part that tell the blocks of one operation apart: it has far fewer.
+const PLACES: u32 = 16;
 /// Refs are followed so many times at most.
 const MOST_MOVES: usize = 16;

@@ -1,5 +1,8 @@
 //! Loads that open what they read: customers with their keys and contexts.
 
+mod labels;
+mod values;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,17 +15,19 @@ use super::tenant::Tenant;
 use crate::cache::Remembered;
 use crate::clock::Time;
 use crate::context::{
-    AttributeWrite, ConsentState, ConsentWrite, Context, Disclosure, IntentFact, IntentStatus,
-    LaterMessage, Messages, PastIntent, PastInteraction, RunningContact, Sensitivity,
-    VariableWrite,
+    Context, Disclosure, IntentFact, IntentStatus, LaterMessage, Messages, PastIntent,
+    PastInteraction, RunningContact, Sensitivity,
 };
 use crate::crypto::{DataKey, Wrapped};
-use crate::identity::{Assurance, Direction};
-use crate::ids::{CustomerId, KeyId, Stamp, TenantId, Token};
+use crate::identity::Direction;
+use crate::ids::{CustomerId, KeyId, Stamp, TenantId};
 use crate::store::history::{self, History, MOST_CONSENTS};
 use crate::store::read::{self, Person, WrappedKey};
-use crate::store::rows::{BlockKind, BlockRow, FactRow, InteractionRow};
+use crate::store::rows::{BlockRow, FactRow, InteractionRow};
 use crate::store::{self, Connection};
+
+pub(super) use labels::Texts;
+pub(super) use values::values_of;
 
 /// What a load gives: the store's own failure outside, ours inside.
 pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;
@@ -124,11 +129,12 @@ pub(super) async fn contexts(
     let mut contexts = Vec::with_capacity(asked.len());
     for (customer, key) in asked {
         let rows = history::history(connection, tenant.id, *customer, now).await?;
-        let labels = match labels(service, tenant, connection, &rows.facts).await? {
-            Ok(labels) => labels,
+        let texts = Texts::of(service, tenant.id, &rows.facts);
+        let texts = match texts.completed(service, tenant, connection).await? {
+            Ok(texts) => texts,
             Err(error) => return Ok(Err(error)),
         };
-        match open_context(tenant.id, key, &rows, &labels) {
+        match open_context(tenant.id, key, &rows, &texts) {
             Ok(context) => contexts.push((context, rows.stamp)),
             Err(error) => return Ok(Err(error)),
         }
@@ -162,40 +168,11 @@ pub(super) async fn sets(
     Ok(Ok(found))
 }
 
-/// The texts of the intents that these facts name.
-pub(super) async fn labels(
-    service: &Service,
-    tenant: &Tenant,
-    connection: &mut Connection,
-    facts: &[FactRow],
-) -> Loaded<HashMap<Token, Arc<str>>> {
-    let mut texts = HashMap::new();
-    let mut missing = Vec::new();
-    for fact in facts {
-        match service.memory.label(tenant.id, fact.intent) {
-            Some(text) => drop(texts.insert(fact.intent, text)),
-            None if !missing.contains(&fact.intent) => missing.push(fact.intent),
-            None => {}
-        }
-    }
-    for (token, sealed) in read::labels(connection, tenant.id, &missing).await? {
-        match (Slot::Label { token }).open_text(tenant.id, &tenant.key, &sealed) {
-            Ok(text) => {
-                let text: Arc<str> = text.into();
-                service.memory.keep_label(tenant.id, token, Arc::clone(&text));
-                texts.insert(token, text);
-            }
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(Ok(texts))
-}
-
-fn open_context(
+pub(super) fn open_context(
     tenant: TenantId,
     key: &DataKey,
     rows: &History,
-    labels: &HashMap<Token, Arc<str>>,
+    texts: &Texts,
 ) -> Result<Context, Error> {
     let mut context = Context::default();
     for row in &rows.interactions {
@@ -205,7 +182,9 @@ fn open_context(
         context.running.extend(open_running(tenant, key, row)?);
     }
     for row in &rows.facts {
-        context.facts.push(open_fact(tenant, key, row, labels)?);
+        if let Some(text) = texts.of_fact(row) {
+            context.facts.push(open_fact(tenant, key, row, text)?);
+        }
     }
     for row in &rows.blocks {
         values_of(&open_block(tenant, key, row)?, row, &mut context);
@@ -288,7 +267,7 @@ pub(super) fn open_fact(
     tenant: TenantId,
     key: &DataKey,
     row: &FactRow,
-    labels: &HashMap<Token, Arc<str>>,
+    text: &str,
 ) -> Result<IntentFact, Error> {
     let (customer, interaction) = (row.customer, row.interaction);
     let (intent, reference) = (row.intent, row.reference);
@@ -296,7 +275,7 @@ pub(super) fn open_fact(
     Ok(IntentFact {
         interaction,
         contact: row.contact,
-        intent: labels.get(&intent).ok_or(Error::Sealed)?.to_string(),
+        intent: text.to_owned(),
         reference: slot.open_text(tenant, key, &row.content)?,
         status: IntentStatus::from_code(row.status).unwrap_or(IntentStatus::Open),
         sensitivity: Sensitivity::from_code(row.sensitivity).unwrap_or(Sensitivity::Sensitive),
@@ -315,68 +294,6 @@ pub(super) fn open_block(
     let (customer, kind) = (row.customer, row.kind);
     let slot = Slot::Block { customer, kind, interaction: row.interaction, part: row.part };
     slot.open(tenant, key, &row.content)
-}
-
-/// Adds the values of an opened block.
-pub(super) fn values_of(block: &BlockRecord, row: &BlockRow, context: &mut Context) {
-    match row.kind {
-        BlockKind::Variables => context.variables.extend(variables(block, row)),
-        BlockKind::Profile => {
-            context.profile.extend(attributes(block, row.position));
-            let contacts = block.acknowledged.iter().filter_map(|bytes| token_of(bytes));
-            context.acknowledged.extend(contacts);
-        }
-        BlockKind::Consents => {
-            context.consents.blocks += 1;
-            consents(block, row.customer).for_each(|write| context.consents.add(write));
-        }
-    }
-}
-
-fn consents(block: &BlockRecord, customer: CustomerId) -> impl Iterator<Item = ConsentWrite> + '_ {
-    block.consents.iter().map(move |said| ConsentWrite {
-        customer,
-        purpose: said.purpose.clone(),
-        // A code that a newer version wrote is taken for the most restrictive.
-        state: ConsentState::from_code(said.state).unwrap_or(ConsentState::Withdrawn),
-        time: Time(said.time),
-        channel: block.channel.clone(),
-        source: block.source.clone(),
-        interaction_id: block.interaction_id.clone(),
-        evidence: said.evidence.clone(),
-    })
-}
-
-fn variables<'b>(
-    block: &'b BlockRecord,
-    row: &BlockRow,
-) -> impl Iterator<Item = VariableWrite> + 'b {
-    let (order, kept) = (row.position, row.expire);
-    block.values.iter().map(move |value| VariableWrite {
-        name: value.name.clone(),
-        value: value.value.clone(),
-        ttl_seconds: value.ttl_seconds,
-        set: Time(block.set),
-        expire: Time(value.expire),
-        sensitivity: Sensitivity::from_code(value.sensitivity).unwrap_or(Sensitivity::Sensitive),
-        channel: block.channel.clone(),
-        interaction_id: block.interaction_id.clone(),
-        agent_ref: block.agent_ref.clone(),
-        order,
-        kept,
-    })
-}
-
-fn attributes(block: &BlockRecord, order: i64) -> impl Iterator<Item = AttributeWrite> + '_ {
-    block.values.iter().map(move |value| AttributeWrite {
-        name: value.name.clone(),
-        value: value.value.clone(),
-        sensitivity: Sensitivity::from_code(value.sensitivity).unwrap_or(Sensitivity::Sensitive),
-        assurance: Assurance::from_code(block.assurance).unwrap_or(Assurance::Asserted),
-        set: Time(block.set),
-        order,
-        resolves: block.resolves,
-    })
 }
 
 /// The customer's own rule, as stored.

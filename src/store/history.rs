@@ -11,7 +11,7 @@ use super::statement::{self, Arguments, scoped};
 use crate::clock::Time;
 use crate::ids::{CustomerId, Stamp, TenantId, Token};
 
-pub use at_once::history;
+pub use at_once::{MOST_AT_ONCE, histories, history};
 
 /// Contacts of a context at most: as many as one answer may show.
 pub const MOST_CONTACTS: i64 = 50;
@@ -49,7 +49,7 @@ macro_rules! contacts {
 pub(super) use contacts;
 
 /// The sealed rows of one customer's context.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct History {
     /// Ended contacts, newest first.
     pub interactions: Vec<InteractionRow>,

@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 pub mod follow;
 pub mod gate;
+pub mod gathering;
 mod head;
 pub mod history;
 pub mod inactive;

@@ -198,16 +198,19 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// What is known of an interaction once `rows` were added to `before`.
+    /// What is known of an interaction once `rows` were added to `before`: those that are of the same as
+    /// the first of them.
     pub fn extended(before: Option<&Self>, rows: &[JournalRow]) -> Self {
         let mut guards = before.map_or_else(Vec::new, |entry| entry.guards.clone());
-        guards.extend(rows.iter().map(|row| JournalGuard {
+        let first = rows.first();
+        let own = |row: &&JournalRow| first.is_some_and(|it| it.interaction == row.interaction);
+        guards.extend(rows.iter().filter(own).map(|row| JournalGuard {
             verb: row.verb,
             part: row.part.clone(),
             fingerprint: row.fingerprint.clone(),
             position: row.position,
         }));
-        let (first, newest) = (rows.first(), rows.last());
+        let newest = rows.iter().rfind(own);
         let received = before.map(|entry| entry.received).or(first.map(|row| row.received));
         Self {
             guards,

@@ -1,6 +1,8 @@
-//! Where a decision reads: outside the writer, each load in a read transaction of its own and each
-//! look, on SQLite, in none, or inside the writer's transaction once a decision has been stale twice.
+//! Where a decision reads: outside the writer, each load in a read transaction of its own, each look,
+//! on SQLite, in none, and what is found by its key together with others (`gathering`); or inside the
+//! writer's transaction once a decision has been stale twice.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +10,13 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection};
 
+use super::gathering::{self, Found};
 use super::operation::Boxed;
 use super::schedule::Point;
 use super::statement::{self, Scoped, scoped};
 use super::{Engine, Error, Store};
+use crate::clock::Time;
+use crate::ids::TenantId;
 
 /// Where to read.
 pub enum Reads<'c> {
@@ -31,6 +36,9 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 /// A first statement asks nothing of the database but to answer. Where no answer comes within this,
 /// nobody is there any more: behind a firewall that has forgotten them, all idle connections are so.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
+
+/// So many silent connections in a row may have been forgotten by a firewall.
+const MOST_SILENT: u32 = 2;
 
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
@@ -75,48 +83,89 @@ impl Reads<'_> {
             }
         }
     }
+
+    /// Looks up by keys, in one statement with whoever else looks for the same: what is not there is
+    /// left out; what had expired at `now` may be. It need not be of one moment with anything else: a commit will check that it was.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn find<F: Found>(
+        &mut self,
+        tenant: TenantId,
+        keys: Vec<F::Key>,
+        now: Time,
+    ) -> Result<HashMap<F::Key, F>, Error> {
+        match self {
+            Self::Inside(connection) => F::ask(connection, tenant, &keys, now).await,
+            Self::Outside(store) => gathering::find(store, tenant, keys, now).await,
+            Self::Fresh(store) => {
+                let found = gathering::find(store, tenant, keys, now).await?;
+                store.durability.reached().await?;
+                Ok(found)
+            }
+        }
+    }
 }
 
 pub(super) async fn outside<T: Send + 'static>(
     store: &Arc<Store>,
     load: Load<T>,
 ) -> Result<T, Error> {
-    let own = Arc::clone(store);
-    beside(store, async move { snapshot(&own, load).await }).await
+    beside(store, |store, connection| async move { snapshot(&store, connection, load).await }).await
 }
 
 async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Load<T>) -> Result<T, Error> {
-    let own = Arc::clone(store);
-    beside(store, async move {
+    beside(store, |store, mut connection| async move {
         // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
-        match own.engine {
-            Engine::Sqlite => own.look_up(look).await,
-            Engine::Postgres => snapshot(&own, look).await,
+        if store.engine == Engine::Postgres {
+            return snapshot(&store, connection, look).await;
         }
+        let looked_up = tokio::time::timeout(READ_WITHIN, look(&mut connection)).await;
+        looked_up.unwrap_or_else(|_| {
+            // A connection in an unknown state goes back to nobody.
+            drop(connection.detach());
+            Err(Error::Unavailable)
+        })
     })
     .await
 }
 
-/// A request that is cancelled must not leave a connection inside a transaction or a statement:
-/// the task goes on to its end without it.
-async fn beside<T: Send + 'static>(
-    store: &Store,
-    reading: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
+/// A request that is cancelled must not leave a connection inside a transaction or a statement: the
+/// task goes on to its end without it. But who waits for a connection only waits: of those who have
+/// given up none must be served before those who have not.
+async fn beside<T: Send + 'static, R>(
+    store: &Arc<Store>,
+    reading: impl FnOnce(Arc<Store>, PoolConnection<Any>) -> R,
+) -> Result<T, Error>
+where
+    R: Future<Output = Result<T, Error>> + Send + 'static,
+{
     store.counts.snapshots.inc();
+    let connection = store.readers.acquire().await?;
+    let reading = reading(Arc::clone(store), connection);
     let read = tokio::spawn(reading).await.map_err(|_| Error::Unavailable)?;
     store.schedule.at(Point::Loaded).await?;
     read
 }
 
 impl Store {
-    /// A reader on which `first` has been executed. A connection that broke while it was idle, as
+    /// A reader on which `first` has been executed.
+    pub(super) async fn reader(&self, first: Scoped) -> Result<PoolConnection<Any>, Error> {
+        let connection = self.readers.acquire().await?;
+        self.greeted(connection, first).await
+    }
+
+    /// This reader, once `first` has been executed on it. A connection that broke while it was idle, as
     /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
     /// taken instead, and in the end a new one. One that is silent is broken, too.
-    pub(super) async fn reader(&self, first: Scoped) -> Result<PoolConnection<Any>, Error> {
+    async fn greeted(
+        &self,
+        connection: PoolConnection<Any>,
+        first: Scoped,
+    ) -> Result<PoolConnection<Any>, Error> {
+        let mut connection = connection;
         let mut left = self.readers.options().get_max_connections();
         loop {
-            let mut connection = self.readers.acquire().await?;
             let greeting = statement::command(&mut connection, first);
             let greeted = tokio::time::timeout(GREETED_WITHIN, greeting).await;
             let broken: Error = match greeted {
@@ -129,22 +178,51 @@ impl Store {
                 return Err(broken);
             }
             left -= 1;
+            connection = self.readers.acquire().await?;
         }
     }
 
-    async fn look_up<T>(&self, look: Load<T>) -> Result<T, Error> {
-        let mut connection = self.readers.acquire().await?;
-        let looked_up = tokio::time::timeout(READ_WITHIN, look(&mut connection)).await;
-        looked_up.unwrap_or_else(|_| {
+    /// Looks these keys up on a reader, in no transaction. Where a connection turns out to be broken, or
+    /// is silent, the next one is asked: what is read twice is what it was. One that is silent after
+    /// others is waited for: it may be the database that is slow.
+    pub(super) async fn ask<F: Found>(
+        &self,
+        tenant: TenantId,
+        keys: &[F::Key],
+        now: Time,
+    ) -> Result<HashMap<F::Key, F>, Error> {
+        let (mut left, patient) = match self.engine {
+            Engine::Sqlite => (0, 0),
+            Engine::Postgres => (self.readers.options().get_max_connections(), MOST_SILENT),
+        };
+        let mut silent = 0;
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            let within = if silent < patient { GREETED_WITHIN } else { READ_WITHIN };
+            let asked = F::ask(&mut connection, tenant, keys, now);
+            let asked = tokio::time::timeout(within, asked).await;
+            let broken = match asked {
+                Ok(Err(Error::Unavailable)) => true,
+                Ok(found) => return found,
+                Err(_) => false,
+            };
             // A connection in an unknown state goes back to nobody.
             drop(connection.detach());
-            Err(Error::Unavailable)
-        })
+            if left == 0 || (!broken && silent >= patient) {
+                return Err(Error::Unavailable);
+            }
+            silent += u32::from(!broken);
+            left -= 1;
+        }
     }
 }
 
-async fn snapshot<T>(store: &Store, load: Load<T>) -> Result<T, Error> {
-    let mut connection = store.reader(store.engine.begin_read()).await?;
+async fn snapshot<T>(
+    store: &Store,
+    connection: PoolConnection<Any>,
+    load: Load<T>,
+) -> Result<T, Error> {
+    let mut connection = store.greeted(connection, store.engine.begin_read()).await?;
     let reading = async {
         let loaded = load(&mut connection).await;
         (loaded, statement::command(&mut connection, scoped!("COMMIT")).await.is_ok())

@@ -269,7 +269,7 @@ row!(
         kind: BlockKind,
         /// Which interaction wrote it.
         interaction: Token,
-        /// Random; tells blocks of one interaction apart.
+        /// Tells blocks of one interaction apart: random, and growing within one operation.
         part: i64,
         /// Set by the writer: the journal position of the write.
         position: i64,

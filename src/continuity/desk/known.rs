@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Desk;
+use crate::clock::Time;
 use crate::continuity::Error;
 use crate::continuity::record::State;
 use crate::continuity::sealing::Slot;
@@ -69,6 +70,7 @@ impl Desk<'_, '_> {
         let newest = entry.as_ref().and_then(|entry| entry.newest()).cloned();
         self.read.interactions.push((token, newest.as_ref().map_or(0, |it| it.position)));
         let (Some(entry), Some(newest)) = (entry, newest) else { return Ok(None) };
+        self.heard.insert(token, entry.received);
         if entry.erased {
             return Err(Error::Erased);
         }
@@ -80,6 +82,17 @@ impl Desk<'_, '_> {
             return Err(Error::Erased);
         }
         Ok(Some((entry, state)))
+    }
+
+    /// Whose an interaction is by now, by the journal's newest row: nothing is opened for it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn whose(&mut self, token: Token) -> Result<Option<CustomerId>, Error> {
+        let entry = self.entry(token).await?;
+        let newest = entry.as_ref().and_then(|entry| entry.newest()).map_or(0, |it| it.position);
+        self.read.interactions.push((token, newest));
+        Ok(entry.filter(|entry| !entry.erased).and_then(|entry| entry.customer))
     }
 
     /// Whether an interaction or a request was erased after its entry was read: the key went before it
@@ -136,6 +149,11 @@ impl Desk<'_, '_> {
     /// it took place.
     pub fn has_heard_of(&self, token: Token) -> bool {
         self.read.interactions.iter().any(|(known, position)| *known == token && *position > 0)
+    }
+
+    /// When an interaction was first heard of: now, if the journal held nothing of it.
+    pub fn first_heard(&self, token: Token) -> Time {
+        self.heard.get(&token).copied().unwrap_or_else(|| self.service.store.now())
     }
 
     /// What the journal holds of an interaction.

@@ -6,17 +6,19 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Desk;
 use crate::cache::Remembered;
-use crate::continuity::{Error, load};
-use crate::crypto::DataKey;
+use crate::continuity::Error;
+use crate::continuity::load::{self, Texts};
 use crate::ids::CustomerId;
-use crate::store::{Engine, read};
+use crate::store::history::{History, MOST_AT_ONCE};
+use crate::store::read::Person;
 
-/// Customers whose contexts are looked at one after the other; of more, all is read at once.
-const FEW: usize = 2;
+/// So many customers are looked up with whoever else looks somebody up; of more, all is read in one
+/// transaction.
+const FEW: usize = MOST_AT_ONCE;
 
 impl Desk<'_, '_> {
-    /// The customers that exist among `ids`; with their contexts if asked. On SQLite, what a commit will
-    /// check is looked up in one statement after the other; everything else is read in one transaction.
+    /// The customers that exist among `ids`; with their contexts if asked. What a commit will check is
+    /// looked up in one statement after the other; everything else is read in one transaction.
     pub(super) async fn read_people(
         &mut self,
         ids: Vec<CustomerId>,
@@ -43,28 +45,32 @@ impl Desk<'_, '_> {
         ids: &[CustomerId],
         with_context: bool,
     ) -> Result<Option<Vec<Remembered>>, Error> {
-        let alone = self.service.store.engine() == Engine::Sqlite;
-        if !alone || with_context && ids.len() > FEW {
+        if ids.len() > FEW {
             return Ok(None);
         }
         let (service, owner) = (Arc::clone(self.service), Arc::clone(self.tenant));
-        let (tenant, ids) = (owner.id, ids.to_vec());
-        let rows = self.reads.look(Box::new(move |connection| {
-            Box::pin(async move { read::people(connection, tenant, &ids).await })
-        }));
-        let mut found = load::opened(&service, tenant, rows.await?).await?;
+        let (tenant, now) = (owner.id, service.store.now());
+        let rows = self.reads.find::<Person>(tenant, ids.to_vec(), now).await?;
+        let mut found = load::opened(&service, tenant, rows).await?;
         if !with_context || found.is_empty() {
             return Ok(Some(found));
         }
-        let asked: Vec<(CustomerId, Arc<DataKey>)> =
-            found.iter().map(|one| (one.row.customer, Arc::clone(&one.key))).collect();
-        let contexts = self.reads.look(Box::new(move |connection| {
-            Box::pin(async move { load::contexts(&service, &owner, connection, &asked).await })
-        }));
-        for (person, (context, stamp)) in found.iter_mut().zip(contexts.await??) {
-            if stamp != Some(person.row.stamp) {
+        let asked = found.iter().map(|one| one.row.customer).collect();
+        let mut histories = self.reads.find::<History>(tenant, asked, now).await?;
+        let facts = histories.values().flat_map(|history| &history.facts);
+        let mut texts = Texts::of(&service, tenant, facts);
+        if texts.is_missing_any() {
+            let known = self.reads.look(Box::new(move |connection| {
+                Box::pin(async move { texts.completed(&service, &owner, connection).await })
+            }));
+            texts = known.await??;
+        }
+        for person in &mut found {
+            let rows = histories.remove(&person.row.customer).unwrap_or_default();
+            if rows.stamp != Some(person.row.stamp) {
                 return Ok(None);
             }
+            let context = load::open_context(tenant, &person.key, &rows, &texts)?;
             person.context = Some(Arc::new(context));
         }
         Ok(Some(found))

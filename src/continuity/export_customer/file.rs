@@ -1,12 +1,11 @@
 //! Their file: contacts, intent facts, blocks of values; one member after the other.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::held::Perhaps;
 use super::{Export, Held, Page, Place, page};
 use crate::continuity::Error;
-use crate::continuity::load;
+use crate::continuity::load::{self, Texts};
 use crate::ids::Token;
 use crate::store::export;
 use crate::store::rows::{FactRow, InteractionRow};
@@ -67,15 +66,15 @@ impl Export {
             return Ok((Vec::new(), Some(Place::Blocks(0, None))));
         };
         let (service, owner) = (Arc::clone(&self.service), Arc::clone(&self.tenant));
-        let (rows, labels): (Vec<FactRow>, HashMap<Token, Arc<str>>) =
-            page(self, move |connection| {
-                Box::pin(async move {
-                    let rows = export::facts(connection, owner.id, customer, after).await?;
-                    let labels = load::labels(&service, &owner, connection, &rows).await?;
-                    Ok(labels.map(|labels| (rows, labels)))
-                })
+        let (rows, texts): (Vec<FactRow>, Texts) = page(self, move |connection| {
+            Box::pin(async move {
+                let rows = export::facts(connection, owner.id, customer, after).await?;
+                let texts = Texts::of(&service, owner.id, &rows);
+                let texts = texts.completed(&service, &owner, connection).await?;
+                Ok(texts.map(|texts| (rows, texts)))
             })
-            .await?;
+        })
+        .await?;
         let next = match rows.last().filter(|_| is_full(rows.len())) {
             Some(last) => {
                 Place::Facts(member, Some((last.interaction, last.intent, last.reference)))
@@ -85,7 +84,9 @@ impl Export {
         let key = self.whose.key(customer)?;
         let mut held = Vec::with_capacity(rows.len());
         for row in &rows {
-            let fact = load::open_fact(self.tenant.id, key, row, &labels)?;
+            // Of what an export holds nothing is left out silently.
+            let text = texts.of_fact(row).ok_or(Error::Sealed)?;
+            let fact = load::open_fact(self.tenant.id, key, row, text)?;
             held.push(Held::Fact { customer, fact });
         }
         Ok((held, Some(next)))

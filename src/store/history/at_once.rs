@@ -1,7 +1,8 @@
-//! All that one customer's context is made of, in one statement: where a customer is not in the cache,
-//! the way to the database takes longer than their few rows do.
+//! All that a customer's context is made of, in one statement, for a few customers at once: where they
+//! are not in the cache, the way to the database takes longer than their few rows do.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -12,7 +13,7 @@ use crate::ids::{CustomerId, Stamp, TenantId, Token};
 use crate::store::Error;
 use crate::store::read::{bytes16, interaction_row, optional16};
 use crate::store::rows::{BlockKind, BlockRow, FactRow};
-use crate::store::statement::{self, Arguments, Scoped, scoped};
+use crate::store::statement::{self, Scoped, scoped};
 
 /// Contacts, under a state.
 macro_rules! contacts {
@@ -65,6 +66,9 @@ const ALL: Scoped = scoped!(concat!(
      NULL, NULL, NULL, NULL, NULL, 5 FROM customer WHERE tenant = $1 AND customer = $2",
 ));
 
+/// Customers of one statement at most: each adds seven parts to it.
+pub const MOST_AT_ONCE: usize = 8;
+
 /// What one customer's context is made of; variables that had expired at `now` are left out.
 ///
 /// # Errors
@@ -75,25 +79,45 @@ pub async fn history(
     customer: CustomerId,
     now: Time,
 ) -> Result<History, Error> {
-    let mut arguments = Arguments::of(tenant);
-    arguments.push(&customer);
-    arguments.push(&now);
-    let mut history = History::default();
-    for row in statement::query(ALL, arguments).fetch_all(&mut *connection).await? {
-        match row.try_get::<i32, _>(17)? {
-            1 => history.interactions.push(interaction_row(&row)?),
-            2 => history.running.push(interaction_row(&row)?),
-            3 => history.facts.push(fact_of(&row)?),
-            5 => history.stamp = Some(Stamp(row.try_get(1)?)),
-            _ => history.blocks.push(block_of(&row)?),
+    let mut found = histories(connection, tenant, &[customer], now).await?;
+    Ok(found.remove(&customer).unwrap_or_default())
+}
+
+/// What the contexts of these customers are made of; variables that had expired at `now` are left out.
+/// In no transaction, those of one statement are of one moment.
+///
+/// # Errors
+/// As the database's.
+pub async fn histories(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customers: &[CustomerId],
+    now: Time,
+) -> Result<HashMap<CustomerId, History>, Error> {
+    let mut found: HashMap<CustomerId, History> =
+        customers.iter().map(|customer| (*customer, History::default())).collect();
+    for some in customers.chunks(MOST_AT_ONCE) {
+        for row in statement::select_each(connection, tenant, ALL, some, &now).await? {
+            let customer = CustomerId(bytes16(&row, 0, "customer")?);
+            // Nobody else was asked for.
+            let Some(history) = found.get_mut(&customer) else { continue };
+            match row.try_get::<i32, _>(17)? {
+                1 => history.interactions.push(interaction_row(&row)?),
+                2 => history.running.push(interaction_row(&row)?),
+                3 => history.facts.push(fact_of(&row)?),
+                5 => history.stamp = Some(Stamp(row.try_get(1)?)),
+                _ => history.blocks.push(block_of(&row)?),
+            }
         }
     }
     // Chosen in this order, but nothing promises that they come in it.
-    history.interactions.sort_by_key(|row| Reverse((row.ended, row.interaction)));
-    history.running.sort_by_key(|row| Reverse((row.ended, row.interaction)));
-    history.facts.sort_by_key(|row| Reverse((row.time, row.interaction)));
-    history.blocks.sort_by_key(|row| Reverse(row.position));
-    Ok(history)
+    for history in found.values_mut() {
+        history.interactions.sort_by_key(|row| Reverse((row.ended, row.interaction)));
+        history.running.sort_by_key(|row| Reverse((row.ended, row.interaction)));
+        history.facts.sort_by_key(|row| Reverse((row.time, row.interaction)));
+        history.blocks.sort_by_key(|row| Reverse((row.position, row.part)));
+    }
+    Ok(found)
 }
 
 fn fact_of(row: &AnyRow) -> Result<FactRow, Error> {
