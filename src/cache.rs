@@ -239,6 +239,9 @@ impl Listener for Memory {
         self.owners.clear();
         self.people.clear();
         self.interactions.clear();
+        // A label never changes, but its row may be gone: a failover loses commits, and a file may be put
+        // back. What is believed to be in the dictionary is not written into it again.
+        self.labels.clear();
     }
 
     /// What is remembered goes on with what was written, where it is what the decision rested on.
@@ -283,5 +286,21 @@ impl Memory {
         }
         let others = rows.iter().filter(|row| row.interaction != first.interaction);
         others.for_each(|row| drop(self.interactions.remove(&(tenant, row.interaction))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_commit_that_nobody_saw_no_label_is_believed_to_be_there() {
+        let (tenant, token) = (TenantId(1), Token([1; 16]));
+        let memory = Memory::new(Arc::default(), 1 << 26, &Meters::default());
+        memory.keep_label(tenant, token, "billing".into());
+        memory.changed(&[Key::Head(tenant, token)]);
+        assert_eq!(memory.label(tenant, token).as_deref(), Some("billing"));
+        memory.changed_unseen();
+        assert_eq!(memory.label(tenant, token), None);
     }
 }

@@ -110,7 +110,7 @@ interleavings! {
     swept: an_entry_swept_and_made_again;
     one_batch: equal_and_different_requests_of_one_id_in_one_batch,
         a_batch_with_one_op_that_data_makes_fail, deadlock_between_batches_of_two_instances,
-        a_lock_that_is_not_free_in_time;
+        a_lock_that_is_not_free_in_time, an_instance_that_stops_inside_a_batch;
     cancelling: a_request_cancelled_while_queued, a_request_cancelled_while_taken,
         a_request_cancelled_after_commit;
     losing: a_commit_whose_answer_is_lost, a_batch_that_is_lost_before_its_commit;

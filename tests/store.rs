@@ -26,6 +26,8 @@ mod effects;
 mod faults;
 #[path = "store/following.rs"]
 mod following;
+#[path = "store/forgetting.rs"]
+mod forgetting;
 #[path = "store/invariants.rs"]
 mod invariants;
 #[path = "store/keys.rs"]
@@ -107,15 +109,18 @@ contract! {
     order: positions_grow_in_commit_order, a_load_sees_one_moment;
     faults: what_data_makes_fail_fails_alone, a_full_queue_refuses_at_once,
         a_stalled_writer_refuses_at_once, closing_finishes_what_waits,
+        a_held_head_keeps_no_other_tenant_waiting,
         a_look_goes_on_past_broken_connections;
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
     tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
         what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
+    forgetting: much_is_forgotten_in_one_batch;
     time: store_time_never_goes_back;
     verifying: a_long_chain_verifies_within_a_minute;
     log: the_log_begins_anew_while_it_is_written, a_look_waits_for_the_disk,
         a_write_waits_for_the_disk;
-    following: rows_are_followed_in_order, news_wait_for_the_disk, commits_ring_for_their_tenant;
+    following: rows_are_followed_in_order, a_gap_is_not_walked_through, news_wait_for_the_disk,
+        commits_ring_for_their_tenant;
     caching: a_start_from_the_cache_reads_nothing, what_was_written_is_not_read_again,
         another_instance_is_seen,
         stamps_change_with_links_only;

@@ -65,10 +65,30 @@ impl PurgeOperation {
         joining::leave(desk, customer).await?;
         desk.effects.heads.extend(person.links.iter().map(|link| link.token));
         desk.effects.removals.push(Removal::Customer { customer });
-        let interaction = self.row.interaction;
-        desk.effects.strip.push(interaction);
-        desk.effects.journal.push(sweep::row(interaction, Verb::Purge, Some(customer), now));
+        self.write(desk, customer, now).await?;
         Ok(1)
+    }
+
+    /// The row that guards the purge is the customer's own: one interaction may have made several, and
+    /// may be somebody else's by now. Then it goes on, and keeps what was said in it.
+    async fn write(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        customer: CustomerId,
+        now: Time,
+    ) -> Result<(), Error> {
+        let own = desk.tenant.secrets.text("purged", &customer.to_ref());
+        let interaction = self.row.interaction;
+        let row = if desk.whose(interaction).await? == Some(customer) {
+            desk.effects.strip.push(interaction);
+            // Its newest position moves: what another instance remembers of it is stale.
+            let row = sweep::row(interaction, Verb::Purge, Some(customer), now);
+            JournalRow { part: own.0.to_vec(), ..row }
+        } else {
+            sweep::row(own, Verb::Purge, Some(customer), now)
+        };
+        desk.effects.journal.push(row);
+        Ok(())
     }
 
     /// Whether variables that have not expired are known of them.

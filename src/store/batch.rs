@@ -43,14 +43,15 @@ pub const MOST_JOURNAL_ROWS: i64 = 32;
 
 type Guard = (Token, i64, Vec<u8>);
 
-/// Commits the batch; on success every operation has its outcome, and cache and gate know.
+/// Commits the batch; on success every operation has its outcome, and cache and gate know. `None`, and
+/// nothing of it was written, while another instance holds its tenant's head.
 pub(super) async fn commit(
     store: &Store,
     connection: &mut AnyConnection,
     foreign: &mut Option<i64>,
     batch: &mut [Box<dyn Queued>],
     traces: &mut [Trace],
-) -> Result<Written, Error> {
+) -> Result<Option<Written>, Error> {
     let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
     let (mut links, mut unused, mut rows) = (Vec::new(), Vec::new(), 0);
     for (number, tenant) in tenants(batch, traces).into_iter().enumerate() {
@@ -59,8 +60,9 @@ pub(super) async fn commit(
         let positions = upper_bound(batch, &own) + beside;
         let head = match number {
             0 => Head::open(store, connection, foreign, tenant, positions).await?,
-            _ => Head::advance(store, connection, tenant, positions).await?,
+            _ => Some(Head::advance(store, connection, tenant, positions).await?),
         };
+        let Some(head) = head else { return Ok(None) };
         store.schedule.at(Point::Locked).await?;
         let own = Own { indexes: own, traces: &mut *traces };
         match write_tenant(store, connection, &head, batch, own, &mut outcomes).await? {
@@ -84,7 +86,7 @@ pub(super) async fn commit(
         store.schedule.at(Point::Told).await?;
     }
     let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Stale)).collect();
-    Ok(Written { outcomes, rows })
+    Ok(Some(Written { outcomes, rows }))
 }
 
 /// The operations that were written.

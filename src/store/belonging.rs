@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::Error;
 use super::export::MOST_CUSTOMERS;
+use super::follow;
 use super::read::{bytes16, optional16};
 use super::rows::Verb;
 use super::statement::{self, Arguments, Narrowed, Question, keyed, scoped};
@@ -68,10 +69,10 @@ pub async fn stretch(
         scoped!("SELECT position FROM journal WHERE tenant = $1 ORDER BY position DESC LIMIT 1");
     let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(&mut *connection).await?;
     let last: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
-    if last <= after {
+    let part = follow::part(connection, tenant, (after, last), STRETCH).await?;
+    let Some((after, until)) = part else {
         return Ok(Stretch { found: Vec::new(), until: last, is_last: true });
-    }
-    let until = last.min(after.saturating_add(STRETCH));
+    };
     let mut within = Arguments::of(tenant);
     [after, until, Verb::READS.start, Verb::READS.end].iter().for_each(|it| within.push(it));
     let sql = scoped!(found!(

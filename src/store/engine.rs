@@ -199,9 +199,10 @@ impl Engine {
             // Key look-ups must not turn into scans of a whole tenant while statistics are young, or
             // know nothing of a new tenant: planned for that one, the journal's other index looks
             // as good, and a batch took ten times as long.
+            // An instance that stops inside a batch holds its tenant's head: for two seconds at most.
             Self::Postgres => {
                 scoped!(
-                    "SET lock_timeout = '2s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan"
+                    "SET lock_timeout = '2s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '2s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan"
                 )
             }
         }
@@ -235,8 +236,9 @@ impl Engine {
     /// Lets a session that loads whole tables take its time, and plan for that.
     pub(super) fn unhurried_session(self) -> Option<Scoped> {
         (self == Self::Postgres).then_some(scoped!(
-            "SET statement_timeout = 0; SET work_mem = '256MB'; SET enable_seqscan = on; \
-             SET enable_bitmapscan = on; SET plan_cache_mode = auto"
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '10min'; \
+             SET work_mem = '256MB'; SET enable_seqscan = on; SET enable_bitmapscan = on; \
+             SET plan_cache_mode = auto"
         ))
     }
 
@@ -341,6 +343,13 @@ pub(super) mod on_postgres {
          CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
          WHERE tenant = $1 RETURNING position, audit_hash, store_time, root_version"
     );
+    /// A head that is held is asked for again, and other tenants go on meanwhile: it must be waited for
+    /// for less than they have time for.
+    pub(in super::super) const HEAD_SOON: Scoped = scoped!("SET LOCAL lock_timeout = '200ms'");
+    /// Whoever has the head waits for other rows as the session does.
+    pub(in super::super) const ROWS_LATER: Scoped = scoped!("SET LOCAL lock_timeout = '2s'");
+    /// Plans that were made when tables were smaller are made again.
+    pub(in super::super) const PLAN_AGAIN: Scoped = scoped!("DISCARD PLANS");
     /// Strips an interaction's rows, with its hash function: a round trip for each row would make a
     /// long one's batch long.
     pub(in super::super) const STRIP: Scoped = scoped!(

@@ -3,19 +3,24 @@
 
 use std::collections::HashSet;
 
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::Error;
 use super::audit::walk;
+use super::engine::on_postgres;
 use super::read::{bytes16, optional16};
 use super::rows::{JournalRow, TombstoneRow, Verb};
-use super::statement::{self, Arguments, Row, keyed, scoped};
+use super::statement::{self, Arguments, Keyed, MOST_KEYS, Row, keyed, scoped};
 use super::webhooks::{NoticeRow, leaving, notices};
+use super::{Engine, Error};
 use crate::clock::Time;
 use crate::ids::{CustomerId, Entropy, TenantId, Token};
 
 /// Rows that are read and written again at once.
 const STEP: usize = 256;
+/// Positions that PostgreSQL is asked for at once. For more it would read the tenant's whole journal each
+/// time while it knows nothing of it yet: of 40,000 rows for 256 positions.
+const POSITIONS: usize = 32;
 /// Rows that may come between a decision to erase and its commit; with more it is decided again.
 const MOST_BETWEEN: i64 = 10_000;
 
@@ -31,6 +36,8 @@ pub struct Erasure {
     pub until: i64,
     /// Positions of the rows that lose everything but their hash, each once, in order.
     pub forgets: Vec<i64>,
+    /// Positions of rows that stay, and lost their content to one of those. The writer finds them.
+    pub left: Vec<i64>,
     /// Rows that are written once those are forgotten: places of what was erased, and of
     /// interactions of others what they are without this person.
     pub places: Vec<JournalRow>,
@@ -103,12 +110,33 @@ pub(super) async fn is_outrun(
 pub(super) async fn named(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    erasure: &Erasure,
+    erasure: &mut Erasure,
 ) -> Result<Vec<u8>, Error> {
-    let mut positions = erasure.forgets.clone();
-    positions.extend(left_without_witness(connection, tenant, erasure).await?);
+    if Engine::behind(connection) == Engine::Postgres {
+        statement::command(connection, on_postgres::PLAN_AGAIN).await?;
+    }
+    erasure.left = left_without_witness(connection, tenant, erasure).await?;
+    let mut positions = [&erasure.forgets[..], &erasure.left].concat();
     positions.sort_unstable();
     Ok(positions.into_iter().flat_map(i64::to_be_bytes).collect())
+}
+
+/// What a look-up finds at these positions.
+async fn at(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    sql: Keyed,
+    positions: &[i64],
+) -> Result<Vec<AnyRow>, Error> {
+    let most = match Engine::behind(connection) {
+        Engine::Sqlite => MOST_KEYS,
+        Engine::Postgres => POSITIONS,
+    };
+    let mut rows = Vec::new();
+    for positions in positions.chunks(most) {
+        rows.extend(statement::select_in(connection, tenant, sql, positions).await?);
+    }
+    Ok(rows)
 }
 
 /// Rows that lost their content to a row which is forgotten, and stay.
@@ -121,7 +149,7 @@ async fn left_without_witness(
     let sql = keyed!(
         "SELECT position, strips FROM journal WHERE tenant = $1 AND LENGTH(strips) > 0 AND position"
     );
-    for row in statement::select_in(connection, tenant, sql, &erasure.forgets).await? {
+    for row in at(connection, tenant, sql, &erasure.forgets).await? {
         let (taker, strips): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
         let stripped = strips.chunks_exact(8).map(|bytes| {
             // Of eight bytes.
@@ -131,7 +159,7 @@ async fn left_without_witness(
             stripped.filter(|it| erasure.forgets.binary_search(it).is_err()).collect();
         let sql =
             keyed!("SELECT position, stripped_by FROM journal WHERE tenant = $1 AND position");
-        for row in statement::select_in(connection, tenant, sql, &stripped).await? {
+        for row in at(connection, tenant, sql, &stripped).await? {
             if row.try_get::<i64, _>(1)? == taker {
                 left.push(row.try_get(0)?);
             }
@@ -151,9 +179,9 @@ pub(super) async fn carry_out(
     by: i64,
     entropy: &Entropy,
 ) -> Result<(), Error> {
-    for position in left_without_witness(connection, tenant, erasure).await? {
+    for position in &erasure.left {
         let mut arguments = Arguments::of(tenant);
-        arguments.push(&position);
+        arguments.push(position);
         arguments.push(&by);
         let sql =
             scoped!("UPDATE journal SET stripped_by = $3 WHERE tenant = $1 AND position = $2");
@@ -190,14 +218,14 @@ async fn forget(
     entropy: &Entropy,
 ) -> Result<(), Error> {
     let mut left = Vec::with_capacity(positions.len());
-    for row in statement::select_in(connection, tenant, walk::ENTRIES, positions).await? {
+    for row in at(connection, tenant, walk::ENTRIES, positions).await? {
         let entry = walk::entry(&row)?;
         let hash = entry.row_hash().to_vec();
         let interaction = Token(entropy.bytes());
         left.push(Forgotten { interaction, position: entry.position(), by, hash });
     }
     let sql = keyed!("DELETE FROM journal WHERE tenant = $1 AND position");
-    statement::select_in(connection, tenant, sql, positions).await?;
+    at(connection, tenant, sql, positions).await?;
     statement::insert(connection, tenant, &left).await?;
     Ok(())
 }

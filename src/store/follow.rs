@@ -1,13 +1,16 @@
 //! The journal as it grows, in order of position: what those who follow it read.
 //!
 //! A tenant's head serialises its batches, so whoever sees a position sees all before it: a reader
-//! that remembers where it was misses nothing, however many instances write. Positions have gaps.
+//! that remembers where it was misses nothing, however many instances write. Positions have gaps, and
+//! where a backup was put back one of billions: whoever walks goes from one row that is there to the
+//! next ([`part`]).
 
 use std::sync::Arc;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::admin::GREETING;
 use super::read::{bytes16, optional16};
 use super::reads::{Load, outside};
 use super::rows::Verb;
@@ -68,6 +71,30 @@ pub async fn head(connection: &mut AnyConnection, tenant: TenantId) -> Result<i6
     let sql = scoped!("SELECT position FROM tenant_head WHERE tenant = $1");
     let row = statement::query(sql, Arguments::of(tenant)).fetch_optional(connection).await?;
     row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
+}
+
+/// The next part of the journal after one position and up to another, so wide at most, as what it is
+/// after and what it reaches to. It begins with a row that is there; `None` when there is none. What is
+/// committed later has a higher position than every row that is seen now, and is not passed over.
+///
+/// # Errors
+/// As the database's.
+pub async fn part(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    (after, until): (i64, i64),
+    width: i64,
+) -> Result<Option<(i64, i64)>, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&after);
+    let sql = scoped!(
+        "SELECT position FROM journal WHERE tenant = $1 AND position > $2 \
+         ORDER BY position LIMIT 1"
+    );
+    let row = statement::query(sql, arguments).fetch_optional(connection).await?;
+    let Some(first) = row.map(|row| row.try_get::<i64, _>(0)).transpose()? else { return Ok(None) };
+    let before = first - 1;
+    Ok((first <= until).then(|| (before, until.min(before.saturating_add(width)))))
 }
 
 /// The rows after one position and up to another, oldest first, so many at most; those that never
@@ -143,6 +170,28 @@ fn entry(row: &AnyRow) -> Result<Entry, Error> {
 }
 
 impl Store {
+    /// When the first row after a position was committed, of those of which that is still known; `None`
+    /// when there is none.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn committed_after(
+        &self,
+        tenant: TenantId,
+        position: i64,
+    ) -> Result<Option<Time>, Error> {
+        let mut connection = self.reader(GREETING).await?;
+        let mut arguments = Arguments::of(tenant);
+        arguments.push(&position);
+        // Of what was erased only the hash is left.
+        let sql = scoped!(
+            "SELECT received FROM journal WHERE tenant = $1 AND position > $2 AND received > 0 \
+             ORDER BY position LIMIT 1"
+        );
+        let row = statement::query(sql, arguments).fetch_optional(&mut *connection).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.map(Time))
+    }
+
     /// Runs a load of one moment that may find nothing. What it found is durable when this returns:
     /// nobody is told what a power failure could still take back. For nothing, nothing is asked of
     /// the disk.

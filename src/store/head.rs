@@ -14,8 +14,8 @@ use super::{Engine, Error, Store, audit};
 use crate::clock::Time;
 use crate::ids::TenantId;
 
-/// PostgreSQL waits two seconds for a head and then says so. Where it says nothing, the connection is
-/// lost, and a batch must not wait until all of its time has passed.
+/// PostgreSQL waits a fifth of a second for a head and then says so. Where it says nothing, the connection
+/// is lost, and a batch must not wait until all of its time has passed.
 const OPENED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A tenant's head, held until commit.
@@ -32,14 +32,15 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Begins the transaction, and takes the first tenant's head with it.
+    /// Begins the transaction, and takes the first tenant's head with it; `None`, and no transaction,
+    /// while another instance holds it.
     pub async fn open(
         store: &Store,
         connection: &mut AnyConnection,
         foreign: &mut Option<i64>,
         tenant: TenantId,
         positions: i64,
-    ) -> Result<Self, Error> {
+    ) -> Result<Option<Self>, Error> {
         let rows = match store.engine {
             Engine::Sqlite => {
                 let arguments = advance_by(store, tenant, positions);
@@ -48,10 +49,18 @@ impl Head {
             Engine::Postgres => {
                 let opening = Spelled::default()
                     .command(store.engine.begin_write())
+                    .command(on_postgres::HEAD_SOON)
                     .statement(on_postgres::ADVANCE, tenant, &[Literal::Number(positions)])
+                    .command(on_postgres::ROWS_LATER)
                     .fetch_all(&mut *connection);
                 let opened = tokio::time::timeout(OPENED_WITHIN, opening).await;
-                opened.map_err(|_| Error::Unavailable)??
+                match opened.map_err(|_| Error::Unavailable)?.map_err(Error::from) {
+                    Err(Error::Busy) => {
+                        statement::command(connection, scoped!("ROLLBACK")).await?;
+                        return Ok(None);
+                    }
+                    opened => opened?,
+                }
             }
         };
         let mut rows = rows.into_iter();
@@ -62,7 +71,7 @@ impl Head {
                 store.gate.commit_unseen(&*store.listener);
             }
         }
-        Self::read(store, tenant, positions, rows.next())
+        Self::read(store, tenant, positions, rows.next()).map(Some)
     }
 
     /// Takes the head of one more tenant.

@@ -15,9 +15,10 @@ use super::bell::Bell;
 use super::counts::Counts;
 use super::durability::{Durability, Durable, Syncer};
 use super::gate::{Gate, Listener};
+use super::gathering::Gatherings;
 use super::operation::Verdict;
 use super::pending::{Finished, Pending};
-use super::pulse::Pulse;
+use super::pulse::{HeldUp, Pulse};
 use super::reads::Load;
 use super::schedule::Point;
 use super::timekeeping::Timekeeper;
@@ -55,12 +56,16 @@ pub struct Store {
     pub(super) engine: Engine,
     pub(super) url: String,
     pub(super) readers: AnyPool,
+    /// Who looks up what others look up at the same time.
+    pub(super) gatherings: Gatherings,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) listener: Arc<dyn Listener>,
     pub(super) gate: Arc<Gate>,
     pub(super) schedule: Schedule,
     pub(super) pulse: Pulse,
+    /// Tenants whose heads other instances hold.
+    pub(super) held_up: HeldUp,
     pub(super) durability: Arc<Durability>,
     pub(super) counts: Arc<Counts>,
     pub(super) witness: OnceLock<Arc<dyn Witness>>,
@@ -117,12 +122,14 @@ impl Store {
             engine,
             url: settings.url,
             readers,
+            gatherings: Gatherings::default(),
             clock: settings.clock,
             entropy: settings.entropy,
             listener: settings.listener,
             gate: settings.gate,
             schedule: settings.schedule,
             pulse: Pulse::new(),
+            held_up: HeldUp::default(),
             durability: Arc::new(Durability::new()),
             counts: Arc::new(Counts::new(&settings.meters)),
             witness: OnceLock::new(),
@@ -216,8 +223,12 @@ impl Store {
     /// Whether the writer has been busy with one batch, or the disk with what was committed, for
     /// longer than the budget (at least 100 ms).
     pub fn stalled(&self) -> bool {
-        let budget = self.budget.max(LEAST_STALL);
+        let budget = self.patience();
         self.pulse.stalled(budget) || self.durability.stalled(budget)
+    }
+
+    fn patience(&self) -> Duration {
+        self.budget.max(LEAST_STALL)
     }
 
     /// Decides, writes, and gives the answer once it is durable. Stale decisions are made again,
@@ -232,7 +243,7 @@ impl Store {
     ) -> Result<Verdict<O::Answer>, O::Refusal> {
         let mut tries = 0;
         loop {
-            if self.stalled() {
+            if self.stalled() || self.held_up.stalled(operation.tenant(), self.patience()) {
                 return Err(Error::Stalled.into());
             }
             let proposal = if tries < TRIES_OUTSIDE {

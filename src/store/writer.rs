@@ -3,6 +3,9 @@
 //! A request never owns a transaction. It hands over an operation and awaits its own result
 //! (`pending.rs`).
 
+mod beside;
+mod held;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use super::statement::{self, scoped};
 use super::wake::{Results, wake_all};
 use super::{Engine, Error, Store, witness};
 use crate::ids::TenantId;
+use held::Held;
 
 /// Operations of one batch at most.
 const MOST_OPERATIONS: usize = 256;
@@ -65,58 +69,52 @@ pub(super) async fn run(
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
     let (connection, foreign, traces, to_empty) = (None, None, Vec::new(), None);
-    let mut writer = Writer { store, connection, foreign, syncer, checkpoints, traces, to_empty };
+    let held = Held::default();
+    let mut writer =
+        Writer { store, connection, foreign, syncer, checkpoints, traces, to_empty, held };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
         let _ = writer.store.schedule.at(Point::Idle).await;
-        if !receive(&mut queue, &mut drained, writer.has_nothing_left()).await {
+        if !writer.receive(&mut queue, &mut drained).await {
             break;
         }
         // Where every core is busy, those who are about to queue go first: fewer, larger batches.
         // Where one is idle, this takes no time.
         std::thread::yield_now();
         while drained.len() < MOST_OPERATIONS {
-            match queue.try_recv() {
-                Ok(item) => drained.push(item),
-                Err(_) => break,
+            match writer.held.take_next().or_else(|| queue.try_recv().ok()) {
+                Some(item) => drained.push(item),
+                None => break,
             }
         }
         let (mut taken, mut chores) = (Vec::with_capacity(drained.len()), Vec::new());
         for item in drained.drain(..) {
             match item {
-                Item::Operation(operation) if operation.take() => taken.push(operation),
-                Item::Operation(_) => {}
+                Item::Operation(operation) => {
+                    taken.extend(writer.held.passes(operation).filter(|it| it.take()));
+                }
                 Item::Chore(chore) => chores.push(chore),
                 Item::Traces(traces) => writer.traces.extend(traces),
             }
         }
         for batch in writer.split(taken) {
-            writer.commit(batch).await;
+            let tenant = batch.first().map(|operation| operation.tenant());
+            if let Some(tenant) = tenant {
+                writer.commit_or_hold(batch, tenant).await;
+            }
         }
         writer.commit_traces().await;
         for chore in chores {
             writer.chore(chore).await;
         }
+        writer.try_held().await;
         writer.empty_log_again().await;
     }
     writer.commit_traces().await;
+    writer.finish_held().await;
     writer.empty_log(Readers::WaitedFor).await;
     writer.close().await;
-}
-
-/// Waits for something to do; whether there may be more. What a failed batch has kept, and a log that
-/// could not be emptied, is tried again also when nothing comes.
-async fn receive(
-    queue: &mut mpsc::Receiver<Item>,
-    drained: &mut Vec<Item>,
-    nothing_kept: bool,
-) -> bool {
-    let receiving = queue.recv_many(drained, MOST_OPERATIONS);
-    if nothing_kept {
-        return receiving.await > 0;
-    }
-    !matches!(tokio::time::timeout(TRACES_AGAIN, receiving).await, Ok(0))
 }
 
 type Operations = Vec<Box<dyn Queued>>;
@@ -136,6 +134,8 @@ struct Writer {
     traces: Vec<Trace>,
     /// When SQLite's log was last tried to be emptied, if somebody was erased since it was.
     to_empty: Option<Instant>,
+    /// What waits for another instance.
+    held: Held,
 }
 
 impl Writer {
@@ -157,17 +157,21 @@ impl Writer {
         batches.into_iter().map(|(_, batch)| batch).chain(alone).collect()
     }
 
-    /// Commits one batch; what data makes fail is found by halving.
-    async fn commit(&mut self, batch: Operations) {
+    /// Commits one batch, of that tenant if of one; what data makes fail is found by halving. What is
+    /// left when another instance holds the tenant's head.
+    async fn commit(
+        &mut self,
+        batch: Operations,
+        tenant: TenantId,
+    ) -> Option<VecDeque<Operations>> {
         let mut rest = VecDeque::from([batch]);
         while let Some(mut batch) = rest.pop_front() {
-            let mut traces = self.traces_beside(&batch);
-            self.store.pulse.begin();
-            let (begun, seen) = (Instant::now(), witness::begins(&self.store, &batch));
-            let result = self.try_commit(&mut batch, &mut traces).await;
-            seen.into_iter().for_each(|seen| seen.ended(result.is_ok()));
-            self.store.counts.batch(batch.len(), begun.elapsed(), &result);
-            self.store.pulse.end();
+            let mut traces = self.traces_beside(&batch, tenant);
+            let Some(result) = self.watched(&mut batch, &mut traces, tenant).await else {
+                self.traces.extend(traces);
+                rest.push_front(batch);
+                return Some(rest);
+            };
             let beside = if result.is_ok() { traces.len() as u64 } else { 0 };
             self.store.traces.written(beside as usize);
             if beside == 0 {
@@ -218,28 +222,29 @@ impl Writer {
             }
             self.wrote(rows).await;
         }
+        None
     }
 
-    /// Reads of the batch's tenants, which go into the same transaction; without a batch, those of
-    /// the tenant that waits longest. A tenant whose rows are damaged keeps nobody else from it.
-    fn traces_beside(&mut self, batch: &Operations) -> Vec<Trace> {
-        let first = self.traces.first().map(|trace| trace.tenant).filter(|_| batch.is_empty());
-        let of_batch = |tenant| batch.iter().any(|operation| operation.tenant() == tenant);
-        let (own, others) = std::mem::take(&mut self.traces)
-            .into_iter()
-            .partition(|trace| Some(trace.tenant) == first || of_batch(trace.tenant));
-        self.traces = others;
-        own
-    }
-
-    /// Writes what no batch has taken along, each tenant's once; what cannot be written waits.
-    async fn commit_traces(&mut self) {
-        let mut tenants: Vec<TenantId> = self.traces.iter().map(|trace| trace.tenant).collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        for _ in tenants {
-            self.commit(Operations::new()).await;
+    /// Tries to commit one batch, while others see how long that takes.
+    async fn watched(
+        &mut self,
+        batch: &mut Operations,
+        traces: &mut [Trace],
+        tenant: TenantId,
+    ) -> Option<Result<Written, Error>> {
+        self.store.pulse.begin();
+        let (begun, seen) = (Instant::now(), witness::begins(&self.store, batch));
+        let result = self.try_commit(batch, traces).await.transpose();
+        seen.into_iter().for_each(|seen| seen.ended(matches!(result, Some(Ok(_)))));
+        match &result {
+            Some(result) => {
+                self.store.counts.batch(batch.len(), begun.elapsed(), result);
+                self.store.held_up.end(tenant);
+            }
+            None => self.store.held_up.begin(tenant, begun),
         }
+        self.store.pulse.end();
+        result
     }
 
     fn has_nothing_left(&self) -> bool {
@@ -286,7 +291,7 @@ impl Writer {
         &mut self,
         batch: &mut Operations,
         traces: &mut [Trace],
-    ) -> Result<Written, Error> {
+    ) -> Result<Option<Written>, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -301,7 +306,7 @@ impl Writer {
                     // The commit may have happened: run again on a new connection, where the
                     // journal decides.
                     self.forget_connection();
-                    self.store.gate.commit_unseen(&*self.store.listener);
+                    self.forget_unseen(&error);
                     if tries >= TRIES {
                         return Err(error);
                     }
@@ -315,11 +320,21 @@ impl Writer {
         &mut self,
         batch: &mut Operations,
         traces: &mut [Trace],
-    ) -> Result<Written, Error> {
+    ) -> Result<Option<Written>, Error> {
         self.store.schedule.at(Point::Taken).await?;
         self.connect().await?;
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
         batch::commit(&self.store, connection, &mut self.foreign, batch, traces).await
+    }
+
+    /// What is remembered is worth nothing where somebody else may have written, or where a commit may
+    /// be gone, as after a failover. Stamps tell PostgreSQL's writer of the first; and a server that says
+    /// what was in the way is the one that there was.
+    fn forget_unseen(&self, error: &Error) {
+        let said_why = self.store.engine == Engine::Postgres && matches!(error, Error::Busy);
+        if !said_why {
+            self.store.gate.commit_unseen(&*self.store.listener);
+        }
     }
 
     async fn connect(&mut self) -> Result<(), Error> {

@@ -15,6 +15,7 @@ use crate::database::Database;
 use crate::instance::{Instance, OnItsWay, call, consistent, decided, rows};
 use crate::keys::new_key;
 use crate::serving::end;
+use crate::stalls::eventually;
 use crate::wheel::Hold;
 
 /// A writer that has taken something, and is held with it: what is queued from now on becomes one
@@ -229,7 +230,7 @@ pub(crate) async fn a_lock_that_is_not_free_in_time(database: Arc<Database>) {
     first.arrived().await;
     let second = instance.wheel.hold(Point::Taken);
     first.release();
-    // The batch has given up waiting, after two seconds (five on SQLite), and tries again.
+    // The batch has given up waiting, after a fifth of a second (five on SQLite), and tries again.
     second.arrived().await;
     other.execute("ROLLBACK").await.expect("a lock that ends");
     second.release();
@@ -237,6 +238,27 @@ pub(crate) async fn a_lock_that_is_not_free_in_time(database: Arc<Database>) {
     assert_eq!(instance.calls.person(&customer).await.contact_count, 1, "it is counted once");
     consistent(&database).await;
     instance.stop().await;
+}
+
+/// It holds its tenant's head, and nobody hears of it any more. PostgreSQL ends its transaction.
+pub(crate) async fn an_instance_that_stops_inside_a_batch(database: Arc<Database>) {
+    if database.engine == Engine::Sqlite {
+        return; // A file has one server.
+    }
+    let key = new_key(&database).await;
+    let stops = Instance::on(&database, &key).await;
+    let goes_on = Instance::on(&database, &key).await;
+    let customer = stops.calls.started("one", 1).await.customer_ref;
+    let inside = stops.wheel.hold(Point::Locked);
+    let ending = stops.calls.end(end("one"));
+    inside.arrived().await;
+    assert_eq!(eventually(&goes_on.calls, "two", 1).await, customer);
+    inside.release();
+    ending.await.expect("a call that ends").expect("an end that is acknowledged");
+    assert_eq!(goes_on.calls.person(&customer).await.contact_count, 1, "it is counted once");
+    consistent(&database).await;
+    stops.stop().await;
+    goes_on.stop().await;
 }
 
 /// Waits until some connection to this database waits for a lock.

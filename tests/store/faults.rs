@@ -1,10 +1,12 @@
 //! What goes wrong, and how little goes wrong with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use sqlx::Executor as _;
+use sqlx::{AssertSqlSafe, Executor as _};
+use threadline::ids::KeyId;
 use threadline::store::{Effects, Engine, Error, Reads, Verdict, read};
 
 use crate::batches::{Held, in_one_batch, occupy};
@@ -83,7 +85,8 @@ pub(crate) async fn a_stalled_writer_refuses_at_once(database: Arc<Database>) {
     let bench = Bench::on(&database, NOON, Duration::from_millis(50)).await;
     let held = Held::by(&database).await;
     let occupied = occupy(&bench).await;
-    assert!(bench.store.stalled());
+    // PostgreSQL has a head for each tenant: where one is held, the others' requests go on.
+    assert!(bench.store.stalled() || database.engine == Engine::Postgres);
     let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(1))])));
     let refused = bench.store.run(operation).await;
     assert!(matches!(refused, Err(Error::Stalled)));
@@ -92,6 +95,47 @@ pub(crate) async fn a_stalled_writer_refuses_at_once(database: Arc<Database>) {
     let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(1))])));
     let after = bench.run(&operation).await;
     assert!(matches!(after, Verdict::Committed(_)), "and then it goes on");
+}
+
+/// Another instance has stopped inside a batch of one tenant: nobody else's batches wait for that, and
+/// nothing that is remembered is forgotten.
+pub(crate) async fn a_held_head_keeps_no_other_tenant_waiting(database: Arc<Database>) {
+    if database.engine == Engine::Sqlite {
+        return; // It has one lock for all of them.
+    }
+    let bench = Bench::open(&database).await;
+    let seal = |_| ((KeyId(8), 1, vec![1; 48]), vec![2; 16]);
+    let other = bench.store.add_tenant("other", false, seal).await.expect("a tenant").tenant;
+    let mut stopped = database.connect().await;
+    stopped.execute("BEGIN").await.expect("a transaction");
+    let head = format!("SELECT * FROM tenant_head WHERE tenant = {} FOR UPDATE", bench.tenant.0);
+    stopped.execute(AssertSqlSafe(head)).await.expect("a lock");
+    let unseen = bench.heard.unseen.load(Ordering::SeqCst);
+    let first = occupy(&bench).await;
+    let behind = (1..=5).map(|number| {
+        let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(number))])));
+        let store = Arc::clone(&bench.store);
+        tokio::spawn(async move { store.run(operation).await })
+    });
+    let behind: Vec<_> = behind.collect();
+    for number in 1..=10 {
+        let begun = Instant::now();
+        bench.write(Write::of(other, effects(vec![start(token(number))]))).await;
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    assert!(!first.is_finished() && behind.iter().all(|one| !one.is_finished()), "they wait");
+    stopped.execute("ROLLBACK").await.expect("a lock that ends");
+    first.await.expect("what was taken is written");
+    for one in behind {
+        let written = one.await.expect("it ends").expect("it is written");
+        assert!(matches!(written, Verdict::Committed(_)));
+    }
+    assert_eq!(bench.heard.unseen.load(Ordering::SeqCst), unseen, "the cache is kept");
+    let mut connection = database.connect().await;
+    for tenant in [bench.tenant, other] {
+        crate::audit::verify(&mut connection, tenant.0).await;
+    }
+    bench.store.close().await;
 }
 
 pub(crate) async fn closing_finishes_what_waits(database: Arc<Database>) {

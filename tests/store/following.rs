@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Executor as _;
 use threadline::ids::TenantId;
+use threadline::store::belonging;
 use threadline::store::follow::{self, Entry};
 use threadline::store::rows::{JournalRow, Verb};
 use threadline::store::{Effects, Engine, Error};
@@ -12,7 +14,7 @@ use threadline::store::{Effects, Engine, Error};
 use crate::bench::{Bench, Write};
 use crate::database::Database;
 use crate::log::{hide_log, put_log_back};
-use crate::rows::{effects, journal, start, token};
+use crate::rows::{customer_id, effects, journal, start, token};
 
 async fn after(bench: &Bench, position: i64, limit: i64) -> Result<Vec<Entry>, Error> {
     let tenant = bench.tenant;
@@ -76,6 +78,45 @@ pub(crate) async fn rows_are_followed_in_order(database: Arc<Database>) {
         [start(1, false), start(2, false), start(3, true), start(4, false), start(5, false), moved];
     assert_eq!(told, expected);
     assert!(seen.iter().all(|row| row.verb != Some(Verb::GetInteraction)), "a read is no event");
+    bench.store.close().await;
+}
+
+/// Where a backup was put back billions of positions are nobody's: every part of a walk begins at a
+/// row, and nothing of what is behind them is passed over.
+pub(crate) async fn a_gap_is_not_walked_through(database: Arc<Database>) {
+    let bench = Bench::open(&database).await;
+    let theirs =
+        |number| JournalRow { customer: Some(customer_id(1)), ..with_content(number, Verb::Start) };
+    write(&bench, theirs(1)).await;
+    let mut past = database.connect().await;
+    let sql = "UPDATE tenant_head SET position = position + 30000000000000";
+    past.execute(sql).await.expect("a write");
+    write(&bench, theirs(2)).await;
+    let tenant = bench.tenant;
+    let walked = bench.store.news(Box::new(move |connection| {
+        Box::pin(async move {
+            let head = follow::head(connection, tenant).await?;
+            let (mut parts, mut after) = (Vec::new(), 0);
+            while let Some(part) = follow::part(connection, tenant, (after, head), 1_000).await? {
+                parts.push(part);
+                after = part.1;
+            }
+            let (mut stretches, mut after) = (Vec::new(), 0);
+            loop {
+                let own = [customer_id(1)];
+                let stretch = belonging::stretch(connection, tenant, &own, after).await?;
+                stretches.push(stretch.found.len());
+                after = stretch.until;
+                if stretch.is_last {
+                    return Ok(Some((head, parts, stretches)));
+                }
+            }
+        })
+    }));
+    let (head, parts, stretches) = walked.await.expect("a walk").expect("something");
+    assert_eq!((parts.len(), parts[1].1), (2, head));
+    assert!(head > 30_000_000_000_000 && parts[1].0 > parts[0].1 + 1_000, "{parts:?}");
+    assert_eq!(stretches, [1, 1]);
     bench.store.close().await;
 }
 

@@ -142,6 +142,7 @@ const fn statement(sql: &[u8], at: usize) -> Result<usize, Fault> {
         || is(sql, first, "COMMIT")
         || is(sql, first, "ROLLBACK")
         || is(sql, first, "PRAGMA")
+        || is(sql, first, "DISCARD")
         || is(sql, first, "SET");
     if !control {
         return Err(UNKNOWN);

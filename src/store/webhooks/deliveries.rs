@@ -62,7 +62,8 @@ pub struct Progress {
 
 impl Store {
     /// Writes what the holder of an endpoint has done; `false`, and nothing is written, when it does not
-    /// hold it any more or it was removed.
+    /// hold it any more or it was removed, or when the journal ends before that place: the store was put
+    /// back.
     ///
     /// # Errors
     /// As the database's.
@@ -80,7 +81,8 @@ impl Store {
                     "UPDATE webhook_endpoint SET held_until = $4, position = $5, \
                      failing_since = CASE changed WHEN $8 THEN $6 ELSE failing_since END, \
                      state = CASE WHEN state = 1 AND changed = $8 THEN $7 ELSE state END \
-                     WHERE tenant = $1 AND endpoint = $2 AND holder = $3"
+                     WHERE tenant = $1 AND endpoint = $2 AND holder = $3 \
+                     AND $5 <= (SELECT position FROM tenant_head WHERE tenant = $1)"
                 );
                 let mut arguments = named(tenant, endpoint);
                 arguments.push(&progress.hold.holder);
