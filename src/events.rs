@@ -8,9 +8,11 @@
 mod follower;
 mod places;
 mod token;
+mod told;
 mod watch;
 mod watching;
 pub mod webhooks;
 
-pub use watch::{Message, Request, Told, Watch};
+pub use told::{Message, Request, Told};
+pub use watch::Watch;
 pub use watching::Watching;

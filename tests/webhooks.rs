@@ -14,13 +14,16 @@ mod support;
 mod webhooks {
     mod commands;
     mod damaged;
+    mod damaged_people;
     mod delivering;
     mod erased;
     mod failing;
     mod giving_up;
     mod ground;
     mod inside;
+    mod lagging;
     mod pacing;
+    mod put_back;
     mod receiver;
     mod secrets;
     mod taking_over;

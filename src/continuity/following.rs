@@ -11,6 +11,7 @@
 mod erased;
 mod matching;
 mod opening;
+mod people;
 mod reading;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use std::time::Instant;
 use super::Error;
 use super::answer::{Answer, Settled, Wish, answer};
 use super::caller::Caller;
+use super::record::State;
 use super::service::Service;
 use super::settling::customer_of;
 use super::tenant::Tenant;
@@ -122,6 +124,17 @@ impl Happened {
     }
 }
 
+/// What a look behind a place in the journal gave.
+pub enum Since {
+    /// Something was committed since.
+    Page(Page),
+    /// Nothing was.
+    Nothing,
+    /// The journal ends before that place: the store was put back, and what happens now takes the places
+    /// that had been handed out. Whoever goes on behind them is told nothing of it.
+    PutBack,
+}
+
 /// What was found: events in order, and how far was looked.
 pub struct Page {
     /// When it was read.
@@ -167,8 +180,11 @@ pub struct Event {
 }
 
 /// What it happened to.
+#[derive(Clone)]
 enum To {
     Interaction(Arc<Settled>),
+    /// An interaction, and whose it is, of whom something is damaged: nothing can be answered of it.
+    Unopened(Arc<State>, Option<CustomerId>),
     Customer(CustomerId),
     /// The refs of somebody who was erased; what their set was called comes first.
     Erased(Vec<CustomerId>),
@@ -179,6 +195,7 @@ impl Event {
     pub fn customer(&self) -> Option<CustomerId> {
         match &self.to {
             To::Interaction(settled) => settled.customer,
+            To::Unopened(_, customer) => *customer,
             To::Customer(customer) => Some(*customer),
             To::Erased(refs) => refs.first().copied(),
         }
@@ -186,9 +203,9 @@ impl Event {
 
     /// Whose it is themselves, by whatever their set is called.
     pub fn own_customer(&self) -> Option<CustomerId> {
-        match &self.to {
-            To::Interaction(settled) => customer_of(&settled.state.customer),
-            To::Customer(_) | To::Erased(_) => self.customer(),
+        match self.state() {
+            Some(state) => customer_of(&state.customer),
+            None => self.customer(),
         }
     }
 
@@ -204,26 +221,39 @@ impl Event {
 
     /// The interaction's channel; `None` for a change beside any contact.
     pub fn channel(&self) -> Option<&str> {
-        let To::Interaction(settled) = &self.to else { return None };
-        Some(&settled.state.channel)
+        Some(&self.state()?.channel)
     }
 
     /// The interaction's id and source; `None` for a change beside any contact.
     pub fn names(&self) -> Option<(String, String)> {
-        let To::Interaction(settled) = &self.to else { return None };
-        let about = settled.state.about.clone().unwrap_or_default();
+        let about = self.state()?.about.clone().unwrap_or_default();
         Some((about.interaction_id, about.source))
+    }
+
+    /// Whether it can be shown: of what is damaged there are only [`names`](Self::names).
+    pub fn opens(&self) -> bool {
+        !matches!(self.to, To::Unopened(..))
     }
 
     /// Whether the caller's key may address the source of the interaction; so for a change beside any
     /// contact.
     pub fn is_addressed_by(&self, caller: &Caller) -> bool {
-        let To::Interaction(settled) = &self.to else { return true };
-        let source = settled.state.about.as_ref().map_or("", |about| &*about.source);
+        let Some(state) = self.state() else { return true };
+        let source = state.about.as_ref().map_or("", |about| &*about.source);
         caller.addresses(source).is_ok()
     }
 
-    /// What GetInteraction answers to this caller; `None` for a change beside any contact.
+    /// The interaction as it stands; `None` for a change beside any contact.
+    fn state(&self) -> Option<&State> {
+        match &self.to {
+            To::Interaction(settled) => Some(&settled.state),
+            To::Unopened(state, _) => Some(state),
+            To::Customer(_) | To::Erased(_) => None,
+        }
+    }
+
+    /// What GetInteraction answers to this caller; `None` for a change beside any contact, and for what
+    /// does not open.
     pub fn answer(&self, caller: &Caller, now: Time, history_limit: usize) -> Option<Answer> {
         let To::Interaction(settled) = &self.to else { return None };
         Some(answer(Settled::clone(settled), caller, now, &Wish { history_limit }))
@@ -231,8 +261,8 @@ impl Event {
 }
 
 impl Service {
-    /// What happened after `position` that fits one of the interests; `None` when nothing was
-    /// committed since. A page looks only so far: `more` says whether to look on.
+    /// What happened after `position` that fits one of the interests. A page looks only so far: `more`
+    /// says whether to look on.
     ///
     /// # Errors
     /// The store's.
@@ -241,8 +271,8 @@ impl Service {
         tenant: &Arc<Tenant>,
         position: i64,
         interests: &Arc<[Interest]>,
-    ) -> Result<Option<Page>, Error> {
-        let (service, tenant) = (Arc::clone(self), Arc::clone(tenant));
+    ) -> Result<Since, Error> {
+        let (id, service, tenant) = (tenant.id, Arc::clone(self), Arc::clone(tenant));
         let interests = Arc::clone(interests);
         let found = self.store.news(Box::new(move |connection| {
             Box::pin(async move {
@@ -250,7 +280,12 @@ impl Service {
                 read.await.map(Result::transpose)
             })
         }));
-        found.await?.transpose()
+        let since = found.await?.transpose()?.unwrap_or(Since::Nothing);
+        if matches!(since, Since::PutBack) {
+            // What was found at places that are handed out again may be somebody else's.
+            self.walks.forget_all(id);
+        }
+        Ok(since)
     }
 
     /// What happened at these places and fits one of the interests, in order, as it stands now; what
@@ -284,14 +319,11 @@ impl Service {
         tenant: &Arc<Tenant>,
         customers: Vec<CustomerId>,
     ) -> Result<HashMap<CustomerId, CustomerId>, Error> {
-        let (service, tenant) = (Arc::clone(self), Arc::clone(tenant));
+        let tenant = tenant.id;
         let found = self.store.news(Box::new(move |connection| {
-            Box::pin(async move {
-                let read = reading::set_names(&service, &tenant, connection, customers);
-                read.await.map(Some)
-            })
+            Box::pin(async move { people::names(connection, tenant, customers).await.map(Some) })
         }));
-        found.await?.unwrap_or_else(|| Ok(HashMap::new()))
+        Ok(found.await?.unwrap_or_default())
     }
 
     /// The newest place in a tenant's journal, once it is durable.

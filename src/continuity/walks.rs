@@ -42,6 +42,11 @@ impl Walks {
         self.lock().retain(|walk| !walk.is_for(tenant, customer_ref));
     }
 
+    /// What was found in a tenant's journal is not there any more.
+    pub fn forget_all(&self, tenant: TenantId) {
+        self.lock().retain(|walk| walk.tenant != tenant);
+    }
+
     /// What nobody has asked for lately goes.
     pub fn forget_old(&self, now: Time) {
         self.lock().retain(|walk| now.since(walk.asked) < PREVIEW_KEPT);
@@ -80,6 +85,11 @@ mod tests {
         );
         walks.forget(ONE, "cus_1");
         assert!(walks.lock().is_empty());
+        let kept = walks.of(OTHER, "cus_1", old);
+        walks.of(ONE, "cus_1", old);
+        walks.forget_all(ONE);
+        assert_eq!(walks.lock().len(), 1);
+        assert!(Arc::ptr_eq(&kept, &walks.of(OTHER, "cus_1", old)), "another tenant's");
     }
 
     #[test]

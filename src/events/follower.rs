@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::watching::Watching;
 use crate::continuity::Service;
-use crate::continuity::following::{Interest, Page};
+use crate::continuity::following::{Interest, Page, Since};
 use crate::continuity::tenant::Tenant;
 
 /// Between two looks for what other instances have committed.
@@ -42,6 +42,8 @@ pub(super) enum Ended {
     Gone,
     /// The store does not answer.
     Silent,
+    /// The store was put back to before what they were told.
+    PutBack,
 }
 
 /// Somebody who has seen all up to a place and wants to hear the rest.
@@ -117,11 +119,12 @@ impl Follower {
             let begun = Instant::now();
             let found = self.service.follow(&self.tenant, self.position, &self.interests).await;
             let rest = match found {
-                Ok(Some(page)) => self.hand_out(page),
-                Ok(None) => {
+                Ok(Since::Page(page)) => self.hand_out(page),
+                Ok(Since::Nothing) => {
                     self.silent_since = None;
                     LOOK_EVERY
                 }
+                Ok(Since::PutBack) => self.put_back(),
                 Err(error) => self.failed(&error),
             };
             if rest.is_zero() {
@@ -185,6 +188,15 @@ impl Follower {
         // Those whose queue was closed with a reason are let go before the next page.
         self.forget_those_who_left();
         if page.more { Duration::ZERO } else { LOOK_EVERY }
+    }
+
+    /// All who watch end. Whoever begins anew does so before the place that was reached here: they read by
+    /// themselves until this follower, whom nobody needs any more, is gone.
+    fn put_back(&mut self) -> Duration {
+        tracing::warn!(tenant = self.tenant.id.0, "the store was put back: watchers begin anew");
+        self.watchers.iter().for_each(|watcher| watcher.end(Ended::PutBack));
+        self.forget_those_who_left();
+        Duration::ZERO
     }
 
     fn failed(&mut self, error: &crate::continuity::Error) -> Duration {

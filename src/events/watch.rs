@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::follower::{Delivery, Ended, Joining};
 use super::places::Place;
 use super::token;
+use super::told::{Message, Request, Told};
 use super::watching::Watching;
-use crate::clock::Time;
-use crate::continuity::following::{Event, Happened, Interest, Page};
-use crate::continuity::{Answer, Caller, Credential, Error, Role, Service, Watched};
+use crate::continuity::following::{Event, Interest, Page, Since};
+use crate::continuity::{Caller, Credential, Error, Role, Service};
 use crate::ids::CustomerId;
 use crate::store;
 
@@ -40,43 +40,6 @@ const SHOWN_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 /// again.
 const MOST_SHOWN: usize = 10_000;
 
-/// What a watcher asks for.
-pub struct Request {
-    /// What to watch.
-    pub watched: Watched,
-    /// Where to go on; empty for from now on.
-    pub resume_token: String,
-    /// Whether the customer's context is wanted.
-    pub context: bool,
-    /// Earlier contacts at most.
-    pub history_limit: usize,
-}
-
-/// One message of a stream.
-pub struct Message {
-    /// Where to go on after it.
-    pub resume_token: String,
-    /// What happened; nothing in a heartbeat.
-    pub told: Option<Told>,
-}
-
-/// One event, as this watcher may see it.
-pub struct Told {
-    /// What.
-    pub happened: Happened,
-    /// When, as the caller said.
-    pub time: Time,
-    /// When it was committed.
-    pub received: Time,
-    /// Whom it is about, or who is watched, by the name of their set.
-    pub customer: Option<CustomerId>,
-    /// Id and source of an interaction that is not the watched customer's any more, or of a source
-    /// that an agent's key may not address: all that is shown of it.
-    pub names_only: Option<(String, String)>,
-    /// The interaction, as GetInteraction would answer.
-    pub answer: Option<Answer>,
-}
-
 /// One stream.
 pub struct Watch {
     watching: Arc<Watching>,
@@ -88,7 +51,9 @@ pub struct Watch {
     position: i64,
     from: From,
     stopping: watch::Receiver<bool>,
+    /// Who was shown, and since when: for an hour they leave no entry again.
     told_of: HashMap<Option<CustomerId>, Instant>,
+    forgotten_at: Instant,
     heartbeat_at: Instant,
     key_looked_at: Instant,
     over: bool,
@@ -145,6 +110,7 @@ impl Watch {
             from: From::Journal(None),
             stopping: watching.stopping(),
             told_of: HashMap::new(),
+            forgotten_at: now,
             heartbeat_at: now,
             key_looked_at: now,
             over: false,
@@ -175,6 +141,7 @@ impl Watch {
                 return Err(Error::WatchInterrupted(self.resume_token()));
             }
             self.look_at_key().await?;
+            self.forget_shown();
             let message = match &self.from {
                 From::Journal(_) if self.heartbeat_at <= Instant::now() => Some(self.heartbeat()),
                 From::Journal(_) => self.read_on().await?,
@@ -223,27 +190,28 @@ impl Watch {
     async fn read(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
         let interests: Arc<[Interest]> = Arc::new([self.interest.clone()]);
-        let page = loop {
+        let since = loop {
             // It is never closed.
             let _permit = self.watching.catching_up.acquire().await;
             let service = self.watching.service();
             match service.follow(&self.caller.tenant, self.position, &interests).await {
-                Ok(page) => break page,
+                Ok(since) => break since,
                 Err(_) if begun.elapsed() < SILENT_FOR => {}
                 Err(_) => return Err(Error::WatchInterrupted(self.resume_token())),
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         };
-        match page {
-            Some(page) if page.is_gone(&self.interest) => Err(self.gone().await),
-            Some(page) => {
+        match since {
+            Since::Page(page) if page.is_gone(&self.interest) => Err(self.gone().await),
+            Since::Page(page) => {
                 self.from = From::Journal(Some(Read { page, next: 0 }));
                 Ok(())
             }
-            None => {
+            Since::Nothing => {
                 self.join().await;
                 Ok(())
             }
+            Since::PutBack => Err(self.put_back()),
         }
     }
 
@@ -286,11 +254,12 @@ impl Watch {
                 let handed_out = live.handed_out.load(Ordering::Acquire);
                 match live.queue.try_recv() {
                     Ok(delivery) => Some(delivery),
-                    Err(mpsc::error::TryRecvError::Disconnected) => None,
-                    Err(mpsc::error::TryRecvError::Empty) => {
+                    // Of one who was let go what comes next was not put there.
+                    Err(mpsc::error::TryRecvError::Empty) if live.ended.get().is_none() => {
                         self.position = self.position.max(handed_out);
                         return Ok(Some(self.heartbeat()));
                     }
+                    Err(_) => None,
                 }
             }
         };
@@ -307,6 +276,7 @@ impl Watch {
             _ => Err(match ended {
                 Some(Ended::TooSlow) => Error::WatcherTooSlow(self.resume_token()),
                 Some(Ended::Gone) => self.gone().await,
+                Some(Ended::PutBack) => self.put_back(),
                 Some(Ended::Silent) | None => Error::WatchInterrupted(self.resume_token()),
             }),
         }
@@ -327,7 +297,7 @@ impl Watch {
         let left = own.is_some() && event.customer() != own;
         // Of those, GetInteraction shows an agent nothing; whoever calls there may yet be another.
         let elsewhere = !self.caller.has(Role::Admin) && !event.is_addressed_by(&self.caller);
-        let names_only = left || elsewhere;
+        let names_only = left || elsewhere || !event.opens();
         let customer = own.or(event.customer());
         self.trace(event, customer).await?;
         self.position = event.position;
@@ -366,10 +336,27 @@ impl Watch {
         Ok(())
     }
 
+    /// Forgets, once an hour, whom it has shown so long ago that they leave an entry again anyhow:
+    /// streams last for days, and there are thousands of them.
+    fn forget_shown(&mut self) {
+        if self.forgotten_at.elapsed() >= SHOWN_AGAIN_AFTER {
+            self.told_of.retain(|_, at| at.elapsed() < SHOWN_AGAIN_AFTER);
+            self.told_of.shrink_to_fit();
+            self.forgotten_at = Instant::now();
+        }
+    }
+
     /// Why a customer is not there any more: as whoever asks for them now is told.
     async fn gone(&self) -> Error {
         let again = self.service().watch(&self.caller, &self.request.watched).await;
         again.err().unwrap_or(Error::CustomerNotFound)
+    }
+
+    /// What was told up to here has not happened. The token that is given opens nothing, nor will it once
+    /// the journal has grown past this place: nobody knows what was not told of what happened before it.
+    fn put_back(&mut self) -> Error {
+        self.position = i64::MAX;
+        Error::WatchInterrupted(self.resume_token())
     }
 
     fn heartbeat(&self) -> Message {

@@ -7,7 +7,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::follower::{Follower, Joining};
 use super::places::Places;
-use super::watch::{Request, Watch};
+use super::told::Request;
+use super::watch::Watch;
 use crate::continuity::tenant::Tenant;
 use crate::continuity::{Caller, Credential, Error, Service};
 use crate::ids::TenantId;

@@ -73,11 +73,13 @@ pub struct Webhooks {
     instance: i64,
     sender: OnceLock<Arc<Sender>>,
     attempts: Arc<Semaphore>,
-    /// When the oldest event was committed that waits for an endpoint held here.
+    /// When the oldest event was committed that waits for an endpoint held here, or that this instance
+    /// fails to deliver to.
     oldest: Mutex<HashMap<Place, Time>>,
     failing: Failing,
     stopping: watch::Sender<bool>,
     lag: Gauge,
+    left: Gauge,
 }
 
 /// Somebody who delivers to one endpoint.
@@ -101,6 +103,10 @@ impl Webhooks {
             "threadline_webhook_lag_seconds",
             "Age of the oldest event that a web-hook of this instance still waits for.",
         );
+        let left = service.meters().gauge(
+            "threadline_webhook_endpoints_left",
+            "Endpoints that nobody delivers to, since this instance holds as many as it may.",
+        );
         Arc::new(Self {
             service,
             terms,
@@ -111,11 +117,13 @@ impl Webhooks {
             failing: Failing::default(),
             stopping: watch::Sender::new(false),
             lag,
+            left,
         })
     }
 
     /// How long the oldest event has waited that an endpoint held by this instance has not accepted
-    /// yet; zero when none waits. Over all instances the longest counts: each endpoint is held by one.
+    /// yet, or has not come to in the journal; zero when none waits. Over all instances the longest
+    /// counts: each endpoint is held by one.
     pub fn lag(&self) -> Duration {
         let now = self.service.store().now();
         let oldest = self.lock().values().min().copied();
@@ -158,42 +166,71 @@ impl Webhooks {
 
     /// Lets go of what has changed, and takes what nobody holds.
     fn look(self: &Arc<Self>, wanted: &[Wanted], running: &mut HashMap<Place, Running>) {
+        let now = self.service.store().now();
+        let known: HashMap<Place, &Wanted> =
+            wanted.iter().map(|one| ((one.tenant, one.endpoint), one)).collect();
         running.retain(|place, one| {
             let over = one.task.is_finished();
-            if over {
-                self.note_oldest(*place, None);
-            }
-            let known = wanted.iter().find(|it| (it.tenant, it.endpoint) == *place);
-            if known.is_none_or(|known| known.changed != one.changed) {
+            if known.get(place).is_none_or(|known| known.changed != one.changed) {
                 one.leave.send_replace(true);
             }
             !over
         });
-        let is_wanted = |place: &Place| wanted.iter().any(|it| (it.tenant, it.endpoint) == *place);
-        self.failing.keep(is_wanted);
-        let now = self.service.store().now();
+        self.failing.keep(|place| known.contains_key(place));
+        let mut left = 0;
         for one in wanted {
             let place = (one.tenant, one.endpoint);
-            let free = one.holder == self.instance || one.held_until < now;
             let rests = !self.failing.may_try(place, one.changed, now);
-            if !free || rests || running.contains_key(&place) || running.len() >= MOST_HELD {
+            if !self.is_free(one, now) || rests || running.contains_key(&place) {
+                continue;
+            }
+            if running.len() >= MOST_HELD {
+                left += 1;
                 continue;
             }
             let (leave, leaves) = watch::channel(false);
             let task = tokio::spawn(Arc::clone(self).deliver(place, one.changed, leaves));
             running.insert(place, Running { changed: one.changed, leave, task });
         }
+        self.leave(left);
+        // What this instance fails to deliver waits on, until it goes well or another instance tries.
+        self.lock().retain(|place, _| {
+            let may = |one: &&Wanted| self.is_free(one, now);
+            running.contains_key(place) || known.get(place).is_some_and(may)
+        });
+    }
+
+    /// Whether no other instance holds an endpoint.
+    fn is_free(&self, one: &Wanted, now: Time) -> bool {
+        one.holder == self.instance || one.held_until < now
+    }
+
+    /// Takes note of how many endpoints it may not hold as well, and says so when that begins.
+    fn leave(&self, left: i64) {
+        if left > 0 && self.left.get() == 0 {
+            tracing::warn!(
+                left,
+                most = MOST_HELD,
+                "more endpoints than one instance may hold: the rest waits for another instance"
+            );
+        }
+        self.left.set(left);
     }
 
     /// Delivers to one endpoint for as long as that goes well.
     async fn deliver(self: Arc<Self>, place: Place, changed: i64, leaves: watch::Receiver<bool>) {
         let Err(why) = Runner::run(Arc::clone(&self), place, leaves).await else { return };
         self.failing.failed(place, changed, self.service.store().now(), self.random());
+        self.note_waiting(place).await;
         let endpoint = crate::continuity::webhooks::name(place.0, place.1);
         match why {
             NotDelivered::Damaged => tracing::error!(
                 endpoint,
                 "an endpoint does not open, nothing is sent to it: remove it and make it anew"
+            ),
+            NotDelivered::PutBack => tracing::warn!(
+                endpoint,
+                "the store was put back: web-hooks go on from where they had come by then"
             ),
             NotDelivered::Service(error) => {
                 tracing::warn!(%error, endpoint, "web-hooks wait, and are tried again");
@@ -228,6 +265,18 @@ impl Webhooks {
 
     fn random(&self) -> u64 {
         self.service.entropy().positive() as u64
+    }
+
+    /// An endpoint was not delivered to: what waits for it counts from the first that it has not come to,
+    /// unless something is known that has waited for longer.
+    async fn note_waiting(&self, place: Place) {
+        let store = self.service.store();
+        // Where the store does not answer, it stays as it was.
+        let Ok(Some(row)) = store.webhook_endpoint(place.0, place.1).await else { return };
+        let Ok(Some(first)) = store.committed_after(place.0, row.position).await else { return };
+        let mut oldest = self.lock();
+        let known = oldest.entry(place).or_insert(first);
+        *known = first.min(*known);
     }
 
     fn note_oldest(&self, place: Place, oldest: Option<Time>) {

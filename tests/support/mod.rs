@@ -15,11 +15,11 @@ pub mod web;
 use std::io::Write as _;
 use std::time::Duration;
 
-use sqlx::{AnyConnection, Connection as _, Executor as _, PgConnection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tempfile::TempDir;
 use threadline::cli::keys::{NewKey, create};
 use threadline::clock::{Clock, Time};
-use threadline::ids::Entropy;
+use threadline::ids::{CustomerId, Entropy};
 use threadline::server::{Configuration, ConfigurationError, Layers, Running, Serve, serve};
 use threadline::store::Schedule;
 
@@ -142,7 +142,7 @@ async fn make_database() -> String {
     let (server, _) = cluster.rsplit_once('/').expect("a URL with a database");
     let name = format!("threadline_{:016x}", Entropy::System.stamp().0);
     let mut connection = PgConnection::connect(&cluster).await.expect("the cluster answers");
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let statement = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     connection.execute(sqlx::raw_sql(statement)).await.expect("a database of our own");
     connection.close().await.expect("the cluster answers");
     format!("{server}/{name}")
@@ -181,6 +181,52 @@ impl World {
     pub async fn connect(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();
         AnyConnection::connect(&self.database).await.expect("the database answers")
+    }
+
+    /// Flips a bit in a sealed column of a customer, who is `$1` in `row`, past the server.
+    pub async fn damage(&self, (table, column): (&str, &str), row: &str, customer_ref: &str) {
+        let id = CustomerId::parse_ref(customer_ref).expect("a ref").0.to_vec();
+        let mut past = self.connect().await;
+        let look = AssertSqlSafe(format!("SELECT {column} FROM {table} WHERE {row}"));
+        let found = sqlx::query(look).bind(id.clone()).fetch_one(&mut past).await;
+        let mut value: Vec<u8> = found.expect("a row").get(0);
+        let middle = value.len() / 2;
+        value[middle] ^= 1;
+        let put = AssertSqlSafe(format!("UPDATE {table} SET {column} = $2 WHERE {row}"));
+        let put = sqlx::query(put).bind(id).bind(value).execute(&mut past).await;
+        assert_eq!(put.expect("a write").rows_affected(), 1);
+    }
+
+    /// Takes so many positions of the journal from every tenant, as a restore does, past the server.
+    pub async fn gap(&self, positions: i64) {
+        let mut past = self.connect().await;
+        let sql = "UPDATE tenant_head SET position = position + $1";
+        let moved = sqlx::query(sql).bind(positions).execute(&mut past).await;
+        assert!(moved.expect("a write").rows_affected() > 0);
+    }
+
+    /// How far the journal of [`TENANT`] goes.
+    pub async fn reached(&self) -> i64 {
+        let mut past = self.connect().await;
+        let sql = "SELECT position FROM tenant_head WHERE tenant = 1";
+        sqlx::query(sql).fetch_one(&mut past).await.expect("a head").get(0)
+    }
+
+    /// Puts the journal of [`TENANT`] back to that place, past the server, as a failover does that loses what
+    /// came after it: its places are handed out again. Of its web-hooks all is said to be told up to `told`.
+    pub async fn put_back(&self, place: i64, told: i64) {
+        let mut past = self.connect().await;
+        let mut all = past.begin().await.expect("a transaction");
+        for (sql, to) in [
+            ("UPDATE tenant_head SET position = $1 WHERE tenant = 1", place),
+            ("DELETE FROM journal WHERE tenant = 1 AND position > $1", place),
+            ("DELETE FROM audit_link WHERE tenant = 1 AND position > $1", place),
+            ("DELETE FROM webhook_delivery WHERE tenant = 1 AND position > $1", place),
+            ("UPDATE webhook_endpoint SET position = $1 WHERE tenant = 1", told),
+        ] {
+            sqlx::query(sql).bind(to).execute(&mut *all).await.expect("a write");
+        }
+        all.commit().await.expect("a write");
     }
 
     /// Another instance on the same store, with this text as `threadline.toml`.
@@ -241,7 +287,7 @@ impl World {
             let (_, name) = self.database.rsplit_once('/').expect("a URL with a database");
             let mut connection = PgConnection::connect(&cluster).await.expect("the cluster");
             let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            let dropped = connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(statement))).await;
+            let dropped = connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await;
             dropped.expect("our own database can be dropped");
         }
     }

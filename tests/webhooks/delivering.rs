@@ -9,13 +9,18 @@ use super::ground::{
     Hooked, QUICK, endpoint, everybody_calls, expected, number, told_of, whole_call,
 };
 use super::receiver::{Manner, Receiver};
-use crate::support::requests::{call, end, merge};
+use crate::support::client::{Said, said};
+use crate::support::requests::{
+    call, confirm, email_hint, end, merge, reassign, reject, start_with,
+};
 use crate::support::{Engine, each_engine};
 
 each_engine!(
     what_happens_is_told_by_refs_alone,
+    whom_a_stranger_may_be_is_named_to_nobody,
     changes_of_customers_are_told,
     an_endpoint_is_told_what_it_asked_for,
+    what_waits_and_is_not_asked_for_any_more_is_not_told,
     two_instances_send_each_event_once,
     a_slow_endpoint_keeps_nobody_waiting,
     what_happens_while_it_is_off_is_told_later,
@@ -51,6 +56,53 @@ async fn what_happens_is_told_by_refs_alone(engine: Engine) {
     hooked.world.close().await;
 }
 
+/// Somebody types an address of somebody else's: until it is settled whose it is, that is nobody's affair.
+async fn whom_a_stranger_may_be_is_named_to_nobody(engine: Engine) {
+    let hooked = Hooked::on(engine).await;
+    let (client, receiver) = (&hooked.client, &hooked.receiver);
+    let mut refs = Vec::new();
+    for (n, address) in ["dana@example.com", "eve@example.com"].into_iter().enumerate() {
+        let known = start_with(&format!("known {n}"), "email", email_hint(address));
+        refs.push(client.start(known).await.expect("a start").customer_ref);
+        client.end(end(&format!("known {n}"))).await.expect("an end");
+    }
+    let typed = async |id: &str, address: &str| {
+        let asked = client.start(start_with(id, "web_chat", email_hint(address))).await;
+        let asked = asked.expect("a start");
+        assert_eq!(said(&asked), Said::Confirm);
+        asked.customer_ref
+    };
+    // One after the other: what is told is how it stands when it is sent.
+    receiver.until_accepted(4).await;
+    assert_eq!(typed("stranger", "dana@example.com").await, refs[0]);
+    receiver.until_accepted(5).await;
+    client.end(end("stranger")).await.expect("an end");
+    receiver.until_accepted(6).await;
+    let new = client.update(reject("stranger", "no", None)).await.expect("a rejection");
+    receiver.until_accepted(7).await;
+    assert_eq!(typed("eve", "eve@example.com").await, refs[1]);
+    receiver.until_accepted(8).await;
+    client.update(confirm("eve", "yes")).await.expect("a confirmation");
+    receiver.until_accepted(9).await;
+    client.reassign(reassign("stranger", "to eve", Some(&refs[1]))).await.expect("a move");
+    let all = receiver.until_accepted(10).await;
+    let told = all[4..].iter().map(|one| (one.kind(), one.of("customer_ref")));
+    let expected = [
+        ("interaction.started", ""),
+        ("interaction.ended", ""),
+        ("interaction.updated", &*new.customer_ref),
+        ("interaction.started", ""),
+        ("interaction.updated", &*refs[1]),
+        ("interaction.reassigned", &*refs[1]),
+    ];
+    let expected = expected.map(|(kind, whom)| (kind.to_owned(), whom.to_owned()));
+    assert_eq!(told.collect::<Vec<(String, String)>>(), expected);
+    let told = all[4].body();
+    let own = json!({"interaction_id": "stranger", "source": "default", "channel": "web_chat"});
+    assert_eq!(told["data"], own, "it is not there at all");
+    hooked.world.close().await;
+}
+
 async fn changes_of_customers_are_told(engine: Engine) {
     let hooked = Hooked::on(engine).await;
     let one = hooked.client.start(call("one", &number(1))).await.expect("a start").customer_ref;
@@ -75,6 +127,28 @@ async fn an_endpoint_is_told_what_it_asked_for(engine: Engine) {
     let all = other.until_accepted(2).await;
     assert!(all.iter().all(|one| one.kind() == "interaction.ended"));
     assert_eq!(other.all().len(), 2);
+    hooked.world.close().await;
+}
+
+async fn what_waits_and_is_not_asked_for_any_more_is_not_told(engine: Engine) {
+    let seldom = QUICK.replace("retry_seconds = [1, 1", "retry_seconds = [600, 1");
+    let hooked = Hooked::with(engine, &seldom).await;
+    hooked.receiver.answers(|one| match one.kind().as_str() {
+        "interaction.started" => Manner::Status(500),
+        _ => Manner::Status(200),
+    });
+    whole_call(&hooked.client, "0-0", 0).await;
+    hooked.until_rows("all three wait", |rows| rows == (3, 0)).await;
+    hooked.receiver.answers(|_| Manner::Status(200));
+    let service = &hooked.world.running.service;
+    let types = Some(vec!["interaction.ended".to_owned()]);
+    let ends = Changes { types, ..Changes::default() };
+    let networks = super::ground::terms(QUICK).networks;
+    service.update_webhook(&hooked.name, ends, &networks).await.expect("other types");
+    let all = hooked.receiver.until_accepted(1).await;
+    assert_eq!(all[0].kind(), "interaction.ended", "what it waited for keeps it no longer");
+    hooked.until_rows("nothing waits, and nothing was given up", |rows| rows == (0, 0)).await;
+    assert_eq!(hooked.receiver.all().len(), 2, "the start was tried once");
     hooked.world.close().await;
 }
 

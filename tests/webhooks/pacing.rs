@@ -87,7 +87,7 @@ async fn order_holds_when_two_become_one(engine: Engine) {
     hooked.world.close().await;
 }
 
-/// No merge is written for it: the service joins them by itself.
+/// Nobody asks for it: the service joins them by itself, and says so behind the start that led to it.
 async fn order_holds_when_a_visitor_signs_in(engine: Engine) {
     let key = Issuer::new("EdDSA", "k");
     let pem = key.pem().replace('\n', "\\n");
@@ -115,8 +115,10 @@ async fn order_holds_when_a_visitor_signs_in(engine: Engine) {
     hooked.until_rows("both were not accepted", |rows| rows.0 == 2).await;
     hooked.receiver.answers(|_| Manner::Status(200));
     assert_eq!(chat("signed in", "browser-1", true).await, known);
-    let accepted = hooked.receiver.until_accepted(6).await;
+    let accepted = hooked.receiver.until_accepted(7).await;
     let told: Vec<String> = accepted[2..].iter().map(|one| one.of("interaction_id")).collect();
-    assert_eq!(told, ["anonymous", "anonymous", "signed in", "signed in"]);
+    assert_eq!(told, ["anonymous", "anonymous", "signed in", "", "signed in"]);
+    let merged = &accepted[5];
+    assert_eq!((merged.kind(), merged.of("customer_ref")), ("customer.merged".into(), known));
     hooked.world.close().await;
 }

@@ -16,6 +16,7 @@ use crate::continuity::settling::customer_of;
 use crate::continuity::tenant::Tenant;
 use crate::ids::Token;
 use crate::store::export::{self, Entry, WINDOW};
+use crate::store::follow;
 use crate::store::rows::{Outcome, Verb};
 use crate::store::{self, Connection};
 
@@ -35,11 +36,10 @@ impl Export {
         if after >= self.until {
             return Ok((Vec::new(), None));
         }
-        let until = self.until.min(after.saturating_add(WINDOW));
         let (whose, tenant) = (Arc::clone(&self.whose), Arc::clone(&self.tenant));
         let end = self.until;
         let seen = page(self, move |connection| {
-            Box::pin(async move { look(connection, &tenant, &whose, (after, until, end)).await })
+            Box::pin(async move { look(connection, &tenant, &whose, (after, end)).await })
         })
         .await?;
         Ok((seen.held, Some(Place::Journal(seen.last))))
@@ -50,8 +50,12 @@ async fn look(
     connection: &mut Connection,
     tenant: &Tenant,
     whose: &Whose,
-    (after, until, end): (i64, i64, i64),
+    (after, end): (i64, i64),
 ) -> Result<Result<Seen, Error>, store::Error> {
+    let part = follow::part(connection, tenant.id, (after, end), WINDOW).await?;
+    let Some((after, until)) = part else {
+        return Ok(Ok(Seen { held: Vec::new(), last: end }));
+    };
     let refs: Vec<_> = whose.refs.iter().copied().collect();
     let entries = export::entries(connection, tenant.id, &refs, (after, until)).await?;
     let tokens: Vec<Token> = entries.iter().map(|entry| entry.interaction).collect();

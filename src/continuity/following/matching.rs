@@ -1,7 +1,8 @@
-//! Which events a follower asks for.
+//! Which events a follower asks for, and whom they name.
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::Event;
 use crate::continuity::record::State;
 use crate::continuity::settling::customer_of;
 use crate::ids::CustomerId;
@@ -52,6 +53,15 @@ impl Filter {
         let Some(wanted) = self.customer else { return true };
         let (Some(wanted), Some(own)) = (names.get(&wanted), own) else { return false };
         names.get(&own) == Some(wanted)
+    }
+}
+
+impl Event {
+    /// Whom it names to those who are shown nothing else: nobody, while an interaction is not settled, for
+    /// then its customer is only who it could be, and a stranger may have typed what led to them.
+    pub fn settled_customer(&self) -> Option<CustomerId> {
+        let is_settled = self.state().is_none_or(|state| state.settled);
+        self.customer().filter(|_| is_settled)
     }
 }
 

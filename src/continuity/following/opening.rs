@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Happened;
-use crate::continuity::load::{self, Loaded};
+use super::{Happened, people};
+use crate::continuity::load::Loaded;
 use crate::continuity::record::{RequestRecord, State};
 use crate::continuity::sealing::Slot;
 use crate::continuity::service::Service;
@@ -13,6 +13,7 @@ use crate::continuity::tenant::Tenant;
 use crate::crypto::{DataKey, key_id};
 use crate::ids::{CustomerId, KeyId, TenantId, Token};
 use crate::store::follow::{self, Entry, Place};
+use crate::store::read;
 use crate::store::rows::Verb;
 use crate::store::{self, Connection};
 
@@ -60,6 +61,9 @@ impl Histories {
     }
 }
 
+/// Data keys by their names; none where one is damaged.
+type Keys = HashMap<KeyId, Option<Arc<DataKey>>>;
+
 /// What rows hold, by their positions.
 pub(super) struct Opened {
     histories: Histories,
@@ -88,20 +92,28 @@ impl Opened {
         known.extend(more.into_iter().map(|row| (row.position, row)));
         let ids: HashSet<KeyId> = known.values().filter_map(|row| key_id(&row.state)).collect();
         let ids: Vec<KeyId> = ids.into_iter().filter(|id| *id != tenant.key.id()).collect();
-        let mut keys = match load::keys(service, tenant.id, connection, &ids).await? {
-            Ok(keys) => keys,
-            Err(error) => return Ok(Err(error)),
-        };
-        keys.insert(tenant.key.id(), Arc::clone(&tenant.key));
+        let mut keys = Keys::from([(tenant.key.id(), Some(Arc::clone(&tenant.key)))]);
+        for wrapped in read::data_keys(connection, tenant.id, &ids).await? {
+            let id = wrapped.0;
+            match people::unwrapped(service, tenant.id, wrapped).await {
+                Ok(key) => drop(keys.insert(id, key)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
         let mut opened = Self { histories, states: HashMap::new(), requests: HashMap::new() };
         known.values().for_each(|row| opened.open(tenant.id, row, &keys));
         Ok(Ok(opened))
     }
 
-    fn open(&mut self, tenant: TenantId, row: &Entry, keys: &HashMap<KeyId, Arc<DataKey>>) {
+    fn open(&mut self, tenant: TenantId, row: &Entry, keys: &Keys) {
         let (Some(verb), Some(id)) = (row.verb, key_id(&row.state)) else { return };
         // Without its key it is gone with its customer.
         let Some(key) = keys.get(&id) else { return };
+        let Some(key) = key else {
+            // As below, for all rows of one customer.
+            tracing::error!(position = row.position, "the key of a journal row does not open");
+            return;
+        };
         let (interaction, part) = (row.interaction, row.part.clone());
         let slot = Slot::Journal { interaction, verb, part };
         let read = match Happened::of(verb) {

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use super::matching::Names;
 use super::opening::Opened;
-use super::{Event, Happened, Interest, Page, To, erased};
+use super::people::{self, People};
+use super::{Event, Happened, Interest, Page, Since, To, erased};
 use crate::cache::Remembered;
-use crate::continuity::answer::{Settled, settled};
+use crate::continuity::answer::settled;
 use crate::continuity::desk::Desk;
 use crate::continuity::load::{self, Loaded};
 use crate::continuity::record::State;
@@ -19,6 +20,7 @@ use crate::continuity::tenant::Tenant;
 use crate::continuity::{Error, catching_up};
 use crate::ids::{CustomerId, Token};
 use crate::store::follow::{self, Entry};
+use crate::store::read::Person;
 use crate::store::rows::Verb;
 use crate::store::{self, Connection, Reads, merges};
 
@@ -26,24 +28,26 @@ use crate::store::{self, Connection, Reads, merges};
 const ROWS: i64 = 128;
 /// Positions that one page looks through at most, however few of them are events.
 const WINDOW: i64 = 10_000;
-/// Refs are followed so many times at most, as by a desk.
-const MOST_MOVES: usize = 16;
 
-/// What happened after `after` that fits one of the interests; `None` when nothing was committed.
+/// What happened after `after` that fits one of the interests; `None` when nothing was committed. Only
+/// of a store that was put back the journal ends before a place that somebody was shown.
 pub(super) async fn page(
     service: &Arc<Service>,
     tenant: &Arc<Tenant>,
     connection: &mut Connection,
     after: i64,
     interests: &[Interest],
-) -> Loaded<Option<Page>> {
+) -> Loaded<Option<Since>> {
     let read_at = Instant::now();
     let head = follow::head(connection, tenant.id).await?;
     if head <= after {
-        return Ok(Ok(None));
+        return Ok(Ok((head < after).then_some(Since::PutBack)));
     }
-    let until = head.min(after.saturating_add(WINDOW));
-    let rows = follow::entries_between(connection, tenant.id, (after, until), ROWS).await?;
+    let (rows, until) = match follow::part(connection, tenant.id, (after, head), WINDOW).await? {
+        Some(part) => (follow::entries_between(connection, tenant.id, part, ROWS).await?, part.1),
+        // At the positions that were taken last nothing was written.
+        None => (Vec::new(), head),
+    };
     let full = rows.len() as i64 == ROWS;
     let position = rows.last().filter(|_| full).map_or(until, |row| row.position);
     let mut reading = Reading { service, tenant, interests, names: Names::new() };
@@ -51,7 +55,7 @@ pub(super) async fn page(
     let asked = interests.iter().filter_map(|interest| interest.filter.customer);
     let called = asked.filter_map(|one| Some((one, *reading.names.get(&one)?))).collect();
     let more = position < head;
-    Ok(read.map(|events| Some(Page { read_at, position, more, events, called })))
+    Ok(read.map(|events| Some(Since::Page(Page { read_at, position, more, events, called }))))
 }
 
 /// What happened at these places, in order, as far as it fits and is still there.
@@ -66,21 +70,6 @@ pub(super) async fn at(
     rows.sort_unstable_by_key(|row| row.position);
     let mut reading = Reading { service, tenant, interests, names: Names::new() };
     reading.events(connection, rows).await
-}
-
-/// What the sets of these customers are called; who is gone is not among them.
-pub(super) async fn set_names(
-    service: &Arc<Service>,
-    tenant: &Arc<Tenant>,
-    connection: &mut Connection,
-    customers: Vec<CustomerId>,
-) -> Loaded<Names> {
-    let reading = Reading { service, tenant, interests: &[], names: Names::new() };
-    let known = reading.people(connection, customers.clone()).await?;
-    Ok(known.map(|known| {
-        let name = |id: CustomerId| Some((id, resolved(&known, id)?.set_name()));
-        customers.into_iter().filter_map(name).collect()
-    }))
 }
 
 /// What a row says, opened.
@@ -128,9 +117,7 @@ impl Reading<'_> {
             };
             said.extend(what.map(|what| (happened, row, what)));
         }
-        if let Err(error) = self.name(connection, &said).await? {
-            return Ok(Err(error));
-        }
+        self.name(connection, &said).await?;
         let wanted = self.wanted(said);
         self.tell(connection, wanted, &opened).await
     }
@@ -162,13 +149,13 @@ impl Reading<'_> {
         &mut self,
         connection: &mut Connection,
         said: &[(Happened, Entry, Said)],
-    ) -> Loaded<()> {
+    ) -> Result<(), store::Error> {
         let asked: HashSet<CustomerId> =
             self.interests.iter().filter_map(|interest| interest.filter.customer).collect();
         let of_all =
             self.interests.iter().any(|it| it.filter.changes && it.filter.customer.is_none());
         if asked.is_empty() && !of_all {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let by_name = !asked.is_empty();
         let mut ids = asked;
@@ -182,33 +169,8 @@ impl Reading<'_> {
                 Said::Customers(customers) => ids.extend(customers),
             }
         }
-        let known = match self.people(connection, ids.iter().copied().collect()).await? {
-            Ok(known) => known,
-            Err(error) => return Ok(Err(error)),
-        };
-        let names = ids.into_iter().filter_map(|id| Some((id, resolved(&known, id)?.set_name())));
-        self.names = names.collect();
-        Ok(Ok(()))
-    }
-
-    /// Customers without their contexts, and whom they resolve to.
-    async fn people(&self, connection: &mut Connection, ids: Vec<CustomerId>) -> Loaded<People> {
-        let (mut known, mut wanted) = (People::new(), ids);
-        for _ in 0..MOST_MOVES {
-            wanted.retain(|id| !known.contains_key(id));
-            if wanted.is_empty() {
-                break;
-            }
-            let loaded =
-                load::people(self.service, self.tenant, connection, &wanted, false).await?;
-            let loaded = match loaded {
-                Ok(loaded) => loaded,
-                Err(error) => return Ok(Err(error)),
-            };
-            wanted = loaded.iter().filter_map(|person| person.row.moved_to).collect();
-            known.extend(loaded.into_iter().map(|one| (one.row.customer, Arc::new(one))));
-        }
-        Ok(Ok(known))
+        self.names = people::names(connection, self.tenant.id, ids.into_iter().collect()).await?;
+        Ok(())
     }
 
     /// What fits somebody's interest, with whose.
@@ -241,14 +203,14 @@ impl Reading<'_> {
         wanted: Vec<Wanted>,
         opened: &Opened,
     ) -> Loaded<Vec<Event>> {
-        let known = match self.whom(connection, &wanted, opened).await? {
-            Ok(known) => known,
+        let whom = match self.whom(connection, &wanted, opened).await? {
+            Ok(whom) => whom,
             Err(error) => return Ok(Err(error)),
         };
         let mut reads = Reads::Inside(connection);
         let mut desk = Desk::new(self.service, self.tenant, &mut reads);
-        known.iter().for_each(|person| desk.saw(person));
-        let mut answers: HashMap<Token, Arc<Settled>> = HashMap::new();
+        whom.known.iter().for_each(|person| desk.saw(person));
+        let mut answers: HashMap<Token, To> = HashMap::new();
         let mut events = Vec::with_capacity(wanted.len());
         for Wanted { happened, row, what, fits } in wanted {
             let to = match what {
@@ -258,9 +220,8 @@ impl Reading<'_> {
                     named.map(To::Customer)
                 }
                 Said::Interaction { .. } => {
-                    let token = row.interaction;
-                    match self.stands(&mut desk, &mut answers, token, opened).await {
-                        Ok(settled) => settled.map(To::Interaction),
+                    match stands(&mut desk, &mut answers, &row, (opened, &whom.names)).await {
+                        Ok(stands) => stands,
                         Err(error) => return Ok(Err(error)),
                     }
                 }
@@ -280,24 +241,6 @@ impl Reading<'_> {
         Ok(Ok(events))
     }
 
-    /// An interaction as it stands now, by the same steps as GetInteraction's; `None` when it is
-    /// gone.
-    async fn stands(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        answers: &mut HashMap<Token, Arc<Settled>>,
-        token: Token,
-        opened: &Opened,
-    ) -> Result<Option<Arc<Settled>>, Error> {
-        if let Some(known) = answers.get(&token) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let Some(state) = opened.newest(token) else { return Ok(None) };
-        let stands = Arc::new(settled(desk, State::clone(state), Vec::new()).await?);
-        answers.insert(token, Arc::clone(&stands));
-        Ok(Some(stands))
-    }
-
     /// Everybody whom the answers will look up, all at once: whose an interaction is, with their
     /// contexts, and whose it could be. Where nobody wants a context, it is empty.
     async fn whom(
@@ -305,7 +248,7 @@ impl Reading<'_> {
         connection: &mut Connection,
         wanted: &[Wanted],
         opened: &Opened,
-    ) -> Loaded<Vec<Arc<Remembered>>> {
+    ) -> Loaded<Whom> {
         let newest = |one: &Wanted| opened.newest(one.row.interaction);
         let (mut own, mut all) = (HashSet::new(), HashSet::new());
         for state in wanted.iter().filter_map(newest) {
@@ -314,36 +257,63 @@ impl Reading<'_> {
             own.extend(customer_of(&state.customer));
         }
         all.extend(&own);
-        let people = match self.people(connection, all.into_iter().collect()).await? {
-            Ok(people) => people,
-            Err(error) => return Ok(Err(error)),
-        };
-        own.extend(
-            own.clone()
-                .into_iter()
-                .filter_map(|id| resolved(&people, id).map(|person| person.row.customer)),
-        );
+        let people = People::of(connection, self.tenant.id, all.into_iter().collect()).await?;
+        let names = people.names(own.iter().copied());
+        own.extend(own.clone().into_iter().filter_map(|id| people.resolved(id)));
         let mut interests = wanted.iter().flat_map(|one| &one.fits);
         // Whether somebody has agreed to be shown is in their context, too.
         let contexts = interests.any(|index| self.interests[*index].context)
             || !self.tenant.policy.disclosure_requires_consent.is_empty();
-        let (mut known, mut missing) = (Vec::with_capacity(people.len()), Vec::new());
-        for (id, person) in people {
-            match (own.contains(&id), contexts) {
-                (false, _) => known.push(person),
-                (true, false) => known.push(Arc::new(without_context(&person))),
-                (true, true) => match self.remembered(&person) {
-                    Ok(Some(remembered)) => known.push(remembered),
-                    Ok(None) => missing.push(id),
-                    Err(error) => return Ok(Err(error)),
-                },
+        let mut known = Vec::new();
+        for person in people.all() {
+            let own = own.contains(&person.row.customer);
+            match self.opened(connection, person, own.then_some(contexts)).await? {
+                Ok(person) => known.extend(person),
+                Err(error) => return Ok(Err(error)),
             }
         }
-        match load::people(self.service, self.tenant, connection, &missing, true).await? {
-            Ok(loaded) => known.extend(loaded.into_iter().map(Arc::new)),
+        Ok(Ok(Whom { known, names }))
+    }
+
+    /// A customer as answers are made of them: of their own contacts with their context, or with an
+    /// empty one where nobody wants any; as a candidate without. `None` for one who does not open: the
+    /// answers that need them say so.
+    async fn opened(
+        &self,
+        connection: &mut Connection,
+        person: Person,
+        context: Option<bool>,
+    ) -> Loaded<Option<Arc<Remembered>>> {
+        let person = match people::with_key(self.service, self.tenant.id, person).await {
+            Ok(Some(person)) => person,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        match context {
+            None => Ok(Ok(Some(Arc::new(person)))),
+            Some(false) => Ok(Ok(Some(Arc::new(without_context(person))))),
+            Some(true) => self.with_context(connection, person).await,
+        }
+    }
+
+    async fn with_context(
+        &self,
+        connection: &mut Connection,
+        person: Remembered,
+    ) -> Loaded<Option<Arc<Remembered>>> {
+        match self.remembered(&person) {
+            Ok(Some(remembered)) => return Ok(Ok(Some(remembered))),
+            Ok(None) | Err(Error::Sealed) => {}
             Err(error) => return Ok(Err(error)),
         }
-        Ok(Ok(known))
+        let asked = [(person.row.customer, Arc::clone(&person.key))];
+        Ok(match load::contexts(self.service, self.tenant, connection, &asked).await? {
+            Ok(mut contexts) => Ok(contexts.pop().map(|(context, _)| {
+                Arc::new(Remembered { context: Some(Arc::new(context)), ..person })
+            })),
+            Err(Error::Sealed) => Ok(None),
+            Err(error) => Err(error),
+        })
     }
 
     /// A customer as this instance remembers them, if they are as they were then: their stamp says so.
@@ -360,8 +330,6 @@ impl Reading<'_> {
     }
 }
 
-type People = HashMap<CustomerId, Arc<Remembered>>;
-
 /// A row that somebody asks for.
 struct Wanted {
     happened: Happened,
@@ -370,27 +338,41 @@ struct Wanted {
     fits: Vec<usize>,
 }
 
-/// Whom a ref stands for by now.
-fn resolved(known: &People, id: CustomerId) -> Option<&Arc<Remembered>> {
-    let mut person = known.get(&id)?;
-    for _ in 0..MOST_MOVES {
-        match person.row.moved_to {
-            Some(next) => person = known.get(&next)?,
-            None => return Some(person),
-        }
+/// Whom the answers will look up.
+struct Whom {
+    /// Those who open.
+    known: Vec<Arc<Remembered>>,
+    /// What the sets are called of all whose interactions are told of.
+    names: Names,
+}
+
+/// An interaction as it stands now, by the same steps as GetInteraction's; `None` when it is gone.
+async fn stands(
+    desk: &mut Desk<'_, '_>,
+    answers: &mut HashMap<Token, To>,
+    row: &Entry,
+    (opened, names): (&Opened, &Names),
+) -> Result<Option<To>, Error> {
+    if let Some(known) = answers.get(&row.interaction) {
+        return Ok(Some(known.clone()));
     }
-    None
+    let Some(state) = opened.newest(row.interaction) else { return Ok(None) };
+    let to = match settled(desk, State::clone(state), Vec::new()).await {
+        Ok(settled) => To::Interaction(Arc::new(settled)),
+        Err(Error::Sealed) => {
+            // One damaged customer keeps nobody from all that comes after. That it took place is told.
+            tracing::error!(position = row.position, "whom an event is about does not open");
+            let own = customer_of(&state.customer).filter(|_| state.settled);
+            let customer = own.map(|own| names.get(&own).copied().unwrap_or(own));
+            To::Unopened(Arc::clone(state), customer)
+        }
+        Err(error) => return Err(error),
+    };
+    answers.insert(row.interaction, to.clone());
+    Ok(Some(to))
 }
 
 /// What answers that show nothing of a context are made of.
-fn without_context(person: &Remembered) -> Remembered {
-    Remembered {
-        row: person.row.clone(),
-        links: Vec::new(),
-        ties: Vec::new(),
-        key: Arc::clone(&person.key),
-        context: Some(Arc::default()),
-        news: Vec::new(),
-        members: person.members.clone(),
-    }
+fn without_context(person: Remembered) -> Remembered {
+    Remembered { links: Vec::new(), ties: Vec::new(), context: Some(Arc::default()), ..person }
 }

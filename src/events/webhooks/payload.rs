@@ -57,7 +57,7 @@ pub(super) fn body(event: &Event) -> Vec<u8> {
         interaction_id,
         source,
         channel: event.channel().map(str::to_owned),
-        customer_ref: event.customer().map(CustomerId::to_ref),
+        customer_ref: event.settled_customer().map(CustomerId::to_ref),
         other_refs: event.erased().iter().skip(1).map(|one| one.to_ref()).collect(),
     };
     written(&Payload { r#type: event_type(event.happened), timestamp: rfc3339(event.time), data })

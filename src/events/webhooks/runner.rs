@@ -24,7 +24,7 @@ use super::sender::{Attempt, NoAnswer};
 use super::{Place, Webhooks};
 use crate::clock::{DAY, SECOND, Time};
 use crate::continuity::Error;
-use crate::continuity::following::{Event, Filter, Interest};
+use crate::continuity::following::{Event, Filter, Interest, Since};
 use crate::continuity::tenant::Tenant;
 use crate::continuity::webhooks::{Endpoint, MOST_WAITING, event_id};
 use crate::ids::CustomerId;
@@ -57,6 +57,8 @@ pub(super) struct Runner {
     given_up: HashSet<i64>,
     /// The journal was read up to here.
     read: i64,
+    /// When the first of what comes after that was committed, where that is what waits longest.
+    behind: Option<Time>,
     state: EndpointState,
     pace: Pace,
     /// With the place of their events, and since when.
@@ -75,6 +77,8 @@ pub(super) struct Runner {
 pub(super) enum NotDelivered {
     /// The endpoint itself does not open.
     Damaged,
+    /// The store was put back to before the place that was read to.
+    PutBack,
     /// The store's, or something of the journal.
     Service(Error),
 }
@@ -111,9 +115,12 @@ impl Runner {
             if leaving && runner.in_flight.is_empty() {
                 break;
             }
-            if !leaving && let Err(error) = runner.go_on(&mut look).await {
-                runner.wind_up().await;
-                return Err(error.into());
+            if !leaving && let Err(why) = runner.go_on(&mut look).await {
+                // Of what has not happened nothing is said.
+                if !matches!(why, NotDelivered::PutBack) {
+                    runner.wind_up().await;
+                }
+                return Err(why);
             }
             if !runner.say(false).await? {
                 return Ok(());
@@ -139,11 +146,11 @@ impl Runner {
     }
 
     /// Reads on, if it is time, and tries what is ready.
-    async fn go_on(&mut self, look: &mut Instant) -> Result<(), Error> {
+    async fn go_on(&mut self, look: &mut Instant) -> Result<(), NotDelivered> {
         if Instant::now() >= *look {
             *look = self.read_on().await?;
         }
-        self.begin_attempts().await
+        self.begin_attempts().await.map_err(NotDelivered::from)
     }
 
     /// Waits for what is being tried, and says what became of it: whoever goes on does not send it again.
@@ -156,16 +163,19 @@ impl Runner {
     }
 
     /// Reads on in the journal, if there is room; when to look again.
-    async fn read_on(&mut self) -> Result<Instant, Error> {
+    async fn read_on(&mut self) -> Result<Instant, NotDelivered> {
         let begun = Instant::now();
         if self.lanes.len() + PAGE > MOST_WAITING as usize {
             return Ok(begun + LOOK_EVERY);
         }
         let service = &self.webhooks.service;
-        let page = service.follow(&self.tenant, self.read, &self.interests).await?;
-        let Some(page) = page else {
-            self.goes_well = true;
-            return Ok(begun + LOOK_EVERY);
+        let page = match service.follow(&self.tenant, self.read, &self.interests).await? {
+            Since::Page(page) => page,
+            Since::Nothing => {
+                (self.goes_well, self.behind) = (true, None);
+                return Ok(begun + LOOK_EVERY);
+            }
+            Since::PutBack => return Err(NotDelivered::PutBack),
         };
         if !page.events.is_empty() {
             self.name_again().await?;
@@ -173,15 +183,24 @@ impl Runner {
         for event in &page.events {
             self.forget(event.erased());
             self.lanes.moved(lane(event));
-            let told = self.endpoint.is_told(event_type(event.happened));
-            if told && !self.given_up.contains(&event.position) {
+            if self.is_told(event) && !self.given_up.contains(&event.position) {
                 self.lanes.add(event.position, Waiting::new(lane(event), event.received));
                 self.bodies.insert(event.position, (begun, body(event)));
             }
         }
         self.read = page.position;
         self.goes_well |= !page.more;
+        let store = self.webhooks.service.store();
+        self.behind = match page.more && self.lanes.oldest().is_none() {
+            true => store.committed_after(self.tenant.id, self.read).await?,
+            false => None,
+        };
         Ok(if page.more { begun } else { begun + LOOK_EVERY })
+    }
+
+    /// Whether the endpoint asks for what has happened there.
+    fn is_told(&self, event: &Event) -> bool {
+        self.endpoint.is_told(event_type(event.happened))
     }
 
     /// What waits of somebody who was erased is not told any more, and delays nothing: that they were is.
@@ -228,7 +247,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Reads events again that were read too long ago. What is gone by now is not sent any more.
+    /// Reads events again that were read too long ago. What is gone by now is not sent any more, nor what
+    /// has become something that the endpoint does not ask for: an erasure makes a redaction of an end.
     async fn read_again(&mut self, positions: Vec<i64>) -> Result<(), Error> {
         if positions.is_empty() {
             return Ok(());
@@ -239,7 +259,9 @@ impl Runner {
             if let Some(waiting) = self.lanes.get_mut(event.position) {
                 waiting.lane = lane(event);
             }
-            self.bodies.insert(event.position, (begun, body(event)));
+            if self.is_told(event) {
+                self.bodies.insert(event.position, (begun, body(event)));
+            }
         }
         for position in positions {
             if !self.bodies.contains_key(&position) {

@@ -13,7 +13,7 @@ use super::super::lanes::{Lanes, Waiting};
 use super::super::schedule::LONGEST_RETRY_AFTER;
 use super::pace::Pace;
 use super::{NotDelivered, PAGE, Runner, TOO_MUCH, interests, lane};
-use crate::clock::Time;
+use crate::clock::{SECOND, Time};
 use crate::continuity::Error;
 use crate::continuity::tenant::Tenant;
 use crate::continuity::webhooks::{Endpoint, MOST_WAITING};
@@ -64,6 +64,7 @@ impl Runner {
             bodies: HashMap::new(),
             given_up: HashSet::new(),
             read: row.position,
+            behind: None,
             state: row.state,
             pace: Pace::of(row.failing_since),
             in_flight: JoinSet::new(),
@@ -72,13 +73,43 @@ impl Runner {
             gone: BTreeSet::new(),
             said,
         };
+        let newest = service.newest_position(&runner.tenant).await?;
+        if row.position > newest {
+            runner.begin_anew(newest, &rows).await?;
+            return Ok(Some(runner));
+        }
         for some in rows.chunks(PAGE) {
             runner.wait_again(some).await?;
         }
         Ok(Some(runner))
     }
 
-    /// Puts what has a row where it was; what is gone from the journal needs none any more.
+    /// The journal ends before the place to which all was accepted: the store was put back, and that place
+    /// was not. Which events were never told nobody knows: all are told again that were committed since the
+    /// endpoint was made, under the ids of their places.
+    async fn begin_anew(&mut self, newest: i64, rows: &[DeliveryRow]) -> Result<(), NotDelivered> {
+        let store = self.webhooks.service.store();
+        // Whoever made it may have had another clock than whoever committed.
+        let made = self.endpoint.created.plus(-SECOND);
+        let (mut low, mut high) = (0, newest);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match store.committed_after(self.tenant.id, middle).await? {
+                Some(time) if time < made => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        self.read = low;
+        self.gone.extend(rows.iter().map(|row| row.position));
+        tracing::warn!(
+            endpoint = self.name(),
+            "the journal ends before what was accepted: all since the endpoint was made is told again"
+        );
+        Ok(())
+    }
+
+    /// Puts what has a row where it was; what is gone from the journal, and what the endpoint does not ask
+    /// for any more, needs none.
     async fn wait_again(&mut self, rows: &[DeliveryRow]) -> Result<(), Error> {
         let is_waiting = |row: &&DeliveryRow| row.state == DeliveryState::Waiting;
         let given_up = rows.iter().filter(|row| !is_waiting(row));
@@ -89,7 +120,8 @@ impl Runner {
         let found = service.happened_at(&self.tenant, positions, &self.interests).await?;
         let found: HashMap<i64, _> = found.iter().map(|event| (event.position, event)).collect();
         for row in waiting {
-            let Some(event) = found.get(&row.position) else {
+            // Of other types than these, since somebody has changed them: it keeps nobody waiting either.
+            let Some(event) = found.get(&row.position).filter(|event| self.is_told(event)) else {
                 self.gone.insert(row.position);
                 continue;
             };
@@ -111,7 +143,8 @@ impl Runner {
     /// any more. At the `end` it is let go as well.
     pub(super) async fn say(&mut self, end: bool) -> Result<bool, Error> {
         let now = self.now();
-        self.webhooks.note_oldest((self.tenant.id, self.endpoint.endpoint), self.lanes.oldest());
+        let place = (self.tenant.id, self.endpoint.endpoint);
+        self.webhooks.note_oldest(place, self.lanes.oldest().or(self.behind));
         let position = self.lanes.settled(self.read);
         let since = self.said.at.elapsed();
         let rows = !self.put.is_empty() || !self.gone.is_empty() || self.state != self.said.state;
