@@ -19,8 +19,10 @@ mod api {
     mod bad_hints;
     mod bad_input;
     mod bad_reads;
+    mod becoming;
     mod certified_doors;
     mod checkpoints;
+    mod chosen;
     mod circumstances;
     mod client_certificates;
     mod conflicts;
@@ -39,6 +41,8 @@ mod api {
     mod explaining;
     mod export_command;
     mod exporting;
+    mod gaps;
+    mod going_on;
     mod helpdesk;
     mod hooks;
     mod http;
@@ -46,6 +50,8 @@ mod api {
     mod identifiers;
     mod importing;
     mod key_sets;
+    mod late_facts;
+    mod late_words;
     mod long_readers;
     mod memory;
     mod merge_command;
@@ -56,6 +62,8 @@ mod api {
     mod moving;
     mod person;
     mod protected;
+    mod purging;
+    mod put_back;
     mod rate_limits;
     mod readiness;
     mod reading;
@@ -89,6 +97,7 @@ mod api {
     mod watching;
     mod watching_again;
     mod watching_customers;
+    mod watching_damaged;
     mod watching_ends;
     mod watching_removed;
     mod watching_shown;

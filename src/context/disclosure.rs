@@ -38,7 +38,8 @@ pub struct Viewpoint {
     pub may_see_sensitive: bool,
     /// Most earlier contacts to show.
     pub history_limit: usize,
-    /// Whether the interaction, as it now stands, belongs to a customer it has made: there is nothing earlier to show.
+    /// Whether the interaction, as it now stands, belongs to a customer it has made, whom nobody has
+    /// confirmed or joined with another since: there is nothing earlier to show.
     pub new_customer: bool,
     /// Whether the customer has agreed to be shown, or need not: see [`consented`].
     pub consented: bool,

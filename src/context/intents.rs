@@ -24,7 +24,7 @@ pub struct IntentFact {
     pub status: IntentStatus,
     /// Who may see it.
     pub sensitivity: Sensitivity,
-    /// When the interaction ended.
+    /// When it was said: at the end, for what the end named.
     pub time: Time,
     /// The interaction's channel.
     pub channel: String,
@@ -45,7 +45,7 @@ pub struct OpenIntent {
     pub status: IntentStatus,
     /// Distinct contacts that left it open since it was last settled; a chain of continuations is one.
     pub attempt_count: i32,
-    /// When the first of these contacts ended; when none counts, when it was first named.
+    /// When the first of these contacts said so; when none counts, when it was first named.
     pub first_time: Time,
     /// When it was last named.
     pub last_time: Time,

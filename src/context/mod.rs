@@ -49,7 +49,7 @@ pub use disclosure::{
 pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
 pub use profile::{
-    AttributeConflict, AttributeWrite, MAX_ATTRIBUTES, current_profile, profile_conflicts,
+    AttributeConflict, AttributeWrite, Chosen, MAX_ATTRIBUTES, current_profile, profile_conflicts,
 };
 pub use redaction::{
     MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Masked, Pattern, Redaction,
@@ -64,4 +64,4 @@ pub use retention::{
     UNREACHED, never_ended_after, reached,
 };
 pub use variables::{MAX_VARIABLES, VariableWrite, current_variables};
-pub use vocabulary::{Audience, ConsentState, Disclosure, IntentStatus, Sensitivity};
+pub use vocabulary::{Audience, ConsentState, Disclosure, IntentStatus, Order, Sensitivity};

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::vocabulary::Sensitivity;
+use super::vocabulary::{Order, Sensitivity};
 use crate::clock::Time;
 use crate::identity::Assurance;
+use crate::ids::Token;
 
 /// Most profile attributes in an answer; the newest are kept.
 pub const MAX_ATTRIBUTES: usize = 200;
@@ -23,14 +24,37 @@ pub struct AttributeWrite {
     pub assurance: Assurance,
     /// The time of the event that wrote it.
     pub set: Time,
-    /// The position in the journal, which decides between writes of one moment.
-    pub order: i64,
-    /// Whether it says which of two values stands: what was written of its name before no longer
-    /// counts.
-    pub resolves: bool,
+    /// Which of the writes of one moment came later.
+    pub order: Order,
+    /// The contact or request that wrote it.
+    pub of: Token,
+    /// Somebody's word that another write stands: it is no value itself.
+    pub resolves: Option<Chosen>,
 }
 
-debug_without_text!(AttributeWrite { sensitivity, assurance, set, order, resolves });
+debug_without_text!(AttributeWrite { sensitivity, assurance, set, order });
+
+/// The write that somebody said stands: what was written of its name before they said so no longer
+/// counts beside it.
+///
+/// It is named and not copied. Once it is somebody else's again, or is taken out or erased, nothing of
+/// it is left where it was chosen, and what it was chosen over counts as if nobody had said anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// The contact or request that wrote it.
+    pub of: Token,
+    /// The time of the event that wrote it.
+    pub set: Time,
+    /// How sure the identity was when it was written.
+    pub assurance: Assurance,
+}
+
+impl Chosen {
+    fn is(&self, write: &AttributeWrite) -> bool {
+        write.resolves.is_none()
+            && (write.of, write.set, write.assurance) == (self.of, self.set, self.assurance)
+    }
+}
 
 /// Two values of one attribute that were both written, and not resolved.
 #[derive(Clone, Copy)]
@@ -47,13 +71,15 @@ pub struct AttributeConflict<'w> {
 /// replaces a stronger one. A clear is a write like any other: it removes what
 /// is not stronger than itself. At most [`MAX_ATTRIBUTES`], the most recently set.
 pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
-    let mut standing: BTreeMap<&str, &AttributeWrite> = BTreeMap::new();
-    for write in unresolved(writes) {
-        let best = standing.entry(&write.name).or_insert(write);
-        if strength_order(write) > strength_order(best) {
-            *best = write;
+    let mut standing: BTreeMap<&str, Counting<'_>> = BTreeMap::new();
+    for counting in unresolved(writes) {
+        let best = standing.entry(&counting.write.name).or_insert(counting);
+        if counting.strength > best.strength {
+            *best = counting;
         }
     }
+    let mut standing: BTreeMap<&str, &AttributeWrite> =
+        standing.into_iter().map(|(name, counting)| (name, counting.write)).collect();
     standing.retain(|_, write| write.value.is_some());
     if standing.len() > MAX_ATTRIBUTES {
         let mut by_age: Vec<&AttributeWrite> = standing.into_values().collect();
@@ -72,34 +98,52 @@ pub fn profile_conflicts(writes: &[AttributeWrite]) -> Vec<AttributeConflict<'_>
         return conflicts;
     }
     for (name, kept) in current_profile(writes) {
-        let of_name = || unresolved(writes).filter(|write| write.name == name);
-        let cleared = of_name().filter(|write| write.value.is_none()).map(strength_order).max();
-        let others = of_name().filter(|write| {
-            let under = cleared.as_ref().is_some_and(|clear| strength_order(write) < *clear);
-            write.value.is_some() && write.value != kept.value && !under
+        let of_name = || unresolved(writes).filter(|counting| counting.write.name == name);
+        let cleared = of_name().filter(|it| it.write.value.is_none()).map(|it| it.strength).max();
+        let others = of_name().filter(|counting| {
+            let under = cleared.is_some_and(|clear| counting.strength < clear);
+            counting.write.value.is_some() && counting.write.value != kept.value && !under
         });
-        let other = others.max_by_key(|write| (write.set, write.order, &write.value));
+        let other = others.map(|counting| counting.write);
+        let other = other.max_by_key(|write| (write.set, write.order, &write.value));
         conflicts.extend(other.map(|other| AttributeConflict { kept, other }));
     }
     conflicts
 }
 
-/// Writes that count: what came before somebody resolved it does not.
-fn unresolved(writes: &[AttributeWrite]) -> impl Iterator<Item = &AttributeWrite> {
-    let mut resolved: BTreeMap<&str, i64> = BTreeMap::new();
-    for write in writes.iter().filter(|write| write.resolves) {
-        let newest = resolved.entry(&write.name).or_insert(write.order);
-        *newest = write.order.max(*newest);
-    }
-    let counts = move |write: &&AttributeWrite| {
-        resolved.get(write.name.as_str()).is_none_or(|resolved| write.order >= *resolved)
-    };
-    writes.iter().filter(counts)
+/// A write that counts.
+#[derive(Clone, Copy)]
+struct Counting<'w> {
+    write: &'w AttributeWrite,
+    /// Assurance, then age; should all be equal, a clear wins, which tells less.
+    strength: (Assurance, Time, Order, bool),
 }
 
-/// Assurance, then age; should all be equal, a clear wins, which tells less.
-fn strength_order(write: &AttributeWrite) -> (Assurance, Time, i64, bool) {
-    (write.assurance, write.set, write.order, write.value.is_none())
+/// Writes that count: what came before somebody chose another one does not, and the chosen one is as
+/// strong as their word.
+fn unresolved(writes: &[AttributeWrite]) -> impl Iterator<Item = Counting<'_>> {
+    let mut resolved: BTreeMap<&str, (&AttributeWrite, &AttributeWrite)> = BTreeMap::new();
+    for word in writes.iter() {
+        let Some(chosen) = &word.resolves else { continue };
+        let named = writes.iter().filter(|write| write.name == word.name && chosen.is(write));
+        let Some(chosen) = named.max_by_key(|write| write.order) else { continue };
+        let newest = resolved.entry(&word.name).or_insert((word, chosen));
+        if newest.0.order < word.order {
+            *newest = (word, chosen);
+        }
+    }
+    let values = writes.iter().filter(|write| write.resolves.is_none());
+    values.filter_map(move |write| {
+        let own = (write.assurance, write.set, write.order);
+        let (assurance, set, order) = match resolved.get(write.name.as_str()) {
+            Some((word, chosen)) if std::ptr::eq(*chosen, write) => {
+                (own.0.max(word.assurance), own.1.max(word.set), own.2.max(word.order))
+            }
+            Some((word, _)) if write.order < word.order => return None,
+            _ => own,
+        };
+        Some(Counting { write, strength: (assurance, set, order, write.value.is_none()) })
+    })
 }
 
 #[cfg(test)]
@@ -115,9 +159,17 @@ mod tests {
             sensitivity: Sensitivity::Normal,
             assurance,
             set: Time(set),
-            order: 0,
-            resolves: false,
+            order: (0, 0),
+            of: Token([0; 16]),
+            resolves: None,
         }
+    }
+
+    /// Somebody's word that a write stands.
+    fn chosen(write: &AttributeWrite, assurance: Assurance, order: i64) -> AttributeWrite {
+        let AttributeWrite { of, set, assurance: strength, .. } = *write;
+        let resolves = Some(Chosen { of, set, assurance: strength });
+        AttributeWrite { value: None, assurance, order: (order, 0), resolves, ..write.clone() }
     }
 
     fn conflict(writes: &[AttributeWrite]) -> Option<(&str, &str)> {
@@ -128,28 +180,49 @@ mod tests {
     #[test]
     fn both_values_are_kept_until_somebody_resolves_them() {
         let old = write("name", Some("Ada"), Assurance::Carried, 1);
-        let same = AttributeWrite { order: 1, ..write("name", Some("Ada"), Assurance::Carried, 2) };
+        let same =
+            AttributeWrite { order: (1, 0), ..write("name", Some("Ada"), Assurance::Carried, 2) };
         assert_eq!(conflict(&[old.clone(), same.clone()]), None, "one value");
         let weak =
-            AttributeWrite { order: 2, ..write("name", Some("Eve"), Assurance::Asserted, 3) };
+            AttributeWrite { order: (2, 0), ..write("name", Some("Eve"), Assurance::Asserted, 3) };
         let writes = [old.clone(), same.clone(), weak.clone()];
         assert_eq!(conflict(&writes), Some(("Ada", "Eve")));
-        let new = AttributeWrite { order: 3, ..write("name", Some("Ida"), Assurance::Carried, 4) };
+        let new =
+            AttributeWrite { order: (3, 0), ..write("name", Some("Ida"), Assurance::Carried, 4) };
         let writes = [old.clone(), same.clone(), weak.clone(), new.clone()];
         assert_eq!(conflict(&writes), Some(("Ida", "Eve")), "the newest that does not stand");
-        let resolved = AttributeWrite { order: 4, resolves: true, ..same.clone() };
+        let resolved = chosen(&same, Assurance::Carried, 4);
         let writes = [old.clone(), same.clone(), weak.clone(), new.clone(), resolved.clone()];
         assert_eq!((value(&writes), conflict(&writes)), (Some("Ada"), None));
-        let later = AttributeWrite { order: 5, ..new };
-        let writes = [old, same, weak, resolved, later];
+        let later = AttributeWrite { order: (5, 0), ..new.clone() };
+        let writes = [old.clone(), same, weak.clone(), resolved.clone(), later];
         assert_eq!(conflict(&writes), Some(("Ida", "Ada")), "what comes after is news");
+        let writes = [old, weak, new, resolved];
+        assert_eq!(
+            conflict(&writes),
+            Some(("Ida", "Eve")),
+            "what was chosen is not theirs any more"
+        );
+    }
+
+    #[test]
+    fn what_somebody_chose_is_as_strong_as_what_it_was_chosen_over() {
+        let strong = write("name", Some("Ada"), Assurance::Verified, 5);
+        let weak =
+            AttributeWrite { order: (1, 0), ..write("name", Some("Eve"), Assurance::Asserted, 1) };
+        let word = AttributeWrite { set: Time(6), ..chosen(&weak, Assurance::Verified, 2) };
+        let later =
+            AttributeWrite { order: (3, 0), ..write("name", Some("Ida"), Assurance::Carried, 7) };
+        let writes = [strong, weak, word, later];
+        assert_eq!((value(&writes), conflict(&writes)), (Some("Eve"), Some(("Eve", "Ida"))));
     }
 
     #[test]
     fn what_was_cleared_is_no_conflict() {
         let old = write("name", Some("Ada"), Assurance::Carried, 1);
-        let clear = AttributeWrite { order: 1, ..write("name", None, Assurance::Carried, 2) };
-        let new = AttributeWrite { order: 2, ..write("name", Some("Ida"), Assurance::Carried, 3) };
+        let clear = AttributeWrite { order: (1, 0), ..write("name", None, Assurance::Carried, 2) };
+        let new =
+            AttributeWrite { order: (2, 0), ..write("name", Some("Ida"), Assurance::Carried, 3) };
         assert_eq!(conflict(&[old, clear, new]), None);
     }
 
@@ -164,7 +237,8 @@ mod tests {
         let renamed = write("name", Some("Ada L."), Assurance::Verified, 3);
         assert_eq!(value(&[asserted.clone(), verified.clone()]), Some("Ada"));
         assert_eq!(value(&[renamed, asserted.clone(), verified]), Some("Ada L."));
-        let reported = AttributeWrite { order: 1, value: Some("Eva".into()), ..asserted.clone() };
+        let reported =
+            AttributeWrite { order: (1, 0), value: Some("Eva".into()), ..asserted.clone() };
         assert_eq!(value(&[reported, asserted]), Some("Eva"));
     }
 
@@ -193,18 +267,24 @@ mod tests {
                 ("[ab]", 0i64..4, 1i64..=4, proptest::option::of("[xyz]"), 0u8..8), 0..10,
             ),
         ) -> Vec<AttributeWrite> {
-            // Positions in the journal are distinct.
-            rows.into_iter().enumerate().map(|(order, (name, set, code, value, odds))| {
+            let mut writes: Vec<AttributeWrite> = Vec::new();
+            for (order, (name, set, code, value, odds)) in rows.into_iter().enumerate() {
                 let assurance = Assurance::from_code(code).unwrap();
-                let resolves = odds == 0 && value.is_some();
-                let one = write(&name, value.as_deref(), assurance, set);
-                AttributeWrite { order: order as i64, resolves, ..one }
-            }).collect()
+                let earlier = writes.get(order / 2).filter(|it| odds == 0 && it.resolves.is_none());
+                let one = earlier.map_or_else(
+                    || write(&name, value.as_deref(), assurance, set),
+                    |earlier| AttributeWrite { set: Time(set), ..chosen(earlier, assurance, 0) },
+                );
+                // Positions in the journal are distinct, and so is who wrote.
+                let (order, of) = ((order as i64, 0), Token([order as u8; 16]));
+                writes.push(AttributeWrite { order, of, ..one });
+            }
+            writes
         }
     }
 
     /// What is shown and what is flagged, in a form that can be compared.
-    fn folded(writes: &[AttributeWrite]) -> Vec<(String, i64, Option<i64>)> {
+    fn folded(writes: &[AttributeWrite]) -> Vec<(String, Order, Option<Order>)> {
         let conflicts = profile_conflicts(writes);
         let other =
             |name: &str| conflicts.iter().find(|it| it.kept.name == name).map(|it| it.other.order);
@@ -230,14 +310,18 @@ mod tests {
                 prop_assert!(kept.value.is_some() && other.value.is_some());
                 prop_assert_ne!(&kept.value, &other.value);
                 let mut resolved = writes.clone();
-                let chosen = if choose_other { other } else { kept };
-                let assurance = kept.assurance.max(other.assurance);
-                let (order, resolves) = (writes.len() as i64, true);
-                resolved.push(AttributeWrite { order, resolves, assurance, ..chosen.clone() });
+                let choice = if choose_other { other } else { kept };
+                let word = chosen(choice, kept.assurance.max(other.assurance), writes.len() as i64);
+                resolved.push(AttributeWrite { set: kept.set.max(other.set), ..word });
                 let left = profile_conflicts(&resolved);
                 prop_assert!(left.iter().all(|it| it.kept.name != kept.name));
                 let standing = current_profile(&resolved);
-                prop_assert_eq!(&standing[kept.name.as_str()].value, &chosen.value);
+                prop_assert_eq!(&standing[kept.name.as_str()].value, &choice.value);
+                // Where the chosen write goes, nothing of it is left.
+                resolved.retain(|write| write.order != choice.order);
+                let gone: Vec<_> =
+                    writes.iter().filter(|it| it.order != choice.order).cloned().collect();
+                prop_assert_eq!(folded(&resolved), folded(&gone));
             }
         }
 
@@ -248,7 +332,7 @@ mod tests {
             let writes: Vec<_> = rows.iter().enumerate().map(|(order, &(set, code, clear))| {
                 let assurance = Assurance::from_code(code).unwrap();
                 let value = (!clear).then_some("x");
-                AttributeWrite { order: order as i64, ..write("name", value, assurance, set) }
+                AttributeWrite { order: (order as i64, 0), ..write("name", value, assurance, set) }
             }).collect();
             if let Some(shown) = current_profile(&writes).get("name") {
                 prop_assert!(writes.iter().all(|w| w.assurance <= shown.assurance));

@@ -83,7 +83,7 @@ fn variable(name: &str, sensitivity: Sensitivity) -> VariableWrite {
         channel: text("channel"),
         interaction_id: text("id0"),
         agent_ref: text("agent0"),
-        order: 1,
+        order: (1, 0),
         kept: MONDAY.plus(DEFAULT_TTL_SECONDS * 1_000),
     }
 }
@@ -95,8 +95,9 @@ fn attribute(name: &str, sensitivity: Sensitivity) -> AttributeWrite {
         sensitivity,
         assurance: Assurance::Carried,
         set: MONDAY,
-        order: 1,
-        resolves: false,
+        order: (1, 0),
+        of: Token([2; 16]),
+        resolves: None,
     }
 }
 

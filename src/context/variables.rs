@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::vocabulary::Sensitivity;
+use super::vocabulary::{Order, Sensitivity};
 use crate::clock::Time;
 
 /// Most variables in an answer; the newest are kept.
@@ -31,8 +31,8 @@ pub struct VariableWrite {
     pub interaction_id: String,
     /// Who handled that interaction.
     pub agent_ref: String,
-    /// The position in the journal, which decides between writes of one moment.
-    pub order: i64,
+    /// Which of the writes of one moment came later.
+    pub order: Order,
     /// Until when the store keeps it: at least until it and whatever it hid when it was written
     /// have expired. What comes later than that is not hidden by it.
     pub kept: Time,
@@ -87,7 +87,7 @@ mod tests {
             channel: "voice".into(),
             interaction_id: "call-1".into(),
             agent_ref: String::new(),
-            order: 0,
+            order: (0, 0),
             kept: Time(i64::MAX),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
     fn the_newest_write_stands_and_the_journal_decides_a_tie() {
         let mut writes = vec![write("plan", Some("b"), 5, 60), write("plan", Some("a"), 1, 60)];
         assert_eq!(value(&writes, "plan", 10), Some("b"));
-        writes.push(VariableWrite { order: 1, ..write("plan", Some("c"), 5, 60) });
+        writes.push(VariableWrite { order: (1, 0), ..write("plan", Some("c"), 5, 60) });
         assert_eq!(value(&writes, "plan", 10), Some("c"));
     }
 
@@ -137,7 +137,7 @@ mod tests {
     prop_compose! {
         fn any_write()(
             name in "[abc]", value in proptest::option::of("[xyz]"), set in 0i64..5_000,
-            ttl in 0i64..5, order in 0i64..100,
+            ttl in 0i64..5, order in (0i64..10, 0i64..10),
         ) -> VariableWrite {
             VariableWrite { order, ..write(&name, value.as_deref(), set, ttl) }
         }

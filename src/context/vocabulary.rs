@@ -25,6 +25,9 @@ pub enum IntentStatus {
     Abandoned = 4,
 }
 
+/// When something was written: the position in the journal, and the place within that operation.
+pub type Order = (i64, i64);
+
 /// Who may see a value. The stricter is the greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sensitivity {

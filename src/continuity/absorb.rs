@@ -7,9 +7,10 @@ use super::caller::{Caller, Role};
 use super::desk::Desk;
 use super::duplicates::tell_apart;
 use super::filing;
+use super::keeping::{conflicts_with, keep};
 use super::naming::{member_meant, name_as, resolve, whom};
 use super::recognise::{self, Looked, hint, hint_record, judge, look};
-use super::record::{CandidateRecord, State};
+use super::record::State;
 use super::retiring;
 use super::settling::{customer_of, move_to, new_customer, refresh, settle, withdraw};
 use super::signing_in;
@@ -47,11 +48,20 @@ pub(super) struct News {
 }
 
 impl News {
-    /// A bot may say who it is only after a PIN or a one-time password.
-    pub fn allowed(&self, caller: &Caller) -> Result<(), Error> {
+    /// Whether this caller may say whose an interaction is: a bot only after a PIN or a one-time
+    /// password.
+    pub fn may_name(&self, caller: &Caller) -> bool {
         let others = [Role::Telephony, Role::Agent, Role::Helpdesk, Role::Admin, Role::Backfill];
         let proved = matches!(self.verification, Some(Verification::Pin | Verification::Otp));
-        if self.feedback.is_some() && !proved && caller.needs(&others).is_err() {
+        proved || caller.needs(&others).is_ok()
+    }
+
+    /// Whether it may be said by this caller.
+    ///
+    /// # Errors
+    /// [`Error::VerificationRequired`], [`Error::RoleRequired`].
+    pub fn allowed(&self, caller: &Caller) -> Result<(), Error> {
+        if self.feedback.is_some() && !self.may_name(caller) {
             return Err(if caller.has(Role::Bot) {
                 Error::VerificationRequired
             } else {
@@ -87,7 +97,7 @@ pub(super) async fn absorb(
     match &news.feedback {
         // Somebody's word settles it: what the hints alone would do is only written down.
         Some(feedback) => {
-            let own = own_customer(desk, state).await?;
+            let own = own_customer(desk, state, interaction).await?;
             let hints = hints_of(state);
             let (looked, decision) = weigh(desk, state, &hints, own).await?;
             if anew {
@@ -147,15 +157,18 @@ pub(super) fn too_many(field: &str, most: usize) -> Error {
     Error::Invalid(vec![Violation { field: field.into(), description }])
 }
 
-/// The customer that this interaction made and nobody else uses: no evidence against anybody. Once
-/// somebody said who it is, it is a customer like any other.
-async fn own_customer(desk: &mut Desk<'_, '_>, state: &State) -> Result<Option<CustomerId>, Error> {
-    let made = customer_of(&state.customer).filter(|_| state.made_customer && state.feedback == 0);
-    let Some(made) = made else { return Ok(None) };
-    let person = desk.person(made, false).await?;
-    // Once merged with somebody, it is known who it is.
-    let unused = person.filter(|it| it.row.contacts == 0 && it.members.is_empty());
-    Ok(unused.map(|person| person.row.customer))
+/// The customer that this interaction made and that has nothing else: no evidence against anybody.
+/// Once somebody said who it is, or anything else has become theirs, it is a customer like any other.
+async fn own_customer(
+    desk: &mut Desk<'_, '_>,
+    state: &State,
+    interaction: Token,
+) -> Result<Option<CustomerId>, Error> {
+    if state.feedback != 0 || !retiring::is_all_they_have(desk, state, interaction).await? {
+        return Ok(None);
+    }
+    let Some(made) = customer_of(&state.customer) else { return Ok(None) };
+    Ok(desk.person(made, false).await?.map(|person| person.row.customer))
 }
 
 /// Looks at all hints so far, and what the rules say of them.
@@ -183,7 +196,7 @@ async fn decide_again(
     interaction: Token,
     (signs_in, word): (bool, Word),
 ) -> Result<(), Error> {
-    let own = own_customer(desk, state).await?;
+    let own = own_customer(desk, state, interaction).await?;
     let hints = hints_of(state);
     let (looked, decision) = weigh(desk, state, &hints, own).await?;
     let overruled = signing_in::overrule(state, &looked, signs_in);
@@ -192,52 +205,6 @@ async fn decide_again(
     } else {
         take_up(desk, state, interaction, word, (&looked, &decision)).await
     }
-}
-
-/// Settled on somebody known, or somebody's word stands: more hints link what does not point
-/// elsewhere, and move nothing.
-pub(super) async fn keep(
-    desk: &mut Desk<'_, '_>,
-    state: &mut State,
-    interaction: Token,
-    looked: &Looked<'_>,
-    decision: &Decision,
-) -> Result<(), Error> {
-    let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
-    let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
-    let earlier = state.decision.clone().unwrap_or_default();
-    let basis = if state.made_customer {
-        Basis::NewCustomer
-    } else if said_yes(state) {
-        Basis::Confirmed(Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted))
-    } else {
-        let now = decision.assurance.map_or(0, Assurance::code);
-        let strength = Assurance::from_code(earlier.assurance.max(now));
-        Basis::Decided(strength.unwrap_or(Assurance::Asserted))
-    };
-    settle(desk, state, interaction, customer, looked, basis, |index| !elsewhere(index)).await?;
-    let asks = (0..looked.shown.len()).any(elsewhere);
-    let at = Time(state.start_time);
-    let mut record = recognise::record(desk, looked, decision, at, asks).await?;
-    let own = |one: &CandidateRecord| one.customer == state.customer;
-    name_as(&mut record, looked, customer);
-    if !record.candidates.iter().any(own) {
-        // What was decided on this customer stays what is said of them.
-        let known = earlier.candidates.iter().find(|one| own(one)).cloned();
-        record.candidates.splice(0..0, known);
-    }
-    record.conflicts =
-        recognise::conflicts(looked, (0..looked.shown.len()).filter(|it| elsewhere(*it)));
-    record.inherited = earlier.inherited;
-    record.assurance = record.assurance.max(earlier.assurance);
-    // What was decided stands; a hint that now points elsewhere makes the caller ask.
-    record.recommendation = if record.conflicts.is_empty() {
-        earlier.recommendation
-    } else {
-        earlier.recommendation.min(Recommendation::Confirm.code())
-    };
-    state.decision = Some(record);
-    Ok(())
 }
 
 /// Nobody known yet: the decision is taken as a start's.
@@ -316,8 +283,10 @@ async fn follow(
     match target {
         Some(target) => {
             let stays = state.settled && customer_of(&state.customer) == Some(target);
+            let conflicts = conflicts_with(looked, state, target);
             if let Some(decision) = &mut state.decision {
                 name_as(decision, looked, target);
+                decision.conflicts = conflicts;
             }
             become_of(desk, state, interaction, target, looked, basis).await?;
             state.made_customer = state.made_customer && stays;

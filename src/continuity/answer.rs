@@ -10,12 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
 use super::caller::{Caller, Role};
+use super::candidates;
 use super::catching_up::as_left;
 use super::desk::Desk;
-use super::load;
 use super::record::{CandidateRecord, State};
 use super::redactions::Field;
-use super::sealing::Slot;
 use super::settling::customer_of;
 use super::vouching;
 use crate::clock::Time;
@@ -23,7 +22,6 @@ use crate::context::{
     Audience, Context, Disclosure, Shown, Viewpoint, capped, consented, set_aside, shows_outcome,
     what_is_shown,
 };
-use crate::crypto::key_id;
 use crate::identity::{
     Assurance, ConfirmDiscloses, Level, Notice, Recommendation, confidence, level, probability,
 };
@@ -128,8 +126,11 @@ pub enum Degraded {
 pub struct Answer {
     /// The interaction.
     pub state: Arc<State>,
-    /// The customer's ref as it is now; `None` when degraded.
+    /// The customer's ref as it is now; `None` when degraded, and while it is not settled that it is a
+    /// protected person.
     pub customer: Option<CustomerId>,
+    /// Whom it is about, for the audit: never shown.
+    pub(super) whom: Option<CustomerId>,
     /// Who it is.
     pub standing: Standing,
     /// All that is remembered.
@@ -157,7 +158,7 @@ pub struct Settled {
     pub(super) disclosure: Disclosure,
     /// Whether the customer is set aside for want of a contact.
     pub(super) archived: bool,
-    /// What the sets of the candidates are called, where they belong to one.
+    /// What the sets of the customer and the candidates are called, where they belong to one.
     pub(super) set_names: FxHashMap<CustomerId, CustomerId>,
     /// Candidates of whom nothing is ever told, not even that they exist.
     pub(super) unnamed: FxHashSet<CustomerId>,
@@ -179,7 +180,9 @@ pub(super) async fn settled(
         Some(id) => as_left(desk, id, &labels).await?,
         None => None,
     };
-    let (set_names, unnamed) = candidates(desk, &mut state).await?;
+    let (mut set_names, unnamed) = candidates::named(desk, &mut state).await?;
+    let joined = left.as_ref().filter(|left| left.joined).map(|left| left.customer);
+    set_names.extend(id.zip(joined));
     let nothing = Settled {
         state,
         customer: id,
@@ -203,50 +206,6 @@ pub(super) async fn settled(
             ..nothing
         },
     })
-}
-
-/// What the candidates' sets are called, and who of them must not be named: a rule that was made
-/// after the decision counts, too. Who was removed or erased since is no candidate any more; what the
-/// others are asked by is opened. A contact's own customer is answered anyhow, under their rule.
-async fn candidates(
-    desk: &mut Desk<'_, '_>,
-    state: &mut State,
-) -> Result<(FxHashMap<CustomerId, CustomerId>, FxHashSet<CustomerId>), Error> {
-    let candidates = state.decision.iter().flat_map(|decision| &decision.candidates);
-    let ids: Vec<CustomerId> =
-        candidates.filter_map(|candidate| customer_of(&candidate.customer)).collect();
-    if ids.is_empty() {
-        return Ok((FxHashMap::default(), FxHashSet::default()));
-    }
-    let people = desk.sets(&ids, false).await?;
-    let is_there = |id: CustomerId| people.contains_key(&id) || desk.working.contains_key(&id);
-    if let Some(decision) = &mut state.decision {
-        decision.candidates.retain(|one| customer_of(&one.customer).is_some_and(is_there));
-        for candidate in &mut decision.candidates {
-            open_label(desk, candidate).await?;
-        }
-    }
-    let joined = people.values().filter(|person| !person.members.is_empty());
-    let names = joined.map(|person| (person.row.customer, person.set_name())).collect();
-    let protected: FxHashSet<CustomerId> = people
-        .values()
-        .filter(|person| load::disclosure(person) == Disclosure::Never)
-        .map(|person| person.set_name())
-        .collect();
-    let own = customer_of(&state.customer);
-    let others = people.values().filter(|person| Some(person.row.customer) != own);
-    let unnamed = others.filter(|person| protected.contains(&person.set_name()));
-    Ok((names, unnamed.map(|person| person.row.customer).collect()))
-}
-
-/// Who is gone has no key, and their label opens nowhere.
-async fn open_label(desk: &mut Desk<'_, '_>, candidate: &mut CandidateRecord) -> Result<(), Error> {
-    let sealed = std::mem::take(&mut candidate.sealed_label);
-    let Some(id) = key_id(&sealed) else { return Ok(()) };
-    if let Some(key) = desk.key(id, customer_of(&candidate.customer)).await? {
-        candidate.label = Slot::CandidateLabel.open_text(desk.tenant_id(), &key, &sealed)?;
-    }
-    Ok(())
 }
 
 /// How sure it is by now: the decision, lifted by what somebody said in this interaction.
@@ -284,9 +243,29 @@ pub(super) fn standing(state: &State) -> Standing {
     if let Some(vouched) = vouched {
         standing.assurance = standing.assurance.max(Some(vouched));
         if said {
-            lift(&mut standing, vouched);
+            let floor = if vouched == Assurance::Verified { VERY_HIGH } else { MEDIUM };
+            lift(&mut standing, "identity_confirmed", floor);
         }
     }
+    standing
+}
+
+/// The same of a customer who may have been `joined` with others. Whom this contact has made, and who
+/// turned out to be one with somebody known, they are as surely as who goes on in another contact; what
+/// was shown of them is worth what it was.
+fn standing_of(state: &State, joined: bool) -> Standing {
+    let mut standing = standing(state);
+    if !joined || !state.made_customer || said_yes(state) {
+        return standing;
+    }
+    // What a rejected candidate had against them is settled: they have it themselves.
+    let decision = state.decision.as_ref().filter(|_| state.feedback != REJECTED);
+    let asks = decision.is_some_and(|decision| !decision.conflicts.is_empty());
+    standing.recommendation = if asks { Recommendation::Confirm } else { Recommendation::Reuse };
+    let shown = state.hints.iter().filter_map(|hint| Assurance::from_code(hint.assurance)).max();
+    standing.assurance = standing.assurance.max(shown);
+    standing.evidence.clear();
+    lift(&mut standing, "merged", MEDIUM);
     standing
 }
 
@@ -311,11 +290,10 @@ fn best(
 pub(super) const MEDIUM: f64 = 2.944;
 const VERY_HIGH: f64 = 4.595;
 
-fn lift(standing: &mut Standing, vouched: Assurance) {
+fn lift(standing: &mut Standing, signal: &str, floor: f64) {
     let reached: f64 = standing.evidence.iter().map(|(_, log_odds)| log_odds).sum();
-    let floor = if vouched == Assurance::Verified { VERY_HIGH } else { MEDIUM };
     let lifted = reached.max(floor);
-    standing.evidence.push(("identity_confirmed".into(), lifted - reached));
+    standing.evidence.push((signal.into(), lifted - reached));
     standing.confidence = confidence(lifted);
     standing.level = level(standing.confidence);
     standing.probability = probability(lifted);
@@ -331,8 +309,11 @@ pub struct Wish {
 pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) -> Answer {
     let Settled { mut state, customer, context, archived, set_names, unnamed, .. } = settled;
     let mut warnings = settled.warnings;
-    let mut standing = standing(&state);
+    let joined = customer_of(&state.customer).is_some_and(|id| set_names.contains_key(&id));
+    let mut standing = standing_of(&state, joined);
     let disclosure = set_aside(settled.disclosure, archived, said_yes(&state), standing.assurance);
+    // Whoever only typed what led to a protected person is not told that there is such a customer.
+    let shown = customer.filter(|_| state.settled || disclosure != Disclosure::Never);
     let named =
         |one: &CandidateRecord| customer_of(&one.customer).is_none_or(|id| !unnamed.contains(&id));
     state.decision.iter_mut().for_each(|decision| decision.candidates.retain(named));
@@ -355,7 +336,8 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
         confirm_discloses_context: policy.identity.confirm_discloses == ConfirmDiscloses::Context,
         may_see_sensitive: caller.may_see_sensitive(),
         history_limit: wish.history_limit,
-        new_customer: state.made_customer,
+        // Once somebody has said who it is, they are a customer like any other.
+        new_customer: state.made_customer && !said && !joined,
         consented: consented(&context, &policy.disclosure_requires_consent),
         may_see_evidence: caller.has(Role::Admin),
     };
@@ -368,7 +350,8 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
     let voice = (or(&state.locale, &policy.locale), or(&state.time_zone, &policy.time_zone));
     Answer {
         state: Arc::new(state),
-        customer,
+        customer: shown,
+        whom: customer,
         standing,
         context,
         view,

@@ -10,8 +10,10 @@ use super::desk::Desk;
 use super::filing;
 use super::journaling::{self, Entry};
 use super::record::State;
+use super::settling;
 use super::start_interaction::{StartOperation, guard, without_caller_number};
-use crate::ids::TenantId;
+use crate::identity::{Attestation, Direction, LineType};
+use crate::ids::{TenantId, Token};
 use crate::store::rows::Verb;
 use crate::store::{Boxed, Operation, Proposed, Reads};
 
@@ -39,8 +41,8 @@ impl Operation for AttachOperation {
                 return Err(Error::AlreadyDone);
             }
             let mut state = known.state;
-            let fresh = self.0.state();
-            complete(&mut state, &fresh);
+            let before = said_of_attempt(&state);
+            complete(&mut state, &self.0.state());
             let mut warnings = self.0.warnings();
             let continued = continued(&mut desk, &start.about, *begun).await?;
             warnings.extend(continued.warning);
@@ -61,7 +63,7 @@ impl Operation for AttachOperation {
             let ceiling = caller.max_assurance;
             warnings.extend(absorb(&mut desk, &mut state, *interaction, &news, ceiling).await?);
             if state.ending.is_some() && !state.customer.is_empty() {
-                filing::file(&mut desk, &mut state, *interaction).await?;
+                file_anew(&mut desk, &mut state, *interaction, &before).await?;
             }
             let entry = Entry {
                 interaction: *interaction,
@@ -76,6 +78,29 @@ impl Operation for AttachOperation {
             Ok(desk.propose(settled))
         })
     }
+}
+
+/// What decides how an ended contact counts as an attempt: its chain, and whether it reached anybody.
+fn said_of_attempt(state: &State) -> (Vec<u8>, bool) {
+    (state.contact.clone(), state.ending.as_ref().is_some_and(|ending| ending.reached))
+}
+
+/// Files the contact as it now stands. What the end said of matters was counted by what was known
+/// then, and is written again where that has changed.
+async fn file_anew(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    before: &(Vec<u8>, bool),
+) -> Result<(), Error> {
+    filing::file(desk, state, interaction).await?;
+    if said_of_attempt(state) != *before {
+        filing::flush(desk, state, interaction).await?;
+    }
+    if state.counted && !filing::counts(state) {
+        settling::recount(desk, state, interaction).await?;
+    }
+    Ok(())
 }
 
 /// Fills in what the end did not say of itself.
@@ -102,4 +127,27 @@ fn complete(state: &mut State, start: &State) {
         state.start_given = true;
     }
     state.audience = state.audience.max(start.audience);
+    for (known, said, unsaid) in [
+        (&mut state.line_type, start.line_type, LineType::default().code()),
+        (&mut state.attestation, start.attestation, Attestation::default().code()),
+    ] {
+        if *known == unsaid {
+            *known = said;
+        }
+    }
+    turn_outbound(state, start);
+}
+
+/// Nobody says OUTBOUND by saying nothing, as an end does of INBOUND; and of a start that is known, an
+/// end does not change the direction either. Whether anybody was reached follows from it.
+fn turn_outbound(state: &mut State, start: &State) {
+    if start.direction != Direction::Outbound.code() || state.direction == start.direction {
+        return;
+    }
+    state.direction = start.direction;
+    let ending = state.ending.as_ref();
+    let reached = ending.is_some_and(|it| filing::was_reached(state, &it.disposition));
+    if let Some(ending) = &mut state.ending {
+        ending.reached = reached;
+    }
 }

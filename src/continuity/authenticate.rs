@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::Error;
 use super::allowance::{Quota, take_both};
 use super::caller::Caller;
-use super::certificates::ClientCertificate;
+use super::certificates::{CertifiedTerms, ClientCertificate};
 use super::known_keys::{KnownKey, LOOK_WITHIN, Seen};
 use super::service::Service;
 use crate::crypto::ApiKey;
@@ -21,16 +21,28 @@ use crate::store;
 
 /// What a caller showed, kept by whoever goes on for longer than one call.
 pub enum Credential {
-    /// The text of an API key.
+    /// The text of an API key. What a key may do never changes.
     Key(Zeroizing<String>),
-    /// The connection's certificate.
-    Certificate(ClientCertificate),
+    /// The connection's certificate, and whom it stood for when they were let in; `None` where nobody
+    /// was yet.
+    Certificate(ClientCertificate, Option<CertifiedTerms>),
 }
 
 impl Credential {
     /// The text of an API key.
     pub fn key(text: &str) -> Self {
         Self::Key(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The same, of somebody who was let in with it.
+    #[must_use]
+    pub fn of(self, caller: &Caller) -> Self {
+        match self {
+            Self::Certificate(certificate, _) => {
+                Self::Certificate(certificate, Some(CertifiedTerms::of(caller)))
+            }
+            key @ Self::Key(_) => key,
+        }
     }
 }
 
@@ -91,11 +103,12 @@ impl Service {
     }
 
     /// Whether somebody may go on with what they were let in for: their key is neither revoked nor
-    /// expired, their certificate still vouched for. It is no call of its own.
+    /// expired, their certificate still vouched for, and still theirs. It is no call of its own.
     ///
     /// # Errors
     /// As [`Service::authenticate`] and [`Service::authenticate_certificate`], but for
-    /// [`Error::RateLimited`].
+    /// [`Error::RateLimited`]; [`Error::RoleRequired`] when the settings have taken a role from their
+    /// certificate.
     pub async fn still_admits(self: &Arc<Self>, shown: &Credential) -> Result<(), Error> {
         match shown {
             Credential::Key(text) => {
@@ -105,7 +118,9 @@ impl Service {
                     (_, false) => Err(Error::Store(store::Error::Unavailable)),
                 }
             }
-            Credential::Certificate(certificate) => self.certified.admits(certificate),
+            Credential::Certificate(certificate, then) => {
+                self.certified.admits(certificate, then.as_ref())
+            }
         }
     }
 

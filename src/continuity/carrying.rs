@@ -3,10 +3,11 @@
 use super::Error;
 use super::consenting;
 use super::desk::Desk;
-use super::filing::{customer_key, put_block, wait};
+use super::filing::{customer_key, mark_dispute, put_block};
 use super::load;
 use super::record::{BlockRecord, State};
 use super::sealing::Slot;
+use super::waiting::wait;
 use crate::ids::{CustomerId, Token};
 use crate::store::history;
 use crate::store::rows::{BlockKind, FactRow};
@@ -46,7 +47,8 @@ impl Carried {
     /// Values wait in the interaction until somebody says whose they are; its intents it holds
     /// anyhow.
     pub fn wait_in(self, state: &mut State) {
-        for (kind, block) in self.blocks {
+        for (kind, mut block) in self.blocks {
+            block.values.iter_mut().for_each(|value| value.said = block.set);
             match kind {
                 BlockKind::Variables => wait(&mut state.values, block.values),
                 BlockKind::Profile => wait(&mut state.attributes, block.values),
@@ -74,6 +76,9 @@ pub(super) async fn carry(
             })
         }))
         .await?;
+    if blocks.iter().any(|row| row.kind == BlockKind::Profile) {
+        reopen(desk, from).await?;
+    }
     let mut carried = Carried { facts: Vec::new(), blocks: Vec::new() };
     for row in facts {
         let (intent, reference) = (row.intent, row.reference);
@@ -81,31 +86,25 @@ pub(super) async fn carry(
         let text = slot.open_text(tenant, &key, &row.content)?;
         carried.facts.push((row, text));
     }
-    let mut ordered = Vec::with_capacity(blocks.len());
     for row in &blocks {
-        ordered.push((row.position, row.kind, load::open_block(tenant, &key, row)?));
+        let mut record = load::open_block(tenant, &key, row)?;
+        if record.first_position == 0 {
+            (record.first_position, record.first_part) = (row.position, row.part);
+        }
+        carried.blocks.push((row.kind, record));
     }
-    // Blocks that moved once already share a position: the newer is then the later.
-    ordered.sort_by_key(|(position, _, record)| (*position, record.set));
-    carried.blocks = ordered.into_iter().map(|(_, kind, record)| (kind, record)).collect();
+    carried.blocks.sort_by_key(|(_, record)| (record.first_position, record.first_part));
     Ok(carried)
 }
 
-/// Without what a later block of the same kind, assurance and time says of the same name: which of
-/// the two was later lay in their places in the journal, and they will all have the same.
-fn distinct(blocks: Vec<(BlockKind, BlockRecord)>) -> Vec<(BlockKind, BlockRecord)> {
-    let mut distinct: Vec<(BlockKind, BlockRecord)> = Vec::with_capacity(blocks.len());
-    for (kind, later) in blocks {
-        for (of, earlier) in &mut distinct {
-            if (*of, earlier.set, earlier.assurance) == (kind, later.set, later.assurance) {
-                let said = |name: &str| later.values.iter().any(|value| value.name == name);
-                earlier.values.retain(|value| !said(&value.name));
-            }
-        }
-        distinct.push((kind, later));
+/// What somebody chose may be on its way: what it was chosen over is a conflict again then, and is found.
+async fn reopen(desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<(), Error> {
+    let Some(person) = desk.person(customer, true).await? else { return Ok(()) };
+    let context = person.context.clone().unwrap_or_default();
+    if context.profile.iter().any(|write| write.resolves.is_some()) {
+        mark_dispute(desk, customer);
     }
-    distinct.retain(|(_, block)| !block.values.is_empty() || !block.consents.is_empty());
-    distinct
+    Ok(())
 }
 
 /// Gives a customer what an interaction had given another.
@@ -123,42 +122,9 @@ pub(super) async fn receive(
             slot.seal_bytes(desk.tenant_id(), &key, text.as_bytes(), &desk.service.entropy);
         desk.effects.facts.push(FactRow { customer: to, content, ..row });
     }
-    for (kind, record) in distinct(carried.blocks) {
+    for (kind, record) in carried.blocks {
         put_block(desk, to, interaction, kind, record).await?;
     }
     desk.take_in_hand(to).await?.touch();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::record::ValueRecord;
-    use super::*;
-
-    fn block(set: i64, values: &[(&str, &str)]) -> (BlockKind, BlockRecord) {
-        let value = |(name, value): &(&str, &str)| ValueRecord {
-            name: (*name).into(),
-            value: Some((*value).into()),
-            ..ValueRecord::default()
-        };
-        let values = values.iter().map(value).collect();
-        (BlockKind::Variables, BlockRecord { set, values, ..BlockRecord::default() })
-    }
-
-    #[test]
-    fn of_one_moment_the_later_value_stays() {
-        let blocks = vec![
-            block(1, &[("size", "S"), ("colour", "red")]),
-            block(2, &[("size", "L")]),
-            block(1, &[("size", "M")]),
-        ];
-        let left: Vec<(i64, String)> = distinct(blocks)
-            .into_iter()
-            .flat_map(|(_, one)| {
-                one.values.into_iter().map(move |it| (one.set, it.value.unwrap_or_default()))
-            })
-            .collect();
-        let expected = [(1, "red"), (2, "L"), (1, "M")].map(|(set, value)| (set, value.to_owned()));
-        assert_eq!(left, expected);
-    }
 }

@@ -44,7 +44,7 @@ pub struct ClientCertificate {
 }
 
 /// What a certificate's name stands for.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CertifiedTerms {
     /// What the audit calls it, after `cert:`.
     pub name: String,
@@ -60,12 +60,40 @@ pub struct CertifiedTerms {
     pub max_assurance: Option<Assurance>,
 }
 
+/// What the audit writes before a certificate's name.
+const CALLED: &str = "cert:";
+
 impl CertifiedTerms {
+    /// Those of somebody whom a certificate stood for.
+    pub(super) fn of(caller: &Caller) -> Self {
+        Self {
+            name: caller.key_id.strip_prefix(CALLED).unwrap_or_default().to_owned(),
+            tenant: caller.tenant.name.clone(),
+            roles: caller.roles,
+            source: caller.source.to_string(),
+            may_address: caller.may_address.to_vec(),
+            max_assurance: caller.max_assurance,
+        }
+    }
+
+    /// Whether somebody who was let in under those terms may go on under these: only where nothing has
+    /// changed, or they have more roles by now, which come with their next call.
+    ///
+    /// # Errors
+    /// [`Error::RoleRequired`] without a role that they had, [`Error::MissingApiKey`] where it is somebody
+    /// else otherwise.
+    fn let_on(&self, then: &Self) -> Result<(), Error> {
+        if (Self { roles: then.roles, ..self.clone() }) != *then {
+            return Err(Error::MissingApiKey);
+        }
+        if then.roles & !self.roles == 0 { Ok(()) } else { Err(Error::RoleRequired) }
+    }
+
     /// Who it is, of its tenant.
     fn caller(&self, tenant: Arc<Tenant>) -> Caller {
         Caller {
             tenant,
-            key_id: format!("cert:{}", self.name).into(),
+            key_id: format!("{CALLED}{}", self.name).into(),
             roles: self.roles,
             source: self.source.as_str().into(),
             may_address: self.may_address.clone().into(),
@@ -122,12 +150,19 @@ impl Certified {
         *now = Arc::new(callers);
     }
 
-    /// Whether a certificate stands for somebody, and is vouched for.
+    /// Whether a certificate stands for somebody, and is vouched for; where somebody was let in with it
+    /// `then`, whether it still stands for them, with as much as they may do.
     ///
     /// # Errors
-    /// [`Error::MissingApiKey`] when it does not.
-    pub fn admits(&self, certificate: &ClientCertificate) -> Result<(), Error> {
-        self.now().good(certificate).map(drop)
+    /// [`Error::MissingApiKey`] when it does not; [`Error::RoleRequired`] when it has lost a role.
+    pub fn admits(
+        &self,
+        certificate: &ClientCertificate,
+        then: Option<&CertifiedTerms>,
+    ) -> Result<(), Error> {
+        let known = self.now();
+        let certified = known.good(certificate)?;
+        then.map_or(Ok(()), |then| certified.terms.let_on(then))
     }
 
     fn now(&self) -> Arc<CertifiedCallers> {

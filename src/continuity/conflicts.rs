@@ -204,7 +204,8 @@ pub(super) fn of_attributes(
 ) -> Vec<Conflict> {
     let conflict = |AttributeConflict { kept, other }| {
         let side = |it: &AttributeWrite| {
-            format!("{}\0{}\0{}", it.order, it.set.0, it.value.as_deref().unwrap_or_default())
+            let ((position, part), value) = (it.order, it.value.as_deref().unwrap_or_default());
+            format!("{position}\0{part}\0{}\0{value}", it.set.0)
         };
         Conflict {
             id: id(tenant, customer, &["attribute", &kept.name, &side(kept), &side(other)]),

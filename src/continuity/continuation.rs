@@ -2,9 +2,11 @@
 //! are inherited, and the caller's number, often our own extension, is no evidence.
 
 use super::Error;
-use super::absorb::{REJECTED, keep, said_yes};
+use super::absorb::{REJECTED, said_yes};
 use super::answer::{MEDIUM, Standing, Warning, standing};
 use super::desk::{Desk, Known};
+use super::keeping::keep;
+use super::naming::resolve;
 use super::recognise::{self, judge, look};
 use super::record::{
     About, CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, State,
@@ -12,6 +14,7 @@ use super::record::{
 use super::settling::{customer_of, settle};
 use super::start_interaction::decide_first;
 use super::vouching;
+use super::working::Working;
 use crate::clock::Time;
 use crate::context::CONTINUATION_WITHIN;
 use crate::identity::{Assurance, Basis, Hint, Proof, Recommendation};
@@ -73,8 +76,45 @@ fn nothing_inherited(code: &'static str, message: &str) -> Warning {
     Warning { code, field: "continues_interaction_id".into(), message: message.into() }
 }
 
-/// Takes over customer, assurance and verification, unless a stronger hint points elsewhere.
+/// Takes over customer, assurance and verification, unless a stronger hint points elsewhere. A known
+/// customer's ref that is another's moves nothing, but is listed, and asked for.
 pub(super) async fn inherit(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+    before: &Known,
+    (hints, named): (&[Hint], Option<&str>),
+) -> Result<Vec<Warning>, Error> {
+    let named = match named {
+        Some(named) => match resolve(desk, named).await? {
+            None => {
+                take_over(desk, state, interaction, before, hints).await?;
+                return Ok(vec![Warning::unknown_customer_ref("identity_hints.customer_ref")]);
+            }
+            known => known,
+        },
+        None => None,
+    };
+    take_over(desk, state, interaction, before, hints).await?;
+    let Some(named) = named else { return Ok(Vec::new()) };
+    state.named = named.0.to_vec();
+    let own = customer_of(&state.customer);
+    if own.is_some_and(|own| desk.working.get(&own).is_some_and(Working::is_new)) {
+        return Ok(Vec::new());
+    }
+    let own = match own {
+        Some(own) => desk.person(own, false).await?.map(|person| person.set_name()),
+        None => None,
+    };
+    let other = desk.person(named, false).await?.map(|person| person.set_name());
+    if let Some(decision) = state.decision.as_mut().filter(|_| own.is_some() && own != other) {
+        add_conflicts(decision, vec![recognise::named_elsewhere()]);
+        decision.recommendation = decision.recommendation.min(Recommendation::Confirm.code());
+    }
+    Ok(Vec::new())
+}
+
+async fn take_over(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,

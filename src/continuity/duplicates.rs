@@ -114,9 +114,16 @@ pub(super) async fn join(
     if edges.is_empty() {
         return Ok(());
     }
-    match rejoin(desk, &around, edges).await {
+    let sets = match rejoin(desk, &around, edges).await {
         // A person of so many customers is no reason to refuse this contact.
-        Err(Error::SetTooLarge) => Ok(()),
-        joined => joined.map(drop),
+        Err(Error::SetTooLarge) => return Ok(()),
+        joined => joined?,
+    };
+    match sets.into_values().find(|members| members.contains(&customer)) {
+        Some(members) if state == MergeState::InForce => {
+            // Boxed: it is rare, and would make every start carry room for it.
+            Box::pin(joining::mark_disputes(desk, &members)).await
+        }
+        _ => Ok(()),
     }
 }

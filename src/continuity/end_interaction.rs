@@ -8,6 +8,7 @@ use super::Error;
 use super::absorb::{Feedback, News, absorb};
 use super::answer::Warning;
 use super::caller::{Caller, Role};
+use super::catching_up::strictest;
 use super::consenting;
 use super::desk::{Desk, Known};
 use super::ending::{self, Outcome};
@@ -22,6 +23,7 @@ use super::relinking;
 use super::service::Service;
 use super::settling::{self, customer_of};
 use super::update_interaction::later_hints;
+use super::waiting;
 use super::working::Working;
 use crate::clock::Time;
 use crate::context::{Disclosure, Sensitivity};
@@ -94,7 +96,7 @@ const LOOKS: usize = 2;
 pub struct Ended {
     /// The caller's own id.
     pub interaction_id: String,
-    /// In whose history it now is.
+    /// In whose history it now is; nobody is named while it is not settled that it is a protected person.
     pub customer: Option<CustomerId>,
     /// When it started.
     pub start: Time,
@@ -107,6 +109,8 @@ pub struct Ended {
     /// What deserves a look.
     pub warnings: Vec<Warning>,
     labels: Vec<(Token, Arc<str>)>,
+    /// Whether whose it was is not there any more.
+    gone: bool,
 }
 
 impl Ended {
@@ -121,6 +125,7 @@ impl Ended {
             variables_updated: 0,
             warnings: vec![Warning::removed()],
             labels: Vec::new(),
+            gone: true,
         }
     }
 }
@@ -185,9 +190,11 @@ impl Service {
             let Some(known) = self.known(caller, operation.interaction).await? else { break };
             let mut reads = Reads::Fresh(Arc::clone(&self.store));
             let mut desk = Desk::new(self, &caller.tenant, &mut reads);
-            let ended = answer(&mut desk, &known.state, Vec::new()).await?;
+            let own = (operation.end.revision, &operation.fingerprint);
+            let overtaken = ending::overtaken(&known, own.0, own.1).into_iter().collect();
+            let ended = answer(&mut desk, &known.state, overtaken).await?;
             // Whose it is may have been erased between the two looks: then that is to be said.
-            if ended.customer.is_some() || known.state.customer.is_empty() {
+            if !ended.gone {
                 return Ok(ended);
             }
         }
@@ -201,10 +208,17 @@ async fn answer(
     warnings: Vec<Warning>,
 ) -> Result<Ended, Error> {
     let ending = state.ending.clone().unwrap_or_default();
-    let customer = match customer_of(&state.customer) {
-        Some(id) if desk.working.get(&id).is_some_and(Working::is_new) => Some(id),
-        Some(id) => desk.person(id, false).await?.map(|person| person.set_name()),
-        None => None,
+    let (customer, gone) = match customer_of(&state.customer) {
+        Some(id) if desk.working.get(&id).is_some_and(Working::is_new) => (Some(id), false),
+        Some(id) => match desk.person(id, false).await? {
+            Some(person) => {
+                let hidden = !state.settled
+                    && strictest(&desk.set_of(&person, false).await?) == Disclosure::Never;
+                (Some(person.set_name()).filter(|_| !hidden), false)
+            }
+            None => (None, true),
+        },
+        None => (None, false),
     };
     Ok(Ended {
         interaction_id: state.about.clone().unwrap_or_default().interaction_id,
@@ -215,6 +229,7 @@ async fn answer(
         variables_updated: ending.variables_updated,
         warnings,
         labels: std::mem::take(&mut desk.labels),
+        gone,
     })
 }
 
@@ -324,8 +339,11 @@ impl EndOperation {
     ) -> Result<(), Error> {
         let counted = state.ending.as_ref().filter(|_| state.counted).map(|it| it.end_time);
         let end_time = ending::end_time(state, &self.end, self.now, warnings)?;
+        let said = ending::said_at(state, &self.end, end_time, self.now);
+        let named = ending::named(state, &self.end, said);
         let reached = filing::was_reached(state, &self.end.disposition);
-        let outcome = Outcome { end_time, reached, updates: std::mem::take(&mut state.intents) };
+        let updates = std::mem::take(&mut state.intents);
+        let outcome = Outcome { end_time, reached, updates, named };
         if self.end.complete {
             let withdrawn = ending::withdraw(state, &self.end, &outcome);
             filing::forget_facts(desk, state, self.interaction, &withdrawn);
@@ -333,11 +351,9 @@ impl EndOperation {
         let ending: EndingRecord = ending::merge(state.ending.take(), &self.end, outcome);
         state.newest_event = state.newest_event.max(end_time.0);
         state.ending = Some(ending);
-        let waiting = std::mem::take(&mut state.values);
-        let variables = ending::expiring(waiting, &self.end.variables, end_time);
-        filing::wait(&mut state.values, variables);
-        filing::wait(&mut state.attributes, self.end.profile.clone());
-        let consents = consenting::timed(&self.end.consents, end_time, self.now);
+        waiting::wait(&mut state.values, waiting::expiring(&self.end.variables, said));
+        waiting::wait(&mut state.attributes, waiting::dated(&self.end.profile, said));
+        let consents = consenting::timed(&self.end.consents, said, self.now);
         if let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) {
             consenting::may_be_said(desk, customer, &consents, "consents").await?;
         }

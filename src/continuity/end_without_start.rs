@@ -2,20 +2,23 @@
 //! start says of itself, and is decided as one, unless the caller's own system says whose it was.
 
 use super::Error;
-use super::absorb::absorb;
-use super::answer::Warning;
+use super::absorb::{News, absorb};
+use super::answer::{MEDIUM, Warning};
 use super::continuation::{continued, inherit};
 use super::desk::Desk;
 use super::end_interaction::EndOperation;
-use super::naming::resolve;
+use super::keeping::conflicts_with;
+use super::naming::{name_as, resolve};
 use super::recognise::{self, judge, look};
-use super::record::State;
+use super::record::{CandidateRecord, DecisionRecord, EvidenceRecord, State};
 use super::settling::settle;
 use super::start_interaction::{decide_first, without_caller_number};
 use super::update_interaction::later_hints;
 use crate::clock::Time;
 use crate::context::Audience;
-use crate::identity::{Assurance, Basis, Direction, Hint, Proof, Recommendation, Violation};
+use crate::identity::{
+    Assurance, Basis, Direction, Hint, Normalised, Proof, Recommendation, Violation,
+};
 use crate::ids::CustomerId;
 
 impl EndOperation {
@@ -47,47 +50,64 @@ impl EndOperation {
             end_only: true,
             ..State::default()
         };
-        let normalised = later_hints(&state, &self.end.hints, &self.caller)?;
-        warnings.extend(normalised.notices.into_iter().map(Warning::from));
-        let named = normalised.customer_ref.as_deref();
-        let echoed = match self.end.customer_ref.as_str() {
-            "" => None,
-            echoed => {
-                let known = resolve(desk, echoed).await?;
-                if known.is_none() {
-                    warnings.push(Warning::unknown_customer_ref("customer_ref"));
-                }
-                known
-            }
-        };
+        let Normalised { hints, notices, customer_ref, .. } =
+            later_hints(&state, &self.end.hints, &self.caller)?;
+        warnings.extend(notices.into_iter().map(Warning::from));
+        let news = self.said(Vec::new(), None);
+        let hinted = customer_ref.as_deref();
+        let (echoed, named) = self.named(desk, &news, hinted, warnings).await?;
         let continued = continued(desk, &self.end.about, start_time).await?;
         let before = continued.before;
         state.conversation = continued.conversation;
         warnings.extend(continued.warning);
         let hints = match before {
-            Some(_) => without_caller_number(&normalised.hints),
-            None => normalised.hints,
+            Some(_) => without_caller_number(&hints),
+            None => hints,
         };
         match (echoed, before) {
             (Some(customer), _) => {
                 self.take_word(desk, &mut state, customer, &hints).await?;
             }
             (None, Some(before)) => {
-                inherit(desk, &mut state, self.interaction, &before, &hints).await?;
+                let said = (&hints[..], named);
+                warnings.extend(inherit(desk, &mut state, self.interaction, &before, said).await?);
             }
             (None, None) => {
                 warnings
                     .extend(decide_first(desk, &mut state, self.interaction, &hints, named).await?);
             }
         }
-        let news = self.said(Vec::new(), None);
         news.allowed(&self.caller)?;
         let ceiling = self.caller.max_assurance;
         absorb(desk, &mut state, self.interaction, &news, ceiling).await?;
         Ok(state)
     }
 
-    /// The caller's own system says whose it was: settled, CARRIED.
+    /// Whose the caller's own system says it was, and the ref that is only a hint: so is what a bot
+    /// echoes, which may have it from a question that nobody has answered.
+    async fn named<'n>(
+        &'n self,
+        desk: &mut Desk<'_, '_>,
+        news: &News,
+        hinted: Option<&'n str>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(Option<CustomerId>, Option<&'n str>), Error> {
+        let echoed = self.end.customer_ref.as_str();
+        if echoed.is_empty() {
+            return Ok((None, hinted));
+        }
+        let known = resolve(desk, echoed).await?;
+        if known.is_none() {
+            warnings.push(Warning::unknown_customer_ref("customer_ref"));
+        }
+        if known.is_none() || news.may_name(&self.caller) {
+            return Ok((known, hinted));
+        }
+        Ok((None, hinted.or(Some(echoed))))
+    }
+
+    /// The caller's own system says whose it was: settled, CARRIED. What points to somebody else is
+    /// listed, and stays theirs.
     async fn take_word(
         &self,
         desk: &mut Desk<'_, '_>,
@@ -108,10 +128,35 @@ impl EndOperation {
         let customer = looked.member(customer);
         let decision = judge(desk, &looked, Some(customer), state);
         let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
-        record.recommendation = Recommendation::Reuse.code();
-        record.assurance = Assurance::Carried.code();
+        name_as(&mut record, &looked, customer);
+        carry(&mut record, customer);
+        record.conflicts = conflicts_with(&looked, state, customer);
+        if !record.conflicts.is_empty() {
+            record.recommendation = Recommendation::Confirm.code();
+        }
         state.decision = Some(record);
         let basis = Basis::Decided(Assurance::Carried);
-        settle(desk, state, self.interaction, customer, &looked, basis, |_| true).await
+        let own = |index: usize| !looked.points_elsewhere(index, customer);
+        settle(desk, state, self.interaction, customer, &looked, basis, own).await
     }
+}
+
+/// What a system says of whose it was is worth what it carries: as sure as recognising somebody has to
+/// be, whatever else was shown.
+fn carry(record: &mut DecisionRecord, customer: CustomerId) {
+    record.recommendation = Recommendation::Reuse.code();
+    record.assurance = record.assurance.max(Assurance::Carried.code());
+    let own = customer.0.to_vec();
+    let known = record.candidates.iter().position(|one| one.customer == own);
+    let mut named = match known {
+        Some(index) => record.candidates.remove(index),
+        None => CandidateRecord { customer: own, ..CandidateRecord::default() },
+    };
+    named.assurance = named.assurance.max(Assurance::Carried.code());
+    if named.log_odds < MEDIUM {
+        let log_odds = MEDIUM - named.log_odds;
+        named.evidence.push(EvidenceRecord { signal: "named_by_system".into(), log_odds });
+        named.log_odds = MEDIUM;
+    }
+    record.candidates.insert(0, named);
 }

@@ -6,7 +6,7 @@ use super::answer::Warning;
 use super::consenting;
 use super::desk::Known;
 use super::end_interaction::End;
-use super::record::{EndingRecord, IntentRecord, State, ValueRecord};
+use super::record::{EndingRecord, IntentRecord, State};
 use super::update_interaction::MOST_UPDATES;
 use crate::clock::Time;
 use crate::context::Sensitivity;
@@ -42,6 +42,25 @@ pub(super) fn may_end(
         }
         (None, _) => Err(Error::EndConflict),
     }
+}
+
+/// Says so of an end that is acknowledged and was never written: a higher revision came before it, and
+/// whatever it tells of identity, values or consent is lost.
+pub(super) fn overtaken(
+    known: &Known,
+    revision: Option<i64>,
+    fingerprint: &[u8],
+) -> Option<Warning> {
+    let newest = known.state.ending.as_ref().and_then(|ending| ending.revision);
+    let is_older = revision.zip(newest).is_some_and(|(own, newest)| own < newest);
+    let part = part(revision);
+    let mut ends = known.entry.guards.iter().filter(|guard| guard.verb == Verb::End);
+    let was_written = ends.any(|end| end.part == part && end.fingerprint == fingerprint);
+    (is_older && !was_written).then(|| Warning {
+        code: "revision_ignored",
+        field: "revision".into(),
+        message: "a higher revision of this end is saved; nothing of this one was used".into(),
+    })
 }
 
 /// What one interaction holds at most, with all its updates and revisions.
@@ -119,16 +138,80 @@ pub(super) fn end_time(
     Ok(start)
 }
 
+/// Of which time it is what the end says. An amendment that gives none says it now, whenever the
+/// interaction ended: what it tells of consent must not lie behind what was said since, and a value is
+/// neither dead on arrival nor hidden by one that it replaces.
+pub(super) fn said_at(state: &State, end: &End, end_time: Time, now: Time) -> Time {
+    let amends = state.ending.as_ref().is_some_and(|ending| !ending.never_ended);
+    if amends && end.end_time.is_none() { now.max(end_time) } else { end_time }
+}
+
+/// The matters that the end names, said at that time. What an amendment says again, without a time and
+/// with the status that stands, was said when that was: a late score that comes with the whole ticket
+/// tells nothing new of it, and must not open what was settled elsewhere since. Another status is news:
+/// a ticket that is opened again is open now.
+pub(super) fn named(state: &State, end: &End, said: Time) -> Vec<IntentRecord> {
+    let before = state.ending.as_ref().filter(|ending| !ending.never_ended);
+    let before = before.filter(|_| end.end_time.is_none());
+    let time_of = |own: &IntentRecord| {
+        // What an update said after the end stands in place of what the end said of the same matter.
+        let mut known = state.intents.iter().chain(before.iter().flat_map(|it| &it.intents));
+        let standing = known.find(|known| is_same_matter(known, own));
+        match (before, standing) {
+            (Some(before), Some(known)) if known.status == own.status => {
+                known.time(Time(before.end_time))
+            }
+            _ => said,
+        }
+    };
+    let named =
+        |own: &IntentRecord| IntentRecord { by_end: true, said: time_of(own).0, ..own.clone() };
+    end.intents.iter().map(named).collect()
+}
+
+/// Takes in the matters that an update names; as they are taken.
+pub(super) fn named_in_between(
+    state: &mut State,
+    intents: &[IntentRecord],
+    at: Time,
+) -> Vec<IntentRecord> {
+    let whole = state.ending.as_ref().map_or(0, |ending| ending.sensitivity);
+    let ended: &[IntentRecord] = state.ending.as_ref().map_or(&[][..], |ending| &ending.intents);
+    let mut taken = Vec::with_capacity(intents.len());
+    for said in intents {
+        let said = IntentRecord { said: at.0, ..said.clone() };
+        let said = no_less_private(said, whole, ended.iter().chain(&state.intents));
+        state.intents.retain(|known| !is_same_matter(known, &said));
+        state.intents.push(said.clone());
+        taken.push(said);
+    }
+    taken
+}
+
+/// Said again, or in an interaction that is sensitive as a whole, a matter is for no more eyes than
+/// before: whoever says nothing of its sensitivity does not lower it.
+fn no_less_private<'k>(
+    said: IntentRecord,
+    whole: i64,
+    known: impl Iterator<Item = &'k IntentRecord>,
+) -> IntentRecord {
+    let of_it = known.filter(|known| is_same_matter(known, &said)).map(|known| known.sensitivity);
+    let sensitivity = of_it.fold(said.sensitivity.max(whole), i64::max);
+    IntentRecord { sensitivity, ..said }
+}
+
 /// What the end says beyond the request's own fields.
 pub(super) struct Outcome {
     pub end_time: Time,
     pub reached: bool,
     /// Matters that updates named.
     pub updates: Vec<IntentRecord>,
+    /// Matters that the end names.
+    pub named: Vec<IntentRecord>,
 }
 
 /// Takes from the ending what earlier revisions said of the outcome, since this one says all of it:
-/// gives the matters that it does not name again. So the order of revisions decides nothing.
+/// gives the matters that it does not name again. So the order of revisions decides nothing of it.
 pub(super) fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<IntentRecord> {
     let Some(before) = state.ending.take() else { return Vec::new() };
     if before.never_ended {
@@ -157,12 +240,7 @@ fn is_same_matter(one: &IntentRecord, other: &IntentRecord) -> bool {
 /// The ending as it now stands: what an amendment does not mention stays.
 pub(super) fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -> EndingRecord {
     let before = before.filter(|ending| !ending.never_ended).unwrap_or_default();
-    let mut intents = before.intents;
-    let own = end.intents.iter().map(|said| IntentRecord { by_end: true, ..said.clone() });
-    for said in outcome.updates.into_iter().chain(own) {
-        intents.retain(|known| !is_same_matter(known, &said));
-        intents.push(said);
-    }
+    let intents = matters(&before, end, outcome.updates.into_iter().chain(outcome.named));
     let or = |said: &str, known: String| if said.is_empty() { known } else { said.to_owned() };
     let reached = if end.disposition.is_empty() && !before.disposition.is_empty() {
         before.reached
@@ -193,18 +271,27 @@ pub(super) fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -
     }
 }
 
-/// The variables to write: those that waited, then the end's own, which expire from its time on.
-pub(super) fn expiring(
-    waiting: Vec<ValueRecord>,
-    said: &[ValueRecord],
-    end_time: Time,
-) -> Vec<ValueRecord> {
-    let own = said.iter().map(|value| ValueRecord {
-        expire: end_time.plus(value.ttl_seconds.saturating_mul(1_000)).0,
-        ..value.clone()
-    });
-    let mut values: Vec<ValueRecord> = own.collect();
-    let named = |name: &str| said.iter().any(|value| value.name == name);
-    values.extend(waiting.into_iter().filter(|value| !named(&value.name)));
-    values
+/// What it was about, as it now stands: of each matter what was said last. An end that says that the
+/// interaction is sensitive says so of the matters, too, that it does not name.
+fn matters(
+    before: &EndingRecord,
+    end: &End,
+    said: impl Iterator<Item = IntentRecord>,
+) -> Vec<IntentRecord> {
+    let mut intents = before.intents.clone();
+    for known in &mut intents {
+        // A record that does not know its time was written with that of the end.
+        known.said = known.time(Time(before.end_time)).0;
+    }
+    for said in said {
+        let said = no_less_private(said, before.sensitivity, intents.iter());
+        intents.retain(|known| !is_same_matter(known, &said));
+        intents.push(said);
+    }
+    for kept in &mut intents {
+        if !end.intents.iter().any(|own| is_same_matter(own, kept)) {
+            kept.sensitivity = kept.sensitivity.max(end.sensitivity.code());
+        }
+    }
+    intents
 }

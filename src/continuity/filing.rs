@@ -11,6 +11,8 @@ use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord
 use super::redactions;
 use super::sealing::Slot;
 use super::settling::{customer_of, token_of};
+use super::untying;
+use super::waiting::by_time;
 use super::working::Working;
 use crate::clock::Time;
 use crate::context::reached;
@@ -18,7 +20,9 @@ use crate::crypto::DataKey;
 use crate::identity::{Assurance, Direction, HintKind};
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
-use crate::store::rows::{BlockKind, BlockRow, DisputeRow, FactRow, InteractionRow, LabelRow};
+use crate::store::rows::{
+    BlockKind, BlockRow, DisputeRow, FactRow, InteractionRow, LabelRow, MergeState,
+};
 
 /// Codes of `interaction.state`.
 const ACTIVE: i64 = 0;
@@ -63,6 +67,7 @@ pub(super) async fn file(
         conversation: state.conversation.clone(),
         conflicts,
         redacted: redactions::newest(state).0,
+        heard: desk.first_heard(interaction).0,
     };
     let revision = desk.service.entropy.positive();
     let slot = Slot::Contact { customer, ended, interaction, revision };
@@ -125,7 +130,7 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
     let (supports, vouched) = (state.supports.clone(), is_vouched(state));
-    let began = Time(state.start_time);
+    let began = untying::began(desk, state);
     let retention = desk.tenant.policy.retention;
     let working = desk.take_in_hand(customer).await?;
     working.count_contact(at);
@@ -146,7 +151,8 @@ pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<
     Ok(())
 }
 
-/// Writes what an interaction says of matters, as facts of its customer.
+/// Writes what an interaction says of matters, as facts of its customer: each of the time it was said
+/// at, so that writing it again says nothing new; of `time`, where that is not known.
 pub(super) async fn write_facts(
     desk: &mut Desk<'_, '_>,
     state: &State,
@@ -173,7 +179,7 @@ pub(super) async fn write_facts(
             reference,
             status: said.status,
             counts: ending.is_some_and(|ending| ending.reached),
-            time,
+            time: said.time(time),
             contact: token_of(&state.contact).unwrap_or(interaction),
             channel: state.channel.clone(),
             sensitivity: said.sensitivity,
@@ -206,8 +212,9 @@ pub(super) fn forget_facts(
     }
 }
 
-/// Writes values that an interaction set, as one block of its customer.
-pub(super) async fn write_block(
+/// Writes values that an interaction set, as blocks of its customer: each holds what was said at one
+/// time; that is `set`, where it is not known.
+pub(super) async fn write_values(
     desk: &mut Desk<'_, '_>,
     state: &State,
     interaction: Token,
@@ -220,17 +227,20 @@ pub(super) async fn write_block(
     }
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let about = state.about.clone().unwrap_or_default();
-    let record = BlockRecord {
-        set: set.0,
-        values,
-        channel: state.channel.clone(),
-        interaction_id: about.interaction_id,
-        agent_ref: about.agent_ref,
-        source: about.source,
-        assurance,
-        ..BlockRecord::default()
-    };
-    put_block(desk, customer, interaction, kind, record).await
+    for (set, values) in by_time(values, set) {
+        let record = BlockRecord {
+            set: set.0,
+            values,
+            channel: state.channel.clone(),
+            interaction_id: about.interaction_id.clone(),
+            agent_ref: about.agent_ref.clone(),
+            source: about.source.clone(),
+            assurance,
+            ..BlockRecord::default()
+        };
+        put_block(desk, customer, interaction, kind, record).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn put_block(
@@ -241,7 +251,7 @@ pub(super) async fn put_block(
     mut record: BlockRecord,
 ) -> Result<(), Error> {
     let key = customer_key(desk, customer).await?;
-    let part = desk.service.entropy.positive();
+    let part = desk.next_part();
     let slot = Slot::Block { customer, kind, interaction, part };
     let expire = match kind {
         BlockKind::Variables => outlasts(desk, customer, &mut record).await?,
@@ -268,25 +278,32 @@ async fn note_dispute(
     customer: CustomerId,
     record: &BlockRecord,
 ) -> Result<(), Error> {
-    if record.resolves {
+    if record.values.is_empty() {
         return Ok(());
     }
     let is_new = desk.working.get(&customer).is_some_and(Working::is_new);
     let person = if is_new { None } else { desk.person(customer, true).await? };
-    let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
-    let differs = |value: &ValueRecord| {
-        let mut known = context.profile.iter().filter(|it| it.name == value.name);
-        known.any(|it| it.value != value.value)
+    // What any of those said who are one person counts.
+    let set = match &person {
+        Some(person) => desk.set_of(person, true).await?,
+        None => Vec::new(),
     };
-    // What this very operation has written to them is not in their context yet.
+    let said = || set.iter().filter_map(|it| it.context.as_ref()).flat_map(|it| &it.profile);
+    let differs = |value: &ValueRecord| {
+        let mut known = said().filter(|it| it.resolves.is_none());
+        known.any(|it| it.name == value.name && it.value != value.value)
+    };
+    // What this very operation has written to them is not in their context yet, nor is whoever it
+    // joins them with.
     let own = |it: &BlockRow| it.customer == customer && it.kind == BlockKind::Profile;
-    if desk.effects.blocks.iter().any(own) || record.values.iter().any(differs) {
+    let joined = desk.effects.merges.iter().any(|edge| edge.state == MergeState::InForce);
+    if joined || desk.effects.blocks.iter().any(own) || record.values.iter().any(differs) {
         mark_dispute(desk, customer);
     }
     Ok(())
 }
 
-fn mark_dispute(desk: &mut Desk<'_, '_>, customer: CustomerId) {
+pub(super) fn mark_dispute(desk: &mut Desk<'_, '_>, customer: CustomerId) {
     let marks = &mut desk.effects.disputes;
     if marks.iter().all(|mark| mark.customer != customer) {
         marks.push(DisputeRow { customer });
@@ -313,18 +330,12 @@ pub(super) async fn flush(
     };
     write_facts(desk, state, interaction, &intents, at).await?;
     let values = std::mem::take(&mut state.values);
-    write_block(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await?;
+    write_values(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await?;
     let attributes = std::mem::take(&mut state.attributes);
     let strength = standing(state).assurance.unwrap_or(Assurance::Asserted).code();
-    write_block(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await?;
+    write_values(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await?;
     let consents = std::mem::take(&mut state.consents);
     consenting::write(desk, state, interaction, consents, at).await
-}
-
-/// Adds values to those that wait; the newer of a name replaces the older.
-pub(super) fn wait(waiting: &mut Vec<ValueRecord>, values: Vec<ValueRecord>) {
-    waiting.retain(|known| values.iter().all(|new| new.name != known.name));
-    waiting.extend(values);
 }
 
 /// Forgets rows that this very operation was about to give a customer.

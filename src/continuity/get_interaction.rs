@@ -57,9 +57,9 @@ fn may_get(caller: &Caller, source: &str) -> Result<(), Error> {
     caller.addresses(source).map(drop)
 }
 
-/// Whom an answer is about.
+/// Whom an answer is about, named in it or not.
 pub(super) fn whom(answer: &Answer) -> Vec<CustomerId> {
-    answer.customer.into_iter().collect()
+    answer.whom.into_iter().collect()
 }
 
 /// Tries until an interaction stays as it is while its customer is read.

@@ -10,13 +10,15 @@ use prost::Message;
 
 use super::Error;
 use super::desk::Desk;
+use super::filing;
 use super::sealing::Slot;
 use crate::cache::Remembered;
 use crate::clock::Time;
+use crate::context::{Context, profile_conflicts};
 use crate::identity::{MOST_MEMBERS, sets};
 use crate::ids::{CustomerId, Token};
 use crate::store::merges;
-use crate::store::rows::{MergeRow, MergeState};
+use crate::store::rows::{BlockKind, BlockRow, MergeRow, MergeState};
 
 /// A merge as it is sealed: who made it and who took it back, why, on what evidence.
 #[derive(Clone, PartialEq, Message)]
@@ -140,6 +142,31 @@ pub(super) async fn rejoin(
     written.retain(|row| changed.iter().all(|new| new.merge_id != row.merge_id));
     written.extend(changed);
     Ok(resulting)
+}
+
+/// Marks those who have become one person, where they say different things of themselves: each of
+/// them, since an unmerge of others may part them. What somebody chose within one set may be of no
+/// weight in another.
+pub(super) async fn mark_disputes(
+    desk: &mut Desk<'_, '_>,
+    members: &[CustomerId],
+) -> Result<(), Error> {
+    let is_new = |id: &CustomerId| desk.working.get(id).is_some_and(|working| working.is_new());
+    let known: Vec<CustomerId> = members.iter().copied().filter(|id| !is_new(id)).collect();
+    let people = desk.sets(&known, true).await?;
+    let contexts = people.values().map(|person| person.context.clone().unwrap_or_default());
+    let whole = Context::gathered(contexts.collect());
+    let chosen = whole.profile.iter().any(|write| write.resolves.is_some());
+    // What this very operation writes is not in their contexts yet.
+    let written =
+        |row: &BlockRow| row.kind == BlockKind::Profile && members.contains(&row.customer);
+    let unseen = desk.effects.blocks.iter().any(written);
+    if chosen || unseen || !profile_conflicts(&whole.profile).is_empty() {
+        for member in members {
+            filing::mark_dispute(desk, *member);
+        }
+    }
+    Ok(())
 }
 
 /// Takes a customer who is about to be removed out of their set: their merges are undone, and what

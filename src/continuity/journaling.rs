@@ -12,7 +12,8 @@ use super::settling::customer_of;
 use crate::clock::Time;
 use crate::crypto::DataKey;
 use crate::ids::Token;
-use crate::store::rows::{JournalRow, Outcome, Verb};
+use crate::store::Effects;
+use crate::store::rows::{JournalRow, MergeRow, MergeState, Outcome, Verb};
 
 /// What is done, to what, by whom.
 pub(super) struct Entry<'a> {
@@ -57,6 +58,14 @@ pub(super) async fn write(
     state: &State,
     entry: Entry<'_>,
 ) -> Result<(), Error> {
+    if entry.verb == Verb::Start && joined(desk).next().is_some() {
+        // A row beside the guard goes in whether the guard is new or not, so it must be known to be.
+        // Boxed: it is rare, and would make every start carry room for it.
+        let known = Box::pin(desk.journaled::<State>(entry.interaction)).await?;
+        if known.is_some() {
+            return Err(Error::AlreadyDone);
+        }
+    }
     // An erasure may have written the row that was read; this one says that something has happened.
     let anew = state.rewritten.then(|| State { rewritten: false, ..state.clone() });
     let row = row(desk, anew.as_ref().unwrap_or(state), entry).await?;
@@ -103,6 +112,39 @@ pub(super) async fn write_request(
     let row = JournalRow { customer: Some(customer), state: sealed, ..entry.bare(outcome) };
     desk.effects.journal.push(row);
     Ok(())
+}
+
+/// Adds a row for each merge that the service itself makes with this decision, in the name of whose call
+/// led to it: whoever follows the journal is told of it as of one that was asked for.
+pub(super) fn write_merges(desk: &mut Desk<'_, '_>) {
+    let mut rows = Vec::new();
+    for edge in joined(desk) {
+        let (guard, one) = (desk.effects.journal.first(), desk.working.get(&edge.one));
+        let (Some(guard), Some(one)) = (guard, one) else { continue };
+        let entry = Entry {
+            interaction: edge.merge_id,
+            verb: Verb::Merge,
+            part: Vec::new(),
+            fingerprint: Vec::new(),
+            time: desk.service.store.now(),
+            caller: &guard.caller,
+        };
+        let record = RequestRecord { customer: edge.one.0.to_vec(), ..RequestRecord::default() };
+        let (tenant, entropy) = (desk.tenant_id(), &desk.service.entropy);
+        let state = entry.slot().seal(tenant, &one.key, &record, entropy);
+        let row = entry.bare(Outcome::Known);
+        rows.push(JournalRow { customer: Some(edge.one), state, ..row });
+    }
+    desk.effects.journal.extend(rows);
+}
+
+/// Merges that this decision puts into force and nobody asked for: a request's has a row of its id.
+fn joined<'d>(desk: &'d Desk<'_, '_>) -> impl Iterator<Item = &'d MergeRow> {
+    let Effects { merges, journal, .. } = &desk.effects;
+    merges.iter().filter(move |edge| {
+        let asked = journal.iter().any(|row| row.interaction == edge.merge_id);
+        edge.state == MergeState::InForce && !asked
+    })
 }
 
 /// Adds the journal row of a request that leaves no customer: the tenant's own key seals it.

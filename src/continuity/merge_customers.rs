@@ -14,10 +14,9 @@ use super::joining::{self, Around, MergeRecord, around, rejoin};
 use super::naming::named;
 use super::record::RequestRecord;
 use super::service::Service;
-use crate::context::{Context, profile_conflicts};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
-use crate::store::rows::{DisputeRow, MergeRow, MergeState, Verb};
+use crate::store::rows::{MergeRow, MergeState, Verb};
 use crate::store::{Boxed, Operation, Proposed, Reads};
 
 /// Merges that members of one set took part in at most, undone ones too.
@@ -156,7 +155,7 @@ impl Operation for MergeOperation {
             let mut changed = self.accepted(&desk, &around, (one, other))?;
             changed.push(edge);
             let (customer, members) = set_of(one, rejoin(&mut desk, &around, changed).await?);
-            self.mark(&mut desk, customer, (one, other)).await?;
+            joining::mark_disputes(&mut desk, &members).await?;
             let record = RequestRecord { customer: one.0.to_vec(), ..RequestRecord::default() };
             self.asked.write(&mut desk, &self.caller, &record).await?;
             let merge_id = self.asked.token;
@@ -166,22 +165,6 @@ impl Operation for MergeOperation {
 }
 
 impl MergeOperation {
-    /// What the two say differently of themselves is a conflict of the one that they are.
-    async fn mark(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        customer: CustomerId,
-        (one, other): (CustomerId, CustomerId),
-    ) -> Result<(), Error> {
-        let people = desk.sets(&[one, other], true).await?;
-        let contexts = people.values().map(|person| person.context.clone().unwrap_or_default());
-        let whole = Context::gathered(contexts.collect());
-        if !profile_conflicts(&whole.profile).is_empty() {
-            desk.effects.disputes.push(DisputeRow { customer });
-        }
-        Ok(())
-    }
-
     /// The service's own proposals of the same: they are decided now.
     fn accepted(
         &self,

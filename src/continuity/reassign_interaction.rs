@@ -86,7 +86,7 @@ impl Service {
         Ok(Reassigned {
             interaction_id: reassigning.interaction_id,
             customer: answer.customer,
-            new_customer: answer.state.made_customer,
+            new_customer: answer.view.new_customer,
             warnings: answer.warnings,
         })
     }

@@ -250,8 +250,7 @@ pub(super) async fn record(
     }
     let mut conflicts = conflicts(looked, decision.conflicts.iter().copied());
     if decision.named_conflict {
-        let kind = HintKind::CustomerRef.name().to_owned();
-        conflicts.push(ConflictRecord { kind, namespace: String::new(), owner_count: 1 });
+        conflicts.push(named_elsewhere());
     }
     let weights = &desk.tenant.policy.weights;
     Ok(DecisionRecord {
@@ -302,6 +301,12 @@ pub(super) fn conflicts(
         owner_count: looked.shown[index].owners.len() as i64,
     };
     indexes.map(conflict).collect()
+}
+
+/// A known customer's ref was shown, and is another's.
+pub(super) fn named_elsewhere() -> ConflictRecord {
+    let kind = HintKind::CustomerRef.name().to_owned();
+    ConflictRecord { kind, namespace: String::new(), owner_count: 1 }
 }
 
 /// The hints that matched the best candidate, and how recent the last contact is.

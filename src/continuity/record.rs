@@ -24,12 +24,14 @@ macro_rules! record {
 
 mod changes;
 mod contact;
+mod outcome;
 mod values;
 mod webhooks;
 
 pub use changes::{ErasureRecord, NoticeRecord, PlaceRecord, RequestRecord};
 pub use contact::{ContactRecord, MessageRecord, RedactionRecord};
-pub use values::{BlockRecord, ConsentRecord, ValueRecord};
+pub use outcome::{ConversionRecord, EndingRecord, IntentRecord};
+pub use values::{BlockRecord, ChoiceRecord, ConsentRecord, ValueRecord};
 pub(super) use webhooks::{EndpointRecord, SecretRecord};
 
 record! {
@@ -163,87 +165,6 @@ record! {
         /// How many of the tenant's decisions the weights were fitted on; 0 for the default's.
         #[prost(int64, tag = "9")]
         pub fitted_on: i64,
-    }
-
-    /// What an interaction said of one matter.
-    pub struct IntentRecord {
-        /// Its name.
-        #[prost(string, tag = "1")]
-        pub intent: String,
-        /// Code of the status.
-        #[prost(int64, tag = "2")]
-        pub status: i64,
-        /// Which one.
-        #[prost(string, tag = "3")]
-        pub reference: String,
-        /// Code of the sensitivity.
-        #[prost(int64, tag = "4")]
-        pub sensitivity: i64,
-        /// Whether an end said it, and no update.
-        #[prost(bool, tag = "5")]
-        pub by_end: bool,
-    }
-
-    /// What it led to.
-    pub struct ConversionRecord {
-        /// What was converted.
-        #[prost(string, tag = "1")]
-        pub name: String,
-        /// Its worth.
-        #[prost(double, optional, tag = "2")]
-        pub amount: Option<f64>,
-        /// ISO 4217.
-        #[prost(string, tag = "3")]
-        pub currency: String,
-    }
-
-    /// How an interaction ended.
-    pub struct EndingRecord {
-        /// Event time.
-        #[prost(int64, tag = "1")]
-        pub end_time: i64,
-        /// The end's revision.
-        #[prost(int64, optional, tag = "2")]
-        pub revision: Option<i64>,
-        /// What happened.
-        #[prost(string, tag = "3")]
-        pub summary: String,
-        /// Code of the sensitivity.
-        #[prost(int64, tag = "4")]
-        pub sensitivity: i64,
-        /// What it was about.
-        #[prost(message, repeated, tag = "5")]
-        pub intents: Vec<IntentRecord>,
-        /// How it closed.
-        #[prost(string, tag = "6")]
-        pub disposition: String,
-        /// The customer's score.
-        #[prost(int32, optional, tag = "7")]
-        pub csat: Option<i32>,
-        /// From −1 to 1.
-        #[prost(double, optional, tag = "8")]
-        pub sentiment: Option<f64>,
-        /// Whether it was passed on.
-        #[prost(bool, tag = "9")]
-        pub escalated: bool,
-        /// What it led to.
-        #[prost(message, optional, tag = "10")]
-        pub conversion: Option<ConversionRecord>,
-        /// Whether the customer was reached.
-        #[prost(bool, tag = "11")]
-        pub reached: bool,
-        /// Closed because no end came.
-        #[prost(bool, tag = "12")]
-        pub never_ended: bool,
-        /// As first answered.
-        #[prost(int32, tag = "13")]
-        pub intents_updated: i32,
-        /// As first answered.
-        #[prost(int32, tag = "14")]
-        pub variables_updated: i32,
-        /// Whether the caller gave the end time itself.
-        #[prost(bool, tag = "15")]
-        pub end_given: bool,
     }
 
     /// A tie that an interaction gives reason for.

@@ -11,7 +11,7 @@ use super::limits;
 use super::recognise::hint_record;
 use super::record::State;
 use super::settling::{customer_of, token_of};
-use crate::clock::Time;
+use super::untying;
 use crate::identity::Assurance;
 use crate::ids::Token;
 
@@ -20,7 +20,7 @@ pub(super) async fn hold(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(
     let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) else {
         return Ok(());
     };
-    let began = Time(state.start_time);
+    let began = untying::began(desk, state);
     let working = desk.take_in_hand(customer).await?;
     let lost =
         |token: Token| !working.links().contains_key(&token) && working.untied(token) < began;

@@ -9,7 +9,7 @@ use super::changing::Asked;
 use super::conflicts::{Conflict, Disagreement, customer_of_id, of_set};
 use super::desk::Desk;
 use super::filing;
-use super::record::{BlockRecord, RequestRecord, ValueRecord};
+use super::record::{BlockRecord, ChoiceRecord, RequestRecord};
 use super::service::Service;
 use crate::identity::Violation;
 use crate::ids::{CustomerId, TenantId};
@@ -83,28 +83,25 @@ struct ResolveOperation {
 }
 
 impl ResolveOperation {
-    /// What is written of it.
+    /// What is written of it: which value stands, and never the value. It may be another customer's
+    /// once they are two again, or nobody's.
     fn block(&self, conflict: &Conflict) -> Result<BlockRecord, Error> {
         let set = self.asked.now.0;
-        let said = BlockRecord {
-            set,
-            interaction_id: self.resolve.request_id.clone(),
-            resolves: true,
-            ..BlockRecord::default()
-        };
+        let interaction_id = self.resolve.request_id.clone();
+        let said = BlockRecord { set, interaction_id, ..BlockRecord::default() };
         match &conflict.what {
             Disagreement::Attribute { kept, other } => {
                 let chosen = if self.resolve.choice == Choice::Kept { kept } else { other };
-                let value = ValueRecord {
+                let choice = ChoiceRecord {
                     name: chosen.name.clone(),
-                    value: chosen.value.clone(),
-                    sensitivity: chosen.sensitivity.code(),
-                    ..ValueRecord::default()
+                    of: chosen.of.0.to_vec(),
+                    set: chosen.set.0,
+                    assurance: chosen.assurance.code(),
                 };
                 // Nothing weaker than what it decides about may replace it.
                 let assurance = kept.assurance.max(other.assurance).code();
                 let set = set.max(kept.set.0).max(other.set.0);
-                Ok(BlockRecord { set, values: vec![value], assurance, ..said })
+                Ok(BlockRecord { set, choices: vec![choice], assurance, ..said })
             }
             Disagreement::Identifier { interaction, .. } => match self.resolve.choice {
                 Choice::Kept => {
@@ -158,10 +155,9 @@ impl Operation for ResolveOperation {
             let open = conflicts.iter().filter(|one| !goes_with(conflict, one)).count() as i64;
             let (token, record) = (self.asked.token, self.block(conflict)?);
             filing::put_block(&mut desk, customer, token, BlockKind::Profile, record).await?;
-            if open == 0 {
-                let members = set.iter().map(|member| member.row.customer);
-                let disputes = members.map(|customer| Removal::Dispute { customer });
-                desk.effects.removals.extend(disputes);
+            if open == 0 && set.len() == 1 {
+                // Of several, what one alone says is a conflict of theirs again once they are apart.
+                desk.effects.removals.push(Removal::Dispute { customer });
             }
             let record = RequestRecord {
                 customer: customer.0.to_vec(),

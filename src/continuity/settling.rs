@@ -17,6 +17,7 @@ use super::recognise::{Looked, hint_record};
 use super::record::{ContactRecord, State, SupportRecord};
 use super::retiring;
 use super::signing_in;
+use super::untying;
 use super::vouching;
 use super::working::{Refolded, Working};
 use crate::cache::Remembered;
@@ -91,7 +92,7 @@ pub(super) async fn settle(
     for (index, support) in reasons {
         let token = looked.tokens[index];
         // What was unlinked since this contact began is not linked again for its sake.
-        let untied = untied(desk, looked, customer, token) >= Time(state.start_time);
+        let untied = untying::untied_since(desk, state, looked, (customer, token));
         if !linkable(index) || looked.disagrees(index, customer) || untied {
             continue;
         }
@@ -153,15 +154,6 @@ pub(super) fn linked_with(
     }
     let links = &looked.people.get(&customer)?.links;
     links.iter().find(|link| link.token == token).map(|link| link.assurance)
-}
-
-/// Until when contacts give no reason for a customer's tie; never, for most.
-fn untied(desk: &Desk<'_, '_>, looked: &Looked<'_>, customer: CustomerId, token: Token) -> Time {
-    if let Some(working) = desk.working.get(&customer) {
-        return working.untied(token);
-    }
-    let ties = looked.people.get(&customer).map_or(&[][..], |person| &person.ties);
-    ties.iter().find(|tie| tie.token == token).map_or(Time(0), |tie| tie.untied)
 }
 
 fn supports(
@@ -235,7 +227,7 @@ pub(super) async fn withdraw(
 
 /// A contact on file, as far as it gives reasons for ties.
 pub(super) struct OnFile {
-    started: Time,
+    began: Time,
     ended: Time,
     counted: bool,
     record: ContactRecord,
@@ -258,8 +250,10 @@ pub(super) async fn remaining(
     let mut contacts = Vec::with_capacity(rows.len());
     for row in rows.iter().filter(|row| !without.contains(&row.interaction)) {
         let (_, record) = load::open_contact(tenant, &key, row)?;
-        let (started, ended, counted) = (row.started, row.ended, row.counted);
-        contacts.push(OnFile { started, ended, counted, record });
+        // Filed by an older version, it was heard of no later than it was filed.
+        let heard = if record.heard == 0 { row.received } else { Time(record.heard) };
+        let (began, ended, counted) = (row.started.min(heard), row.ended, row.counted);
+        contacts.push(OnFile { began, ended, counted, record });
     }
     Ok(contacts)
 }
@@ -276,7 +270,7 @@ pub(super) async fn recount(
     state.counted = filing::counts(state);
     let ended = state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time);
     contacts.push(OnFile {
-        started: Time(state.start_time),
+        began: untying::began(desk, state),
         ended: Time(ended),
         counted: state.counted,
         record: ContactRecord {
@@ -301,10 +295,10 @@ pub(super) fn refold(
     for tie in working.ties().values().filter(|tie| tie.assurance > 0) {
         folded.entry(tie.token).or_default().assurance = tie.assurance;
     }
-    for OnFile { started, ended, counted, record } in contacts {
+    for OnFile { began, ended, counted, record } in contacts {
         for support in &record.supports {
             let Some(token) = token_of(&support.token) else { continue };
-            if working.untied(token) >= *started {
+            if working.untied(token) >= *began {
                 continue;
             }
             let link = folded.entry(token).or_default();

@@ -119,9 +119,8 @@ async fn decide_and_write(
     if operation.start.late_token {
         return Box::pin(replay(service, caller, operation, wish)).await;
     }
-    let verdict = service.store.run(Arc::clone(operation)).await?;
-    match verdict {
-        Verdict::Committed(settled) => {
+    match service.store.run(Arc::clone(operation)).await {
+        Ok(Verdict::Committed(settled)) => {
             service.remember_labels(caller, &settled);
             if !settled.complete {
                 let interaction = operation.interaction;
@@ -132,7 +131,10 @@ async fn decide_and_write(
             Ok(answer(settled, caller, service.store.now(), wish))
         }
         // Boxed: it is rare, and would make every start carry room for it.
-        Verdict::Replay => Box::pin(replay(service, caller, operation, wish)).await,
+        Ok(Verdict::Replay) | Err(Error::AlreadyDone) => {
+            Box::pin(replay(service, caller, operation, wish)).await
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -281,15 +283,16 @@ impl Operation for StartOperation {
             let mut state = self.state();
             let mut warnings = self.warnings();
             let hints = &self.start.normalised.hints;
+            let named = self.start.normalised.customer_ref.as_deref();
             let continued = continued(&mut desk, &self.start.about, self.begun).await?;
             state.conversation = continued.conversation;
             warnings.extend(continued.warning);
             if let Some(before) = continued.before {
                 let hints = without_caller_number(hints);
-                let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, &hints);
-                Box::pin(inheriting).await?;
+                let said = (&hints[..], named);
+                let inheriting = inherit(&mut desk, &mut state, self.interaction, &before, said);
+                warnings.extend(Box::pin(inheriting).await?);
             } else {
-                let named = self.start.normalised.customer_ref.as_deref();
                 warnings.extend(
                     decide_first(&mut desk, &mut state, self.interaction, hints, named).await?,
                 );
@@ -366,10 +369,8 @@ pub(super) async fn decide_first(
 
 /// It went by time, or with its customer: only that it took place is left.
 fn removed(caller: &Caller, operation: &StartOperation) -> Answer {
-    let mut answer = degraded(caller, &operation.start, Degraded::StoreUnavailable);
-    answer.degraded = None;
-    answer.warnings.push(Warning::removed());
-    answer
+    let answer = degraded(caller, &operation.start, Degraded::StoreUnavailable);
+    Answer { degraded: None, warnings: vec![Warning::removed()], ..answer }
 }
 
 /// No decision: no customer, nothing disclosed.

@@ -18,6 +18,7 @@ use super::redactions;
 use super::service::Service;
 use super::settling::customer_of;
 use super::traces::About;
+use super::waiting;
 use crate::clock::Time;
 use crate::context::Audience;
 use crate::crypto::web_token::Refused;
@@ -240,18 +241,8 @@ impl UpdateOperation {
         at: Time,
     ) -> Result<Vec<Warning>, Error> {
         let heard = self.listen(state, at);
-        for said in &self.update.intents {
-            let same = |known: &IntentRecord| {
-                (&known.intent, &known.reference) == (&said.intent, &said.reference)
-            };
-            state.intents.retain(|known| !same(known));
-            state.intents.push(said.clone());
-        }
-        let expiring = self.update.variables.iter().map(|value| ValueRecord {
-            expire: at.plus(value.ttl_seconds.saturating_mul(1_000)).0,
-            ..value.clone()
-        });
-        filing::wait(&mut state.values, expiring.collect());
+        let mut intents = ending::named_in_between(state, &self.update.intents, at);
+        waiting::wait(&mut state.values, waiting::expiring(&self.update.variables, at));
         let consents = consenting::timed(&self.update.consents, at, self.now);
         if !state.settled {
             consenting::wait(&mut state.consents, consents.clone());
@@ -262,12 +253,11 @@ impl UpdateOperation {
         if !state.settled {
             return Ok(warnings);
         }
-        let left = |said: &&IntentRecord| fields.iter().all(|it| !it.means_intent(&said.intent));
-        let intents: Vec<IntentRecord> = self.update.intents.iter().filter(left).cloned().collect();
+        intents.retain(|said| fields.iter().all(|it| !it.means_intent(&said.intent)));
         filing::write_facts(desk, state, self.interaction, &intents, at).await?;
         // Nothing waits in what is settled: these are this update's.
         let (kind, values) = (BlockKind::Variables, std::mem::take(&mut state.values));
-        filing::write_block(desk, state, self.interaction, kind, values, (at, 0)).await?;
+        filing::write_values(desk, state, self.interaction, kind, values, (at, 0)).await?;
         if let Some(customer) = customer_of(&state.customer) {
             consenting::may_be_said(desk, customer, &consents, "consents").await?;
         }

@@ -178,8 +178,14 @@ impl UpsertOperation {
             let working = desk.take_in_hand(holder.unwrap_or(customer)).await?;
             let linked = working.links().contains_key(&token);
             let direct = working.ties().get(&token).map_or(0, |tie| tie.assurance);
+            if linked && direct >= hint.assurance.code() {
+                continue;
+            }
             // What was unlinked since then stays so.
-            if (linked && direct >= hint.assurance.code()) || working.untied(token) >= self.at {
+            if working.untied(token) >= self.at {
+                if !linked {
+                    warnings.push(left_out(&hint.field, "identifier_unlinked"));
+                }
                 continue;
             }
             working.link_directly(service, tenant, token, &hint_record(hint));
@@ -205,7 +211,8 @@ impl UpsertOperation {
     fn is_news(&self, value: &ValueRecord, context: &Context) -> bool {
         let strength = self.strength();
         let same = |it: &crate::context::AttributeWrite| it.value == value.value;
-        let of_name = || context.profile.iter().filter(|it| it.name == value.name);
+        let values = || context.profile.iter().filter(|it| it.resolves.is_none());
+        let of_name = || values().filter(|it| it.name == value.name);
         let standing = current_profile(&context.profile);
         let stands = standing.get(value.name.as_str());
         if stands.is_some_and(|it| same(it) && it.assurance >= strength) {
@@ -362,6 +369,7 @@ impl Operation for UpsertOperation {
 fn left_out(field: &str, code: &'static str) -> Warning {
     let message = match code {
         "identifier_shared" => "more customers have it than one may have; it was not linked",
+        "identifier_unlinked" => "it was unlinked from them since `update_time`; it was not linked",
         _ => "it points to another customer than the primary identifier does; it was not linked",
     };
     Warning { code, field: field.to_owned(), message: message.to_owned() }

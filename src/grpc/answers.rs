@@ -54,7 +54,7 @@ pub(super) fn context(mut answer: Answer, explains: bool) -> proto::StartInterac
         return message;
     }
     message.customer_ref = answer.customer.map_or_else(String::new, CustomerId::to_ref);
-    message.new_customer = answer.state.made_customer;
+    message.new_customer = answer.view.new_customer;
     message.start_time = timestamp(Time(answer.state.start_time));
     if !answer.reads {
         return message;

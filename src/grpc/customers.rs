@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::interactions::within;
 use super::proto::customer_service_server::CustomerService;
 use super::{
-    answers, caller, customer_requests, deadline, erasing, exporting, importing, merges, proto,
-    requests, status, watching,
+    answers, caller, credential, customer_requests, deadline, erasing, exporting, importing,
+    merges, proto, requests, status, watching,
 };
 use crate::continuity::Service;
 use crate::continuity::conflicts::{Conflict, Disagreement};
@@ -203,9 +203,10 @@ impl CustomerService for Customers {
         request: Request<proto::ExportCustomerRequest>,
     ) -> Result<Response<exporting::Records>, Status> {
         let caller = caller(&self.service, &request).await.map_err(|it| status(&it))?;
+        let shown = credential(&request, &caller).map_err(|it| status(&it))?;
         let customer_ref = customer_requests::export(request.into_inner())?;
-        let records = exporting::export(&self.service, &caller, &customer_ref).await?;
-        Ok(Response::new(records))
+        let exporting = exporting::export(&self.service, (&caller, shown), &customer_ref);
+        Ok(Response::new(exporting.await?))
     }
 
     async fn import_customers(

@@ -212,7 +212,7 @@ pub(super) fn intents(
             status: status.unwrap_or(IntentStatus::Open).code(),
             reference: one.reference,
             sensitivity: own.unwrap_or(unspecified).code(),
-            by_end: false,
+            ..IntentRecord::default()
         });
     }
     records

@@ -2,7 +2,6 @@
 //! than what is in flight and the report.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -12,17 +11,13 @@ use tonic_types::StatusExt as _;
 use super::limits::{self, Check};
 use super::proto;
 use super::status::{invalid, name, status};
-use super::{answers, customer_requests};
+use super::{LOOKED_AGAIN_AFTER, LOOKS, answers, credential, customer_requests};
 use crate::continuity::import_customers::{Import, Imported};
-use crate::continuity::{Caller, Error, Service, Warning};
+use crate::continuity::{Caller, Credential, Error, Service, Warning};
 use crate::identity::Violation;
 
 /// Rows of one import in flight.
 const IN_FLIGHT: usize = 128;
-/// How often a message's key is looked at again that the store did not show in time.
-const LOOKS: usize = 20;
-/// Between two looks.
-const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Rejected rows, and warnings, that one answer lists; the counts tell of the rest.
 const MOST_TOLD: usize = 1_000;
 /// Fields of one rejected row that are named.
@@ -40,6 +35,7 @@ pub(super) async fn import(
     asked: &Request<()>,
     mut rows: Streaming<proto::ImportCustomersRequest>,
 ) -> Result<proto::ImportCustomersResponse, Status> {
+    let shown = credential(asked, caller).map_err(|error| status(&error))?;
     let mut message = rows.message().await?;
     let settings = message.as_mut().and_then(|first| first.settings.take()).unwrap_or_default();
     let now = service.store().now();
@@ -64,7 +60,7 @@ pub(super) async fn import(
         }
         message = rows.message().await?;
         if message.is_some() {
-            still_admitted(service, asked).await?;
+            still_admitted(service, asked, &shown).await?;
         }
     }
     while let Some(landed) = run.flight.join_next().await {
@@ -77,13 +73,22 @@ pub(super) async fn import(
 }
 
 /// Each message after the first is a call of its own: a key that was revoked or has expired imports
-/// no further. What calls too often waits, and whoever sends waits with it; so does a key that cannot
-/// be looked at in time, since the import's own rows keep the readers busy.
-async fn still_admitted(service: &Arc<Service>, asked: &Request<()>) -> Result<(), Status> {
+/// no further, nor a certificate that stands for somebody else by now or may do less. What calls too often
+/// waits, and whoever sends waits with it; so does a key that cannot be looked at in time, since the
+/// import's own rows keep the readers busy.
+async fn still_admitted(
+    service: &Arc<Service>,
+    asked: &Request<()>,
+    shown: &Credential,
+) -> Result<(), Status> {
     let mut looks = 0;
     loop {
         match super::caller(service, asked).await {
-            Ok(_) => return Ok(()),
+            // All rows are written as the first ones were.
+            Ok(_) => {
+                let admitted = super::still_admitted(service, shown).await;
+                return admitted.map_err(|error| status(&error));
+            }
             Err(Error::RateLimited(wait)) => tokio::time::sleep(wait).await,
             Err(Error::Store(_)) if looks < LOOKS => {
                 looks += 1;

@@ -150,8 +150,28 @@ pub async fn caller_of(
 }
 
 /// What a caller showed, to be looked at again by whoever goes on after the call.
-fn credential<T>(request: &Request<T>) -> Result<Credential, Error> {
-    Ok(shown(request.metadata(), request.extensions().get())?.kept())
+fn credential<T>(request: &Request<T>, caller: &Caller) -> Result<Credential, Error> {
+    Ok(shown(request.metadata(), request.extensions().get())?.kept().of(caller))
+}
+
+/// How often a caller is looked at again whose key the store did not show in time.
+const LOOKS: usize = 20;
+/// Between two looks.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Whether whoever goes on after their call may do so still. What has come far is not lost for a store
+/// that takes a while to show a key.
+///
+/// # Errors
+/// Those of [`Service::still_admits`].
+async fn still_admitted(service: &Arc<Service>, shown: &Credential) -> Result<(), Error> {
+    for _ in 0..LOOKS {
+        match service.still_admits(shown).await {
+            Err(Error::Store(_)) => tokio::time::sleep(LOOKED_AGAIN_AFTER).await,
+            told => return told,
+        }
+    }
+    service.still_admits(shown).await
 }
 
 /// What says who calls.
@@ -165,7 +185,7 @@ impl Shown<'_> {
     fn kept(&self) -> Credential {
         match self {
             Self::Key(key) => Credential::key(key),
-            Self::Certificate(certificate) => Credential::Certificate((*certificate).clone()),
+            Self::Certificate(certificate) => Credential::Certificate((*certificate).clone(), None),
         }
     }
 }

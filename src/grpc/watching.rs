@@ -76,7 +76,7 @@ async fn let_in<T>(
     request: &tonic::Request<T>,
 ) -> Result<(Caller, Credential), Status> {
     let caller = caller(watching.service(), request).await.map_err(|error| status(&error))?;
-    let shown = credential(request).map_err(|error| status(&error))?;
+    let shown = credential(request, &caller).map_err(|error| status(&error))?;
     Ok((caller, shown))
 }
 

@@ -4,15 +4,20 @@ use threadline::grpc::proto::{
     Assurance, Identifier, IdentityHints, MergeState, StartInteractionRequest, Verification,
 };
 
+use super::auditing::{all, list};
+use super::erasing::{gone, whole};
 use super::settling::NUMBER;
+use super::watching_customers::of;
 use crate::support::client::{Said, said};
 use crate::support::requests::{call, confirm, end, merge, start_with, unmerge};
+use crate::support::watcher::{name, told};
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
     a_duplicate_is_proposed_once,
     a_declined_proposal_stays_declined,
     a_policy_may_merge_at_once,
+    what_the_service_merges_is_told,
 );
 
 /// A card that its reader has checked.
@@ -35,11 +40,17 @@ async fn staff(world: &World) -> Client {
 
 /// The holder of a card, and a caller who turns out to hold it.
 async fn holder_and_caller(client: &Client) -> (String, String) {
+    let (holder, caller) = two(client).await;
+    prove(client, "proof", &caller).await;
+    (holder, caller)
+}
+
+/// The same two, before that.
+async fn two(client: &Client) -> (String, String) {
     let began = client.start(start_with("desk", "in_person", card())).await.expect("a start");
     client.end(end("desk")).await.expect("an end");
     let caller = client.start(call("call", NUMBER)).await.expect("a start").customer_ref;
     client.end(end("call")).await.expect("an end");
-    prove(client, "proof", &caller).await;
     (began.customer_ref, caller)
 }
 
@@ -101,5 +112,41 @@ async fn a_policy_may_merge_at_once(engine: Engine) {
     client.unmerge(unmerge("u", &own.merge_id)).await.expect("an unmerge");
     prove(&client, "again", &caller).await;
     assert!(client.person(&caller).await.member_refs.is_empty());
+    world.close().await;
+}
+
+async fn what_the_service_merges_is_told(engine: Engine) {
+    let settings = "[tenants.acme]\nduplicates = \"merge\"\n";
+    let world = Setup::on(engine).settings(settings).open().await;
+    let client = staff(&world).await;
+    let (holder, caller) = two(&client).await;
+    let mut of_holder = client.watch_customer(of(&holder)).await.expect("a stream");
+    let mut of_caller = client.watch_customer(of(&caller)).await.expect("a stream");
+    prove(&client, "proof", &caller).await;
+    for watcher in [&mut of_holder, &mut of_caller] {
+        // Behind the update that led to it, which may be told to both by then.
+        let merged = loop {
+            let event = watcher.event().await;
+            if !["STARTED", "UPDATED"].contains(&name(event.kind)) {
+                break event;
+            }
+        };
+        assert_eq!((name(merged.kind), &merged.customer_ref), ("CUSTOMER_MERGED", &holder));
+        assert!(merged.shown.is_none());
+        assert_eq!(watcher.events(1).await, told(&[("ENDED", "proof")]));
+    }
+    // In the audit it is an entry of the call that led to it.
+    let entries = list(&world, &all()).await;
+    let of_action = |action: &str| {
+        let mut found = entries.iter().filter(|entry| entry.action == action);
+        (found.next().expect("an entry").clone(), found.count())
+    };
+    let ((updated, _), (merged, more)) = (of_action("update"), of_action("merge"));
+    assert_eq!((merged.customer(), &merged.caller, more), (&*holder, &updated.caller, 0));
+    whole(&world).await;
+    // It goes with the person, as a merge that was asked for.
+    client.export(&holder).await.expect("an export");
+    gone(&client, &holder, "e").await;
+    whole(&world).await;
     world.close().await;
 }

@@ -7,19 +7,21 @@ use threadline::grpc::proto::{
 };
 use tonic::Code;
 
+use super::auditing::{all, list};
 use super::customers::{mail, phone, upsert};
 use super::settling::{MAIL, NUMBER, assert_silent, somebody, staff};
 use super::ties::link;
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    call, confirm, email_hint, end, get, landline_call, merge, number_hint, reassign, unmerge,
-    update,
+    call, confirm, email_hint, end, get, landline_call, merge, number_hint, reassign, start_with,
+    unmerge, update,
 };
 use crate::support::{Client, Engine, World, each_engine};
 
 each_engine!(
     the_rule_holds_wherever_they_are_looked_at,
     nobody_hears_of_a_protected_candidate,
+    who_types_the_address_of_a_protected_person_meets_nobody,
     the_rule_follows_the_person,
 );
 
@@ -104,6 +106,42 @@ async fn nobody_hears_of_a_protected_candidate(engine: Engine) {
     assert!(decision.is_none_or(|candidates| candidates == 1));
     let again = client.update(update("asked", "u")).await.expect("an update");
     assert_eq!(named(&again.identity.expect("an identity")), [best]);
+    world.close().await;
+}
+
+async fn who_types_the_address_of_a_protected_person_meets_nobody(engine: Engine) {
+    let world = World::on(engine).await;
+    let (client, bot) = (staff(&world).await, world.role("bot").await);
+    let known = somebody(&client, "known", "email", email_hint(MAIL)).await;
+    rule(&client, "rule", &known, Disclosure::Never).await;
+    let typed = |id: &str| start_with(id, "web_chat", email_hint(MAIL));
+    let met = bot.start(typed("typed")).await.expect("a start");
+    assert_eq!((said(&met), &*met.customer_ref), (Said::Ignore, ""));
+    // Nor later, whoever asks, and when it ends.
+    for who in [&bot, &client] {
+        let got = who.get(get("typed")).await.expect("the interaction");
+        let facts = got.interaction.expect("its facts");
+        assert_eq!((&*got.customer_ref, &*facts.customer_ref), ("", ""));
+        assert!(got.identity.expect("an identity").candidates.is_empty());
+    }
+    let updated = bot.update(update("typed", "u")).await.expect("an update");
+    let again = bot.start(typed("typed")).await.expect("the same start");
+    let ended = bot.end(end("typed")).await.expect("an end");
+    let again_ended = bot.end(end("typed")).await.expect("the same end");
+    let refs = [updated.customer_ref, again.customer_ref];
+    assert_eq!(refs.concat() + &ended.customer_ref + &again_ended.customer_ref, "");
+    // The audit knows whom it was about.
+    client.start(start_with("later", "email", email_hint("eve@example.com"))).await.expect("one");
+    let looked = list(&world, &all()).await;
+    let looked = looked.iter().filter(|entry| entry.action == "get_interaction");
+    assert_eq!(looked.map(|entry| entry.customer()).collect::<Vec<_>>(), [&*known, &*known]);
+    // Once it is settled, it is theirs.
+    rule(&client, "asked", &known, Disclosure::AlwaysConfirm).await;
+    let asked = bot.start(typed("asked")).await.expect("a start");
+    assert_eq!((said(&asked), &asked.customer_ref), (Said::Confirm, &known));
+    client.update(confirm("asked", "yes")).await.expect("a confirmation");
+    rule(&client, "again", &known, Disclosure::Never).await;
+    assert_eq!(bot.get(get("asked")).await.expect("it").customer_ref, known);
     world.close().await;
 }
 

@@ -5,10 +5,12 @@ use threadline::grpc::proto::{
     Assurance, EndInteractionRequest, IdentityHints, IntentStatus, StartInteractionResponse,
     UpdateInteractionRequest,
 };
+use tonic::Code;
 
+use super::erasing::whole;
 use super::settling::assert_silent;
 use super::web_tokens::{assert_proven, assurance, claims, token_hint, trusting};
-use crate::support::client::{Said, said};
+use crate::support::client::{Said, assert_refused, said};
 use crate::support::issuer::Issuer;
 use crate::support::requests::{end, end_with, start_with, update, variable};
 use crate::support::{Client, Engine, Setup, World, each_engine};
@@ -21,6 +23,7 @@ each_engine!(
     whoever_is_known_takes_the_chat_along,
     an_earlier_history_joins_whoever_is_known,
     two_tabs_join_one_history_once,
+    a_start_that_is_known_joins_nobody,
     a_shared_browser_discloses_nobody,
 );
 
@@ -215,6 +218,24 @@ async fn two_tabs_join_one_history_once(engine: Engine) {
         all.sort_unstable();
         assert_eq!(history, all, "each once");
     }
+    site.world.close().await;
+}
+
+/// A row of the journal beside that of the start would be written whether that one is new or not.
+async fn a_start_that_is_known_joins_nobody(engine: Engine) {
+    let site = Site::on(engine).await;
+    let known = site.chat("1", "", "user-17").await;
+    let visitor = site.chat("2", "browser-1", "").await;
+    let signs_in = start_with("2", "web_chat", site.hints("browser-1", "user-17"));
+    let refused = site.client.start(signs_in).await;
+    assert_refused(refused, Code::AlreadyExists, "START_CONFLICT");
+    assert!(site.client.person(&visitor).await.merges.is_empty());
+    whole(&site.world).await;
+    assert_proven(&site.start("3", "browser-1", "user-17").await, &known);
+    assert_proven(&site.start("3", "browser-1", "user-17").await, &known);
+    let person = site.client.person(&visitor).await;
+    assert_eq!((person.customer_ref.as_str(), person.merges.len()), (&*known, 1));
+    whole(&site.world).await;
     site.world.close().await;
 }
 

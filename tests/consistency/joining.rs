@@ -246,11 +246,12 @@ impl Known {
     }
 
     fn moved(self, id: u16, output: Option<&Output>) -> Vec<Self> {
-        let interaction = &self.interactions[&id];
-        let (person, made) = (interaction.person, interaction.made);
+        let (person, is_new) = (self.interactions[&id].person, self.is_new(id));
         match output {
             None | Some(Output::Accepted) => vec![self],
-            Some(Output::Moved { customer, new }) if *new == made => self.called(person, *customer),
+            Some(Output::Moved { customer, new }) if *new == is_new => {
+                self.called(person, *customer)
+            }
             Some(_) => Vec::new(),
         }
     }

@@ -39,7 +39,8 @@ pub(super) struct Interaction {
     /// Content by update.
     pub(super) updates: BTreeMap<u8, u32>,
     pub(super) reassigned: BTreeSet<u16>,
-    pub(super) intents: BTreeMap<u16, Status>,
+    /// What was said last of each matter, and when.
+    pub(super) intents: BTreeMap<u16, (Status, i64)>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -122,6 +123,13 @@ impl Known {
         self.people[person].writes += 1;
         let others = self.set(person).into_iter().filter(|it| *it != person).collect::<Vec<_>>();
         self.interaction(id).called_as.extend(others);
+    }
+
+    /// Whether an interaction is answered as somebody new's: it made its customer, and since then nobody
+    /// has said that it is them, nor that they are one with somebody else.
+    pub(super) fn is_new(&self, id: u16) -> bool {
+        let Interaction { person, made, confirmed, .. } = self.interactions[&id];
+        made && !confirmed && self.set(person).len() == 1
     }
 
     /// Whether a customer was made for this interaction, and nothing else has become theirs since;

@@ -132,20 +132,20 @@ impl Contract {
             return Vec::new();
         };
         let interaction = known.interaction(id).clone();
-        let expected = match (interaction.settled, interaction.made) {
+        let is_new = known.is_new(id);
+        let expected = match (interaction.settled, is_new) {
             (false, _) => Recommended::Confirm,
-            (true, _) if interaction.confirmed => Recommended::Reuse,
             (true, true) => Recommended::Ignore,
             (true, false) => Recommended::Reuse,
         };
         let person = interaction.person;
-        let context = if expected == Recommended::Reuse && !interaction.made {
+        let context = if expected == Recommended::Reuse {
             is_shown(&known.members(person), shown, input.span())
                 || (self.purges && known.people[person].old && *shown == Shown::default())
         } else {
             *shown == Shown::default()
         };
-        let right = interaction.made == *new && *recommended == expected && context;
+        let right = is_new == *new && *recommended == expected && context;
         if right { known.called(person, *customer) } else { Vec::new() }
     }
 }
@@ -259,7 +259,7 @@ impl Known {
         after.written(id);
         let own = after.interaction(id);
         own.updates.insert(update, said.content);
-        own.intents.extend(said.intents.iter().copied());
+        own.intents.extend(said.intents.iter().map(|(intent, it)| (*intent, (*it, input.now))));
         if !interaction.settled {
             return vec![after];
         }
@@ -307,6 +307,7 @@ impl Known {
         let Asked::End { revision, said, time, .. } = &input.asked else { return Vec::new() };
         self.written(id);
         let interaction = self.interaction(id);
+        let amends = interaction.ending.is_some();
         let ending = interaction.ending.get_or_insert_with(|| Ending {
             // Of an end that does not say when, the time is when it was made.
             time: input.now,
@@ -318,15 +319,23 @@ impl Known {
         if revision.is_none() {
             ending.plain = Some(said.content);
         }
-        interaction.intents.extend(said.intents.iter().copied());
+        // What an amendment says without a time is said when it is made, but for what it only repeats.
+        let untimed = amends && time.is_none();
+        let at = if untimed { ending.time.max(input.now) } else { ending.time };
+        for (intent, status) in &said.intents {
+            let known = interaction.intents.get(intent);
+            if !untimed || known.is_none_or(|(before, _)| before != status) {
+                interaction.intents.insert(*intent, (*status, at));
+            }
+        }
         interaction.filed = true;
-        let (at, person, settled) = (ending.time, interaction.person, interaction.settled);
+        let (person, settled) = (interaction.person, interaction.settled);
         let intents = interaction.intents.clone();
         let mut after = vec![self];
         if settled {
             let known = &mut after[0].people[person];
-            for (intent, status) in intents {
-                known.facts.insert((intent, id), Fact { time: at, status, counts: true });
+            for (intent, (status, time)) in intents {
+                known.facts.insert((intent, id), Fact { time, status, counts: true });
             }
             let held = after[0].clone().holding(id).into_iter();
             after = held.flat_map(|known| known.setting(id, said, at, input)).collect();

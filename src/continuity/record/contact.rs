@@ -37,6 +37,9 @@ record! {
         /// Token of the first interaction of its conversation, where that is older than its chain.
         #[prost(bytes = "vec", tag = "60")]
         pub conversation: Vec<u8>,
+        /// Store time at which it was first heard of; zero in what older versions filed.
+        #[prost(int64, tag = "65")]
+        pub heard: i64,
     }
 
     /// A message of the customer within an interaction.

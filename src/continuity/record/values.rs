@@ -24,6 +24,10 @@ record! {
         /// customer it counts again.
         #[prost(int64, optional, tag = "6")]
         pub own_expire: Option<i64>,
+        /// When it was said, while it waits in its interaction; event time. 0 in a block, which has a time
+        /// of its own, and in records that are older than this field.
+        #[prost(int64, tag = "7")]
+        pub said: i64,
     }
 
     /// Values that one write set.
@@ -46,10 +50,6 @@ record! {
         /// Code of the assurance of the write.
         #[prost(int64, tag = "6")]
         pub assurance: i64,
-        /// Whether it says which of two values stands: what was said of its names before no longer
-        /// counts.
-        #[prost(bool, tag = "7")]
-        pub resolves: bool,
         /// Contacts that showed an identifier of somebody else, and may.
         #[prost(bytes = "vec", repeated, tag = "8")]
         pub acknowledged: Vec<Vec<u8>>,
@@ -59,6 +59,31 @@ record! {
         /// The source that told it; empty in blocks that are older than this field.
         #[prost(string, tag = "10")]
         pub source: String,
+        /// Somebody's word on which of two values stands.
+        #[prost(message, repeated, tag = "11")]
+        pub choices: Vec<ChoiceRecord>,
+        /// Position in the journal under which it was written first, once it has moved; else 0.
+        #[prost(int64, tag = "12")]
+        pub first_position: i64,
+        /// Its place within that operation.
+        #[prost(int64, tag = "13")]
+        pub first_part: i64,
+    }
+
+    /// One value that somebody chose: named, and not copied.
+    pub struct ChoiceRecord {
+        /// The attribute.
+        #[prost(string, tag = "1")]
+        pub name: String,
+        /// Token of the contact or request that wrote it.
+        #[prost(bytes = "vec", tag = "2")]
+        pub of: Vec<u8>,
+        /// The time of the event that wrote it.
+        #[prost(int64, tag = "3")]
+        pub set: i64,
+        /// Code of the assurance of that write.
+        #[prost(int64, tag = "4")]
+        pub assurance: i64,
     }
 
     /// What a customer said of one purpose.

@@ -181,6 +181,7 @@ impl Parts {
     fn intents(&mut self, intents: &[IntentRecord], time: Option<prost_types::Timestamp>) {
         for said in intents {
             if self.is_new(said) {
+                let time = if said.said == 0 { time } else { timestamp(Time(said.said)) };
                 self.records.push(Record::Intent(proto::ExportedIntent {
                     customer_ref: self.customer_ref.clone(),
                     interaction_key: self.interaction_key.clone(),

@@ -98,6 +98,34 @@ fn merged(customer: CustomerId, merge: &Merge, both: bool) -> Record {
     })
 }
 
+/// Lasting values that one write set, and somebody's word on which of two stands.
+fn attributes(customer_ref: &str, block: &BlockRecord) -> Vec<Record> {
+    let said = proto::ExportedAttribute {
+        customer_ref: customer_ref.to_owned(),
+        assurance: block.assurance as i32,
+        time: timestamp(Time(block.set)),
+        channel: block.channel.clone(),
+        source: block.source.clone(),
+        interaction_id: block.interaction_id.clone(),
+        agent_ref: block.agent_ref.clone(),
+        ..Default::default()
+    };
+    let values = block.values.iter().map(|one| proto::ExportedAttribute {
+        name: one.name.clone(),
+        value: one.value.clone().unwrap_or_default(),
+        cleared: one.value.is_none(),
+        sensitivity: one.sensitivity as i32,
+        ..said.clone()
+    });
+    let choices = block.choices.iter().map(|one| proto::ExportedAttribute {
+        name: one.name.clone(),
+        resolves: true,
+        chosen_time: timestamp(Time(one.set)),
+        ..said.clone()
+    });
+    values.chain(choices).map(Record::Attribute).collect()
+}
+
 /// What one write set: a record for each value.
 fn values(row: &BlockRow, block: BlockRecord) -> Vec<Record> {
     let customer_ref = row.customer.to_ref();
@@ -119,25 +147,7 @@ fn values(row: &BlockRow, block: BlockRecord) -> Vec<Record> {
                 })
             })
             .collect(),
-        BlockKind::Profile => values
-            .iter()
-            .map(|one| {
-                Record::Attribute(proto::ExportedAttribute {
-                    customer_ref: customer_ref.clone(),
-                    name: one.name.clone(),
-                    value: one.value.clone().unwrap_or_default(),
-                    cleared: one.value.is_none(),
-                    sensitivity: one.sensitivity as i32,
-                    assurance: block.assurance as i32,
-                    time: timestamp(Time(*set)),
-                    resolves: block.resolves,
-                    channel: block.channel.clone(),
-                    source: block.source.clone(),
-                    interaction_id: block.interaction_id.clone(),
-                    agent_ref: block.agent_ref.clone(),
-                })
-            })
-            .collect(),
+        BlockKind::Profile => attributes(&customer_ref, &block),
         BlockKind::Variables => values
             .iter()
             .map(|one| {

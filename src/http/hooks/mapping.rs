@@ -120,7 +120,7 @@ impl Mapping {
             }
         }
         for (field, take) in &self.texts {
-            end.insert((*field).into(), reading.text(field, take).unwrap_or_default().into());
+            end.insert((*field).into(), reading.line(field, take).unwrap_or_default().into());
         }
         if let Some(take) = &self.summary {
             let said = reading.all("summary", take).join("\n");
@@ -168,6 +168,11 @@ impl Reading<'_> {
     fn text(&mut self, field: &str, take: &Take) -> Option<String> {
         let taken = take.one(self.delivered);
         self.or_bad(field, taken)
+    }
+
+    /// A text that is one line.
+    fn line(&mut self, field: &str, take: &Take) -> Option<String> {
+        self.text(field, take).map(on_one_line).filter(|line| !line.is_empty())
     }
 
     fn all(&mut self, field: &str, take: &Take) -> Vec<String> {
@@ -225,10 +230,10 @@ impl Reading<'_> {
         let mut intents = Vec::with_capacity(takes.len());
         for (index, take) in takes.iter().enumerate() {
             let place = |name: &str| format!("intents[{index}].{name}");
-            let Some(intent) = self.text(&place("intent"), &take.intent) else { continue };
+            let Some(intent) = self.line(&place("intent"), &take.intent) else { continue };
             let reference = take.reference.as_ref();
-            let reference = reference.and_then(|take| self.text(&place("reference"), take));
-            let status = take.status.as_ref().and_then(|it| self.text(&place("status"), it));
+            let reference = reference.and_then(|take| self.line(&place("reference"), take));
+            let status = take.status.as_ref().and_then(|it| self.line(&place("status"), it));
             let status = status.unwrap_or_else(|| "resolved".into()).to_lowercase();
             if !STATUSES.contains(&status.as_str()) {
                 self.bad(&place("status"), "is none of open, resolved, escalated and abandoned");
@@ -277,6 +282,16 @@ impl Reading<'_> {
         }
         variables
     }
+}
+
+/// A text without control characters, ends of lines among them: what stood on several lines is put on
+/// one. A ticket is worth more than where the lines of its topic end.
+fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let parts = text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty());
+    parts.collect::<Vec<&str>>().join(" ")
 }
 
 /// A text of at most `most` characters. A longer one is redacted before it is cut: half a card number

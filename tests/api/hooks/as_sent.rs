@@ -11,6 +11,7 @@ each_engine!(
     a_standard_webhook_is_let_in,
     what_no_door_takes_is_not_taken_here,
     an_amount_is_kept_as_it_was_written,
+    what_stands_on_several_lines_is_put_on_one,
 );
 
 /// To the hook `mine`, signed, with these headers as well.
@@ -51,6 +52,25 @@ async fn an_amount_is_kept_as_it_was_written(engine: Engine) {
         "identity_hints": {"email": "ada@example.com"}});
     let known = reader.post("/api/v1/interactions", &start).await.good();
     assert_eq!(known["variables"]["order"]["value"], "10.00", "{known:#}");
+    desk.close().await;
+}
+
+async fn what_stands_on_several_lines_is_put_on_one(engine: Engine) {
+    let desk = desk(engine, MINE, SECRET).await;
+    let ticket = |id: &str| {
+        json!({"id": id, "changed": 1, "state": "closed", "topic": "two\r\nlines",
+            "outcome": "paid\u{0}\n", "notes": "two\nlines"})
+    };
+    accepted(&desk.mine(SECRET, &ticket("1")).await, "1");
+    let reader = desk.reader("mine").await;
+    let got = reader.get("/api/v1/interactions/1").await.good();
+    let facts = &got["interaction"];
+    assert_eq!(facts["intents"][0]["intent"], "two lines", "{got:#}");
+    assert_eq!((&facts["disposition"], &facts["summary"]), (&json!("paid"), &json!("two\nlines")));
+    // An id is no text: with another one it would be another ticket.
+    let told = desk.mine(SECRET, &ticket("2\n")).await;
+    assert_eq!((told.code, &*told.reason()), (400, "INVALID_FIELD"), "{}", told.text);
+    assert_eq!(told.fields(), ["interaction_id"]);
     desk.close().await;
 }
 

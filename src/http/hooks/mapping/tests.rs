@@ -84,6 +84,19 @@ fn everything_that_does_not_fit_is_named_and_no_value_repeated() {
 }
 
 #[test]
+fn what_has_to_be_one_line_is_put_on_one() {
+    let delivered = json!({"id": "a", "changed": 5, "kind": " two\r\n\tlines\u{0}", "agent": "li\nlee ",
+        "status": "open\n", "second": "\n", "notes": "two\nlines", "tags": ["x\u{1b}y"]});
+    let end = end(&delivered).unwrap();
+    let expected =
+        json!([{"intent": "two lines", "reference": "a", "status": "INTENT_STATUS_OPEN"}]);
+    assert_eq!(end["intents"], expected, "what holds nothing else is nothing");
+    assert_eq!((&end["summary"], &end["agent_ref"]), (&json!("two\nlines"), &json!("li lee")));
+    assert_eq!(end["variables"]["tags"]["value"], "x y");
+    assert_eq!(on_one_line(" as it is ".into()), " as it is ");
+}
+
+#[test]
 fn a_long_text_is_cut_where_no_card_is_split() {
     let card = "4111 1111 1111 1111";
     // What fits is left as it is here, and redacted with everything else.
