@@ -75,6 +75,9 @@ fn mapping(text: &str) -> Result<(String, String), String> {
 /// the report cannot be written. What was imported before stays.
 pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
+    if let Some(report) = &args.report {
+        report::is_not_input(report, &args.file)?;
+    }
     let mut file = CsvFile::open(&args.file)?;
     let columns = Columns::read(file.header(), &args.profile, &args.ignore)?;
     let mut report = Report::new(args.report.as_deref())?;

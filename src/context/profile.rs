@@ -43,17 +43,8 @@ debug_without_text!(AttributeWrite { sensitivity, assurance, set, order });
 pub struct Chosen {
     /// The contact or request that wrote it.
     pub of: Token,
-    /// The time of the event that wrote it.
-    pub set: Time,
-    /// How sure the identity was when it was written.
-    pub assurance: Assurance,
-}
-
-impl Chosen {
-    fn is(&self, write: &AttributeWrite) -> bool {
-        write.resolves.is_none()
-            && (write.of, write.set, write.assurance) == (self.of, self.set, self.assurance)
-    }
+    /// When it was written, which no other write of that name was.
+    pub order: Order,
 }
 
 /// Two values of one attribute that were both written, and not resolved.
@@ -71,15 +62,19 @@ pub struct AttributeConflict<'w> {
 /// replaces a stronger one. A clear is a write like any other: it removes what
 /// is not stronger than itself. At most [`MAX_ATTRIBUTES`], the most recently set.
 pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
-    let mut standing: BTreeMap<&str, Counting<'_>> = BTreeMap::new();
-    for counting in unresolved(writes) {
-        let best = standing.entry(&counting.write.name).or_insert(counting);
-        if counting.strength > best.strength {
-            *best = counting;
+    standing(&unresolved(writes))
+}
+
+fn standing<'w>(counting: &[Counting<'w>]) -> BTreeMap<&'w str, &'w AttributeWrite> {
+    let mut strongest: BTreeMap<&str, &Counting<'w>> = BTreeMap::new();
+    for one in counting {
+        let best = strongest.entry(&one.write.name).or_insert(one);
+        if one.strength > best.strength {
+            *best = one;
         }
     }
     let mut standing: BTreeMap<&str, &AttributeWrite> =
-        standing.into_iter().map(|(name, counting)| (name, counting.write)).collect();
+        strongest.into_iter().map(|(name, counting)| (name, counting.write)).collect();
     standing.retain(|_, write| write.value.is_some());
     if standing.len() > MAX_ATTRIBUTES {
         let mut by_age: Vec<&AttributeWrite> = standing.into_values().collect();
@@ -97,8 +92,13 @@ pub fn profile_conflicts(writes: &[AttributeWrite]) -> Vec<AttributeConflict<'_>
     if writes.len() < 2 {
         return conflicts;
     }
-    for (name, kept) in current_profile(writes) {
-        let of_name = || unresolved(writes).filter(|counting| counting.write.name == name);
+    let counting = unresolved(writes);
+    let mut by_name: BTreeMap<&str, Vec<&Counting<'_>>> = BTreeMap::new();
+    for one in &counting {
+        by_name.entry(&one.write.name).or_default().push(one);
+    }
+    for (name, kept) in standing(&counting) {
+        let of_name = || by_name.get(name).into_iter().flatten();
         let cleared = of_name().filter(|it| it.write.value.is_none()).map(|it| it.strength).max();
         let others = of_name().filter(|counting| {
             let under = cleared.is_some_and(|clear| counting.strength < clear);
@@ -121,19 +121,10 @@ struct Counting<'w> {
 
 /// Writes that count: what came before somebody chose another one does not, and the chosen one is as
 /// strong as their word.
-fn unresolved(writes: &[AttributeWrite]) -> impl Iterator<Item = Counting<'_>> {
-    let mut resolved: BTreeMap<&str, (&AttributeWrite, &AttributeWrite)> = BTreeMap::new();
-    for word in writes.iter() {
-        let Some(chosen) = &word.resolves else { continue };
-        let named = writes.iter().filter(|write| write.name == word.name && chosen.is(write));
-        let Some(chosen) = named.max_by_key(|write| write.order) else { continue };
-        let newest = resolved.entry(&word.name).or_insert((word, chosen));
-        if newest.0.order < word.order {
-            *newest = (word, chosen);
-        }
-    }
+fn unresolved(writes: &[AttributeWrite]) -> Vec<Counting<'_>> {
+    let resolved = resolved(writes);
     let values = writes.iter().filter(|write| write.resolves.is_none());
-    values.filter_map(move |write| {
+    let counting = values.filter_map(|write| {
         let own = (write.assurance, write.set, write.order);
         let (assurance, set, order) = match resolved.get(write.name.as_str()) {
             Some((word, chosen)) if std::ptr::eq(*chosen, write) => {
@@ -143,7 +134,28 @@ fn unresolved(writes: &[AttributeWrite]) -> impl Iterator<Item = Counting<'_>> {
             _ => own,
         };
         Some(Counting { write, strength: (assurance, set, order, write.value.is_none()) })
-    })
+    });
+    counting.collect()
+}
+
+/// By name, the newest word on what stands whose choice is on file, and that.
+fn resolved(writes: &[AttributeWrite]) -> BTreeMap<&str, (&AttributeWrite, &AttributeWrite)> {
+    let mut resolved: BTreeMap<&str, (&AttributeWrite, &AttributeWrite)> = BTreeMap::new();
+    if writes.iter().all(|write| write.resolves.is_none()) {
+        return resolved;
+    }
+    let values = writes.iter().filter(|write| write.resolves.is_none());
+    let values: BTreeMap<(Order, Token, &str), &AttributeWrite> =
+        values.map(|write| ((write.order, write.of, write.name.as_str()), write)).collect();
+    for word in writes {
+        let Some(Chosen { of, order }) = word.resolves else { continue };
+        let Some(chosen) = values.get(&(order, of, word.name.as_str())) else { continue };
+        let newest = resolved.entry(&word.name).or_insert((word, chosen));
+        if newest.0.order < word.order {
+            *newest = (word, chosen);
+        }
+    }
+    resolved
 }
 
 #[cfg(test)]
@@ -167,8 +179,7 @@ mod tests {
 
     /// Somebody's word that a write stands.
     fn chosen(write: &AttributeWrite, assurance: Assurance, order: i64) -> AttributeWrite {
-        let AttributeWrite { of, set, assurance: strength, .. } = *write;
-        let resolves = Some(Chosen { of, set, assurance: strength });
+        let resolves = Some(Chosen { of: write.of, order: write.order });
         AttributeWrite { value: None, assurance, order: (order, 0), resolves, ..write.clone() }
     }
 

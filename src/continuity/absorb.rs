@@ -84,6 +84,12 @@ pub(super) async fn absorb(
     let gone = refresh(desk, state).await?;
     let word = Word::of(news, ceiling);
     word.heard(state);
+    if let Some(named) = customer_of(&state.named)
+        && let Some(person) = desk.person(named, false).await?
+    {
+        // It may resolve to another by now.
+        state.named = person.row.customer.0.to_vec();
+    }
     let known_named = state.named.clone();
     if let Some(named) = &news.named {
         match resolve(desk, named).await? {
@@ -355,7 +361,7 @@ async fn refile(
 ) -> Result<(), Error> {
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;
-        filing::count(desk, state).await?;
+        filing::count(desk, state, interaction).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::caller::{Caller, Role};
 use super::candidates;
 use super::catching_up::as_left;
 use super::desk::Desk;
+use super::recognise;
 use super::record::{CandidateRecord, State};
 use super::redactions::Field;
 use super::settling::customer_of;
@@ -23,7 +24,8 @@ use crate::context::{
     what_is_shown,
 };
 use crate::identity::{
-    Assurance, ConfirmDiscloses, Level, Notice, Recommendation, confidence, level, probability,
+    Assurance, ConfirmDiscloses, Hint, Level, Notice, Recommendation, confidence, level,
+    probability,
 };
 use crate::ids::CustomerId;
 
@@ -252,17 +254,20 @@ pub(super) fn standing(state: &State) -> Standing {
 
 /// The same of a customer who may have been `joined` with others. Whom this contact has made, and who
 /// turned out to be one with somebody known, they are as surely as who goes on in another contact; what
-/// was shown of them is worth what it was.
-fn standing_of(state: &State, joined: bool) -> Standing {
+/// was shown of them is worth what it was. What they only said, and whose browser it was, opens nothing.
+pub(super) fn standing_of(state: &State, joined: bool) -> Standing {
     let mut standing = standing(state);
     if !joined || !state.made_customer || said_yes(state) {
         return standing;
     }
     // What a rejected candidate had against them is settled: they have it themselves.
     let decision = state.decision.as_ref().filter(|_| state.feedback != REJECTED);
-    let asks = decision.is_some_and(|decision| !decision.conflicts.is_empty());
+    let conflicted = decision.is_some_and(|decision| !decision.conflicts.is_empty());
+    let hints = state.hints.iter().filter_map(recognise::hint);
+    let worth = |hint: Hint| if hint.is_visitor() { Assurance::Asserted } else { hint.assurance };
+    let shown = hints.map(worth).max();
+    let asks = conflicted || shown < Some(Assurance::Carried);
     standing.recommendation = if asks { Recommendation::Confirm } else { Recommendation::Reuse };
-    let shown = state.hints.iter().filter_map(|hint| Assurance::from_code(hint.assurance)).max();
     standing.assurance = standing.assurance.max(shown);
     standing.evidence.clear();
     lift(&mut standing, "merged", MEDIUM);
@@ -312,7 +317,7 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
     let joined = customer_of(&state.customer).is_some_and(|id| set_names.contains_key(&id));
     let mut standing = standing_of(&state, joined);
     let disclosure = set_aside(settled.disclosure, archived, said_yes(&state), standing.assurance);
-    // Whoever only typed what led to a protected person is not told that there is such a customer.
+    // Whoever only typed what led to a protected person is not told who that is.
     let shown = customer.filter(|_| state.settled || disclosure != Disclosure::Never);
     let named =
         |one: &CandidateRecord| customer_of(&one.customer).is_none_or(|id| !unnamed.contains(&id));

@@ -52,9 +52,9 @@ impl CloseOperation {
             ..EndingRecord::default()
         });
         filing::flush(desk, &mut state, interaction).await?;
-        relinking::hold(desk, &mut state).await?;
+        relinking::hold(desk, &mut state, interaction).await?;
         filing::file(desk, &mut state, interaction).await?;
-        filing::count(desk, &mut state).await?;
+        filing::count(desk, &mut state, interaction).await?;
         let entry = Entry {
             interaction,
             verb: Verb::Close,

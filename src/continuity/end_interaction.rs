@@ -9,21 +9,17 @@ use super::absorb::{Feedback, News, absorb};
 use super::answer::Warning;
 use super::caller::{Caller, Role};
 use super::catching_up::strictest;
-use super::consenting;
 use super::desk::{Desk, Known};
-use super::ending::{self, Outcome};
+use super::ending;
 use super::filing;
 use super::journaling::{self, Entry};
 use super::naming::resolve;
-use super::record::{
-    About, ConsentRecord, ConversionRecord, EndingRecord, IntentRecord, State, ValueRecord,
-};
+use super::record::{About, ConsentRecord, ConversionRecord, IntentRecord, State, ValueRecord};
 use super::redactions;
 use super::relinking;
 use super::service::Service;
 use super::settling::{self, customer_of};
 use super::update_interaction::later_hints;
-use super::waiting;
 use super::working::Working;
 use crate::clock::Time;
 use crate::context::{Disclosure, Sensitivity};
@@ -338,38 +334,18 @@ impl EndOperation {
         warnings: &mut Vec<Warning>,
     ) -> Result<(), Error> {
         let counted = state.ending.as_ref().filter(|_| state.counted).map(|it| it.end_time);
-        let end_time = ending::end_time(state, &self.end, self.now, warnings)?;
-        let said = ending::said_at(state, &self.end, end_time, self.now);
-        let named = ending::named(state, &self.end, said);
-        let reached = filing::was_reached(state, &self.end.disposition);
-        let updates = std::mem::take(&mut state.intents);
-        let outcome = Outcome { end_time, reached, updates, named };
-        if self.end.complete {
-            let withdrawn = ending::withdraw(state, &self.end, &outcome);
-            filing::forget_facts(desk, state, self.interaction, &withdrawn);
-        }
-        let ending: EndingRecord = ending::merge(state.ending.take(), &self.end, outcome);
-        state.newest_event = state.newest_event.max(end_time.0);
-        state.ending = Some(ending);
-        waiting::wait(&mut state.values, waiting::expiring(&self.end.variables, said));
-        waiting::wait(&mut state.attributes, waiting::dated(&self.end.profile, said));
-        let consents = consenting::timed(&self.end.consents, said, self.now);
-        if let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) {
-            consenting::may_be_said(desk, customer, &consents, "consents").await?;
-        }
-        consenting::wait(&mut state.consents, consents);
-        ending::within_limits(state)?;
+        let ended = self.take_in(desk, state, warnings).await?;
         warnings.extend(redactions::apply(state).iter().map(Warning::stays_redacted));
         // Settled, it is written to the customer's file; else it waits in the interaction.
         filing::flush(desk, state, self.interaction).await?;
         self.cap(desk, state, warnings).await?;
-        relinking::hold(desk, state).await?;
+        relinking::hold(desk, state, self.interaction).await?;
         filing::file(desk, state, self.interaction).await?;
         match counted {
-            Some(before) if !filing::counts(state) || before != end_time.0 => {
+            Some(before) if !filing::counts(state) || before != ended.0 => {
                 settling::recount(desk, state, self.interaction).await
             }
-            _ => filing::count(desk, state).await,
+            _ => filing::count(desk, state, self.interaction).await,
         }
     }
 

@@ -127,11 +127,13 @@ impl EndOperation {
         }
         let customer = looked.member(customer);
         let decision = judge(desk, &looked, Some(customer), state);
-        let mut record = recognise::record(desk, &looked, &decision, now, false).await?;
+        let conflicts = conflicts_with(&looked, state, customer);
+        let asks = !conflicts.is_empty();
+        let mut record = recognise::record(desk, &looked, &decision, now, asks).await?;
         name_as(&mut record, &looked, customer);
         carry(&mut record, customer);
-        record.conflicts = conflicts_with(&looked, state, customer);
-        if !record.conflicts.is_empty() {
+        record.conflicts = conflicts;
+        if asks {
             record.recommendation = Recommendation::Confirm.code();
         }
         state.decision = Some(record);

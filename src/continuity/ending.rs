@@ -4,10 +4,13 @@ use super::Error;
 use super::absorb::too_many;
 use super::answer::Warning;
 use super::consenting;
-use super::desk::Known;
-use super::end_interaction::End;
+use super::desk::{Desk, Known};
+use super::end_interaction::{End, EndOperation};
+use super::filing;
 use super::record::{EndingRecord, IntentRecord, State};
+use super::settling::customer_of;
 use super::update_interaction::MOST_UPDATES;
+use super::waiting;
 use crate::clock::Time;
 use crate::context::Sensitivity;
 use crate::identity::Violation;
@@ -102,8 +105,42 @@ pub(super) fn start_place(interaction: Token, state: &State, caller: &str) -> Jo
     }
 }
 
+impl EndOperation {
+    /// Takes in what it says: of when it was, and of matters, values and consents; gives when it was.
+    pub async fn take_in(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        state: &mut State,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Time, Error> {
+        let end = &self.end;
+        let end_time = end_time(state, end, self.now, warnings)?;
+        let said = said_at(state, end, end_time, self.now);
+        let named = named(state, end, said);
+        let reached = filing::was_reached(state, &end.disposition);
+        let updates = std::mem::take(&mut state.intents);
+        let outcome = Outcome { end_time, reached, updates, named };
+        if end.complete {
+            let withdrawn = withdraw(state, end, &outcome);
+            filing::forget_facts(desk, state, self.interaction, &withdrawn);
+        }
+        let ending = merge(state.ending.take(), end, outcome);
+        state.newest_event = state.newest_event.max(end_time.0);
+        state.ending = Some(ending);
+        waiting::wait(&mut state.values, waiting::expiring(&end.variables, said));
+        waiting::wait(&mut state.attributes, waiting::dated(&end.profile, said));
+        let consents = consenting::timed(&end.consents, said, self.now);
+        if let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) {
+            consenting::may_be_said(desk, customer, &consents, "consents").await?;
+        }
+        consenting::wait(&mut state.consents, consents);
+        within_limits(state)?;
+        Ok(end_time)
+    }
+}
+
 /// When it ended. An end before its start is refused if the caller gave both, else clamped.
-pub(super) fn end_time(
+fn end_time(
     state: &mut State,
     end: &End,
     now: Time,
@@ -140,8 +177,9 @@ pub(super) fn end_time(
 
 /// Of which time it is what the end says. An amendment that gives none says it now, whenever the
 /// interaction ended: what it tells of consent must not lie behind what was said since, and a value is
-/// neither dead on arrival nor hidden by one that it replaces.
-pub(super) fn said_at(state: &State, end: &End, end_time: Time, now: Time) -> Time {
+/// neither dead on arrival nor hidden by one that it replaces. So, too, of a caller who may replay the
+/// past: a helpdesk's web-hook may, and what it tells late is not of the past.
+fn said_at(state: &State, end: &End, end_time: Time, now: Time) -> Time {
     let amends = state.ending.as_ref().is_some_and(|ending| !ending.never_ended);
     if amends && end.end_time.is_none() { now.max(end_time) } else { end_time }
 }
@@ -150,7 +188,7 @@ pub(super) fn said_at(state: &State, end: &End, end_time: Time, now: Time) -> Ti
 /// with the status that stands, was said when that was: a late score that comes with the whole ticket
 /// tells nothing new of it, and must not open what was settled elsewhere since. Another status is news:
 /// a ticket that is opened again is open now.
-pub(super) fn named(state: &State, end: &End, said: Time) -> Vec<IntentRecord> {
+fn named(state: &State, end: &End, said: Time) -> Vec<IntentRecord> {
     let before = state.ending.as_ref().filter(|ending| !ending.never_ended);
     let before = before.filter(|_| end.end_time.is_none());
     let time_of = |own: &IntentRecord| {
@@ -201,18 +239,19 @@ fn no_less_private<'k>(
 }
 
 /// What the end says beyond the request's own fields.
-pub(super) struct Outcome {
-    pub end_time: Time,
-    pub reached: bool,
+struct Outcome {
+    end_time: Time,
+    reached: bool,
     /// Matters that updates named.
-    pub updates: Vec<IntentRecord>,
+    updates: Vec<IntentRecord>,
     /// Matters that the end names.
-    pub named: Vec<IntentRecord>,
+    named: Vec<IntentRecord>,
 }
 
 /// Takes from the ending what earlier revisions said of the outcome, since this one says all of it:
-/// gives the matters that it does not name again. So the order of revisions decides nothing of it.
-pub(super) fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<IntentRecord> {
+/// gives the matters that it does not name again. So the order of revisions decides nothing of it. Of
+/// what updates named there is left what they said.
+fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<IntentRecord> {
     let Some(before) = state.ending.take() else { return Vec::new() };
     if before.never_ended {
         state.ending = Some(before);
@@ -222,7 +261,8 @@ pub(super) fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<I
         let mut said = outcome.updates.iter().chain(&end.intents);
         said.any(|said| is_same_matter(said, known))
     };
-    let (own, others): (Vec<_>, Vec<_>) = before.intents.into_iter().partition(|it| it.by_end);
+    let others = before.intents.iter().filter_map(IntentRecord::by_updates).collect();
+    let own = before.intents.into_iter().filter(|it| it.by_updates().is_none());
     state.ending = Some(EndingRecord {
         end_time: before.end_time,
         end_given: before.end_given,
@@ -230,7 +270,7 @@ pub(super) fn withdraw(state: &mut State, end: &End, outcome: &Outcome) -> Vec<I
         intents: others,
         ..EndingRecord::default()
     });
-    own.into_iter().filter(|known| !named_again(known)).collect()
+    own.filter(|known| !named_again(known)).collect()
 }
 
 fn is_same_matter(one: &IntentRecord, other: &IntentRecord) -> bool {
@@ -238,7 +278,7 @@ fn is_same_matter(one: &IntentRecord, other: &IntentRecord) -> bool {
 }
 
 /// The ending as it now stands: what an amendment does not mention stays.
-pub(super) fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -> EndingRecord {
+fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -> EndingRecord {
     let before = before.filter(|ending| !ending.never_ended).unwrap_or_default();
     let intents = matters(&before, end, outcome.updates.into_iter().chain(outcome.named));
     let or = |said: &str, known: String| if said.is_empty() { known } else { said.to_owned() };
@@ -285,8 +325,9 @@ fn matters(
     }
     for said in said {
         let said = no_less_private(said, before.sensitivity, intents.iter());
-        intents.retain(|known| !is_same_matter(known, &said));
-        intents.push(said);
+        let same = intents.iter().position(|known| is_same_matter(known, &said));
+        let update = same.and_then(|index| intents.remove(index).by_updates());
+        intents.push(standing(update, said, end));
     }
     for kept in &mut intents {
         if !end.intents.iter().any(|own| is_same_matter(own, kept)) {
@@ -294,4 +335,16 @@ fn matters(
         }
     }
     intents
+}
+
+/// What stands of a matter that an update has named. An end that says when it was opens nothing that
+/// was settled after that. Of two ends the newer counts, whatever their times: one may correct the other.
+fn standing(update: Option<IntentRecord>, said: IntentRecord, end: &End) -> IntentRecord {
+    match update.filter(|_| said.by_end) {
+        Some(update) if end.end_time.is_some() && update.said > said.said => {
+            IntentRecord { sensitivity: said.sensitivity, ..update }
+        }
+        Some(update) => said.instead_of(&update),
+        None => said,
+    }
 }

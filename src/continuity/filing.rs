@@ -123,14 +123,18 @@ pub(super) fn is_vouched(state: &State) -> bool {
 }
 
 /// Feeds the counters, once an interaction has ended and is settled, and only once.
-pub(super) async fn count(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
+pub(super) async fn count(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<(), Error> {
     if state.counted || !counts(state) {
         return Ok(());
     }
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let at = Time(state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time));
     let (supports, vouched) = (state.supports.clone(), is_vouched(state));
-    let began = untying::began(desk, state);
+    let began = untying::began(desk, state, interaction);
     let retention = desk.tenant.policy.retention;
     let working = desk.take_in_hand(customer).await?;
     working.count_contact(at);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Error;
 use super::answer::Warning;
 use super::caller::{Caller, Role};
+use super::changing::read_identifiers;
 use super::record::ValueRecord;
 use super::service::Service;
 use super::upsert_customer::{Changed, Guard, Mask, Names, Upsert, UpsertOperation};
@@ -49,8 +50,8 @@ pub enum Imported {
     Created(Vec<Warning>),
     /// It changed one.
     Updated(Vec<Warning>),
-    /// It said nothing new.
-    Unchanged,
+    /// It said nothing new; what of it identifies nobody.
+    Unchanged(Vec<Warning>),
 }
 
 impl Service {
@@ -78,12 +79,15 @@ impl Service {
             assurance: one.assurance.or(Some(import.assurance)),
             ..one
         };
+        let identifiers: Vec<_> = row.identifiers.into_iter().map(stated).collect();
+        let shown = identifiers.clone();
+        let unchanged = || Imported::Unchanged(nobodys(caller, &shown));
         let upsert = Upsert {
             request_id: String::new(),
             source: import.source.clone(),
             content: Vec::new(),
             customer_ref: String::new(),
-            identifiers: row.identifiers.into_iter().map(stated).collect(),
+            identifiers,
             profile: row.profile,
             variables: Vec::new(),
             disclosure: None,
@@ -105,7 +109,7 @@ impl Service {
             let mut reads = Reads::Fresh(Arc::clone(&self.store));
             return match operation.decide(&mut reads).await {
                 Ok(proposal) => Ok(Imported::of(proposal.answer)),
-                Err(Error::AlreadyDone) => Ok(Imported::Unchanged),
+                Err(Error::AlreadyDone) => Ok(unchanged()),
                 Err(error) => Err(error),
             };
         }
@@ -113,7 +117,7 @@ impl Service {
         loop {
             match self.change(Arc::clone(&operation)).await {
                 Ok(Some(changed)) => return Ok(Imported::of(changed)),
-                Ok(None) => return Ok(Imported::Unchanged),
+                Ok(None) => return Ok(unchanged()),
                 Err(Error::Store(busy)) if is_passing(&busy) && tries < TRIES => {
                     tokio::time::sleep(FIRST_WAIT * 2_u32.pow(tries)).await;
                     tries += 1;
@@ -122,6 +126,12 @@ impl Service {
             }
         }
     }
+}
+
+/// What of a row's identifiers identifies nobody, also where nothing of it is written.
+fn nobodys(caller: &Caller, shown: &[RawIdentifier]) -> Vec<Warning> {
+    let read = read_identifiers(caller, shown, "identifiers", Assurance::Carried);
+    read.map(|named| named.notices).unwrap_or_default().into_iter().map(Warning::from).collect()
 }
 
 /// Whether the same row may be taken a moment later. An import keeps every reader busy: refused for one

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Error;
-use super::answer::Warning;
+use super::answer::{Standing, Warning, standing_of};
 use super::caller::{Caller, Role};
 use super::catching_up::{archived, strictest};
 use super::desk::Desk;
@@ -107,9 +107,9 @@ pub(super) async fn subject(
     }
     let set = desk.set_of(&person, false).await?;
     let said = super::absorb::said_yes(&known.state);
-    let assurance = super::answer::standing(&known.state).assurance;
-    let rule = set_aside(strictest(&set), archived(&set).is_some(), said, assurance);
-    let view = looking_through(&known.state, rule, caller, desk.service.store.now());
+    let standing = standing_of(&known.state, set.len() > 1);
+    let rule = set_aside(strictest(&set), archived(&set).is_some(), said, standing.assurance);
+    let view = looking_through((&known.state, &standing), rule, caller, desk.service.store.now());
     if caller.has(Role::Admin) {
         return Ok(Subject { customer, sensitive_allowed: true, asks: Arc::default() });
     }
@@ -121,8 +121,12 @@ pub(super) async fn subject(
 }
 
 /// From where somebody looks at a customer through an interaction that is settled on them.
-fn looking_through(state: &State, disclosure: Disclosure, caller: &Caller, now: Time) -> Viewpoint {
-    let standing = super::answer::standing(state);
+fn looking_through(
+    (state, standing): (&State, &Standing),
+    disclosure: Disclosure,
+    caller: &Caller,
+    now: Time,
+) -> Viewpoint {
     Viewpoint {
         now,
         recommendation: standing.recommendation,

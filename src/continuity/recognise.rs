@@ -277,7 +277,8 @@ pub(super) async fn record(
 pub(super) fn warn_of_archived(desk: &mut Desk<'_, '_>, looked: &Looked<'_>, decision: &Decision) {
     let best = decision.candidates.first().map(|candidate| candidate.customer);
     let asks = decision.recommendation == Recommendation::Confirm;
-    if asks && best.is_some_and(|best| looked.is_set_aside(best)) {
+    let told = |best: &CustomerId| rule(looked, *best) != Some(Disclosure::Never);
+    if asks && best.filter(told).is_some_and(|best| looked.is_set_aside(best)) {
         desk.warnings.push(Warning::set_aside());
     }
 }

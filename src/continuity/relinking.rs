@@ -16,11 +16,15 @@ use crate::identity::Assurance;
 use crate::ids::Token;
 
 /// Links again what a settled contact supports, and nobody unlinked since it began.
-pub(super) async fn hold(desk: &mut Desk<'_, '_>, state: &mut State) -> Result<(), Error> {
+pub(super) async fn hold(
+    desk: &mut Desk<'_, '_>,
+    state: &mut State,
+    interaction: Token,
+) -> Result<(), Error> {
     let Some(customer) = customer_of(&state.customer).filter(|_| state.settled) else {
         return Ok(());
     };
-    let began = untying::began(desk, state);
+    let began = untying::began(desk, state, interaction);
     let working = desk.take_in_hand(customer).await?;
     let lost =
         |token: Token| !working.links().contains_key(&token) && working.untied(token) < began;

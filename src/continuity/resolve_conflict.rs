@@ -86,21 +86,18 @@ impl ResolveOperation {
     /// What is written of it: which value stands, and never the value. It may be another customer's
     /// once they are two again, or nobody's.
     fn block(&self, conflict: &Conflict) -> Result<BlockRecord, Error> {
-        let set = self.asked.now.0;
+        let now = self.asked.now.0;
         let interaction_id = self.resolve.request_id.clone();
-        let said = BlockRecord { set, interaction_id, ..BlockRecord::default() };
+        let said = BlockRecord { set: now, interaction_id, ..BlockRecord::default() };
         match &conflict.what {
             Disagreement::Attribute { kept, other } => {
                 let chosen = if self.resolve.choice == Choice::Kept { kept } else { other };
-                let choice = ChoiceRecord {
-                    name: chosen.name.clone(),
-                    of: chosen.of.0.to_vec(),
-                    set: chosen.set.0,
-                    assurance: chosen.assurance.code(),
-                };
+                let (position, part) = chosen.order;
+                let (name, of, set) = (chosen.name.clone(), chosen.of.0.to_vec(), chosen.set.0);
+                let choice = ChoiceRecord { name, of, set, position, part };
                 // Nothing weaker than what it decides about may replace it.
                 let assurance = kept.assurance.max(other.assurance).code();
-                let set = set.max(kept.set.0).max(other.set.0);
+                let set = now.max(kept.set.0).max(other.set.0);
                 Ok(BlockRecord { set, choices: vec![choice], assurance, ..said })
             }
             Disagreement::Identifier { interaction, .. } => match self.resolve.choice {

@@ -1,5 +1,7 @@
 //! A customer whom corrections have left with nothing: their ref names whoever got it.
 
+use std::sync::Arc;
+
 use super::Error;
 use super::desk::Desk;
 use super::joining;
@@ -60,8 +62,18 @@ async fn has_of_others(
             })
         }))
         .await?;
-    let said = blocks.iter().map(|block| block.interaction);
-    Ok(said.chain(facts.iter().map(|fact| fact.interaction)).any(|of| of != interaction))
+    if facts.iter().any(|fact| fact.interaction != interaction) {
+        return Ok(true);
+    }
+    let key = Arc::clone(&desk.take_in_hand(customer).await?.key);
+    for block in blocks.iter().filter(|block| block.interaction != interaction) {
+        let said = load::open_block(tenant, &key, block)?;
+        // Which of two values stands is nothing without them.
+        if !said.values.is_empty() || !said.consents.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the customer was made for this interaction and nothing else has become theirs since: no

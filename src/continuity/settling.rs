@@ -92,7 +92,7 @@ pub(super) async fn settle(
     for (index, support) in reasons {
         let token = looked.tokens[index];
         // What was unlinked since this contact began is not linked again for its sake.
-        let untied = untying::untied_since(desk, state, looked, (customer, token));
+        let untied = untying::untied_since(desk, state, interaction, looked, (customer, token));
         if !linkable(index) || looked.disagrees(index, customer) || untied {
             continue;
         }
@@ -270,7 +270,7 @@ pub(super) async fn recount(
     state.counted = filing::counts(state);
     let ended = state.ending.as_ref().map_or(state.start_time, |ending| ending.end_time);
     contacts.push(OnFile {
-        began: untying::began(desk, state),
+        began: untying::began(desk, state, interaction),
         ended: Time(ended),
         counted: state.counted,
         record: ContactRecord {
@@ -349,7 +349,7 @@ pub(super) async fn move_to(
     }
     if state.ending.is_some() {
         filing::file(desk, state, interaction).await?;
-        filing::count(desk, state).await?;
+        filing::count(desk, state, interaction).await?;
     }
     for old in from.into_iter().chain(customer_of(&state.left)) {
         if old != to {

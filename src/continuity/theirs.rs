@@ -184,6 +184,7 @@ async fn walk(
     let people: Vec<CustomerId> = theirs.everybody.keys().copied().collect();
     // Only whole stretches are put behind this lock: a poisoned one is still whole.
     let lock = || walked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut begun_again = false;
     loop {
         let (of, after) = (people.clone(), lock().begin(&people));
         let stretch = desk
@@ -193,6 +194,13 @@ async fn walk(
             }))
             .await?;
         let (until, is_last) = (stretch.until, stretch.is_last);
+        if until < after && !begun_again {
+            // The journal may have been put back: what was found beyond its end is of another one. Or
+            // this snapshot is older than somebody else's: then once is one walk too many.
+            begun_again = true;
+            *lock() = Walked::default();
+            continue;
+        }
         lock().add(&people, after, stretch);
         if let Some(found) = lock().up_to(&people, until).filter(|_| is_last) {
             theirs.until = until;

@@ -9,10 +9,7 @@ use crate::ids::{CustomerId, Token};
 /// When a contact began, as far as what it gives reason for goes: no later than the service first heard
 /// of it. A caller's clock may run ahead of ours, and what was under way when an identifier was unlinked
 /// had begun, whatever it says of itself.
-pub(super) fn began(desk: &Desk<'_, '_>, state: &State) -> Time {
-    let about = state.about.as_ref();
-    let named = about.map_or(("", ""), |it| (&*it.source, &*it.interaction_id));
-    let interaction = desk.tenant.secrets.interaction(named.0, named.1);
+pub(super) fn began(desk: &Desk<'_, '_>, state: &State, interaction: Token) -> Time {
     Time(state.start_time).min(desk.first_heard(interaction))
 }
 
@@ -21,12 +18,13 @@ pub(super) fn began(desk: &Desk<'_, '_>, state: &State) -> Time {
 pub(super) fn untied_since(
     desk: &Desk<'_, '_>,
     state: &State,
+    interaction: Token,
     looked: &Looked<'_>,
     (customer, token): (CustomerId, Token),
 ) -> bool {
     let untied = untied(desk, looked, customer, token);
     // Most ties were never unlinked: nothing is asked of the contact then.
-    untied > Time(0) && untied >= began(desk, state)
+    untied > Time(0) && untied >= began(desk, state, interaction)
 }
 
 /// Until when contacts give no reason for a customer's tie; never, for most.

@@ -14,7 +14,10 @@ use crate::continuity::import_customers::{Import, Row};
 use crate::continuity::link_identifier::Tie;
 use crate::continuity::resolve_conflict::{Choice, Resolve};
 use crate::continuity::upsert_customer::{Mask, Names, Upsert};
-use crate::identity::{Assurance, RawIdentifier, Violation};
+use crate::identity::{
+    Assurance, Attestation, Circumstances, Direction, LineType, RawHints, RawIdentifier, Violation,
+    normalise,
+};
 use crate::ids::CustomerId;
 
 /// Checks and reads an upsert.
@@ -50,6 +53,7 @@ pub(super) fn upsert(
         update_time,
         assurance: stated.unwrap_or(Assurance::Carried),
     };
+    name_identifiers(&mut check, "customer.identifiers", &upsert.identifiers, caller);
     let upsert = finish(check, upsert)?;
     if update_time.is_some_and(|at| now.since(at) > END_BEHIND) {
         needs_backfill(caller)?;
@@ -94,6 +98,33 @@ pub(super) fn identifiers(
     check.at_most(field, given.len(), limits::IDENTIFIERS);
     let given = given.into_iter().take(limits::IDENTIFIERS).enumerate();
     given.map(|(index, one)| identifier(check, &format!("{field}[{index}]"), one)).collect()
+}
+
+/// Where anything is wrong already, names the identifiers that cannot be read beside it. Where nothing
+/// is, whoever links them names them.
+fn name_identifiers(check: &mut Check, field: &str, given: &[RawIdentifier], caller: &Caller) {
+    if check.violations.is_empty() {
+        return;
+    }
+    let stated = |one: &RawIdentifier| RawIdentifier {
+        assurance: one.assurance.or(Some(Assurance::Carried)),
+        ..one.clone()
+    };
+    let identifiers = given.iter().map(stated).collect();
+    let raw = RawHints { identifiers, ..RawHints::default() };
+    let circumstances = Circumstances {
+        channel: "",
+        direction: Direction::Inbound,
+        line_type: LineType::Unknown,
+        attestation: Attestation::Unknown,
+        max_assurance: caller.max_assurance,
+        continuation: false,
+    };
+    let read = normalise(&raw, &circumstances, &caller.tenant.policy.identity);
+    check.violations.extend(read.violations.into_iter().map(|violation| Violation {
+        field: violation.field.replacen("identity_hints.identifiers", field, 1),
+        ..violation
+    }));
 }
 
 fn asked(check: &mut Check, request_id: &str, source: &str) {
@@ -228,6 +259,7 @@ pub(super) fn row(
     let mut check = Check::default();
     let identifiers = identifiers(&mut check, "identifiers", row.identifiers);
     let (profile, _) = lasting(&mut check, "profile", row.profile);
+    name_identifiers(&mut check, "identifiers", &identifiers, caller);
     if check.violations.is_empty() {
         Ok((Row { identifiers, profile }, redacted))
     } else {

@@ -151,7 +151,11 @@ impl Run {
                 self.warn(number, &warnings);
                 self.warn(number, &redacted);
             }
-            Ok(Imported::Unchanged) => self.report.unchanged_count += 1,
+            Ok(Imported::Unchanged(warnings)) => {
+                self.report.unchanged_count += 1;
+                self.warn(number, &warnings);
+                self.warn(number, &redacted);
+            }
             Err(Error::Invalid(violations)) => {
                 self.reject(number, name(proto::ErrorReason::InvalidField), &violations);
             }

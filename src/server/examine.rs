@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
-use super::root_key::{Given, Source};
+use super::root_key::{Given, Source, folder_of};
 use super::tls::Certificates;
 use super::{Configuration, ConfigurationError, Layers, hook_secrets};
 
@@ -38,6 +38,7 @@ pub fn examine(
         wrong.extend(address.ok().and_then(|at| plaintext_refused(&configuration, at)));
     }
     wrong.extend(twice_listened_to(&configuration));
+    wrong.extend(no_place_for_checkpoints(&configuration));
     if fine(&wrong, &["server.root_key"]) {
         let given = Given {
             text: root_key.map(Zeroizing::new),
@@ -50,6 +51,16 @@ pub fn examine(
     }
     wrong.extend(hook_secrets::examine(&configuration.hooks));
     configuration.unless(wrong)
+}
+
+/// Why checkpoints cannot be appended where they were to be, as far as that is seen without doing so.
+fn no_place_for_checkpoints(configuration: &Configuration) -> Option<String> {
+    let file = configuration.checkpoint_file.as_ref()?;
+    let why = match file.as_os_str().is_empty() || file.is_dir() {
+        true => "must be a file".to_owned(),
+        false => folder_of(file).err()?.to_string(),
+    };
+    Some(format!("server.checkpoint_file: {why}"))
 }
 
 /// That calls and operators have one address, if they have.

@@ -78,7 +78,9 @@ impl Serve {
     }
 
     async fn open_for(self, durable: Durable) -> anyhow::Result<Arc<Service>> {
-        match Service::open(self.settings(durable)?).await {
+        let settings = self.settings(durable)?;
+        let database = settings.database.clone();
+        match Service::open(settings).await {
             Err(Error::Sealed) => {
                 anyhow::bail!("the root key is not the one this database was made with")
             }
@@ -87,6 +89,9 @@ impl Serve {
                  (docs/security.md, \"The root key\")"
             ),
             Err(Error::RootKeySource(error)) => Err(error.into()),
+            Err(Error::Store(error)) => {
+                Err(error.explained(&database).await).context("the store cannot be opened")
+            }
             opened => opened.context("the store cannot be opened"),
         }
     }
@@ -145,6 +150,7 @@ pub async fn serve(serve: Serve) -> anyhow::Result<Running> {
     let entropy = serve.entropy.clone();
     let service = serve.open_for(Durable::AfterCommit).await?;
     let attendance = Attendance::begin(&service, instance).await.context("the root key")?;
+    say_who_is_missing(&service, &configuration).await;
     // The first phone number would otherwise pay for loading the metadata.
     tokio::task::spawn_blocking(identity::warm_up).await.context("warming up")?;
     let listen = &configuration.listen;
@@ -206,6 +212,22 @@ fn say_aloud(address: SocketAddr) {
     if !address.ip().to_canonical().is_loopback() {
         // As loud as it gets: it is seen at every level of the log but off.
         tracing::error!(%address, "serving WITHOUT TLS: whoever is on the way reads and changes everything, API keys too");
+    }
+}
+
+/// Of which tenants there are settings and nothing else: most likely their names are misspelt, and
+/// whoever is meant is served by other ones.
+async fn say_who_is_missing(service: &Service, configuration: &Configuration) {
+    // What keeps it from being read is said by whoever needs it.
+    let Ok(there) = service.store().tenants().await else { return };
+    for name in configuration.policies.by_tenant.keys() {
+        if !there.iter().any(|tenant| tenant.name == *name) {
+            let setting = format!("tenants.{name}");
+            tracing::warn!(
+                setting,
+                "there is no tenant of that name, and nobody is served by these settings"
+            );
+        }
     }
 }
 

@@ -23,6 +23,11 @@ const NONE_FOR_POSTGRES: &str = "PostgreSQL needs a root key, the same for every
     THREADLINE_ROOT_KEY with 32 random bytes in base64 (for example: openssl rand -base64 32), \
     server.root_key_file or server.root_key_command";
 
+/// What a new database is refused with where the variable is set to nothing: most likely what was to fill
+/// it is missing.
+const EMPTY: &str = "THREADLINE_ROOT_KEY: is set and empty: give it the key, or unset it to have a key \
+    file made beside the database";
+
 /// What was said of where the root key is. At most one of them may be.
 #[derive(Default)]
 pub struct Given {
@@ -59,14 +64,16 @@ impl Source {
     /// own, made when it is missing (mode 0600), and PostgreSQL refuses.
     ///
     /// # Errors
-    /// Several at once, a file that is not there or cannot be written, nothing for PostgreSQL.
+    /// Several at once, a file that is not there or cannot be written, nothing for PostgreSQL, a
+    /// variable that is empty for a new database.
     pub fn choose(given: Given, database: &str, entropy: &Entropy) -> anyhow::Result<Self> {
+        let empty = given.is_empty();
         let given = given.one()?;
         match (given.text, given.file, given.command) {
             (Some(text), ..) => Ok(Self::Environment(Arc::new(Environment::new(text)))),
             (_, Some(path), _) => Ok(Self::File(Arc::new(KeyFile::at(path)))),
             (.., Some(command)) => Ok(Self::Command(Arc::new(PrintedBy::new(command)?))),
-            (None, None, None) => Self::beside(database, entropy),
+            (None, None, None) => Self::beside(database, entropy, empty),
         }
     }
 
@@ -76,6 +83,7 @@ impl Source {
     /// # Errors
     /// As [`Self::choose`], and a key that cannot be used.
     pub fn examine(given: Given, database: Option<&str>) -> Result<(), String> {
+        let empty = given.is_empty();
         let given = given.one().map_err(|error| format!("server.root_key_file: {error}"))?;
         let read =
             |source: &dyn RootKeySource| source.read().map(drop).map_err(|it| it.to_string());
@@ -92,6 +100,7 @@ impl Source {
                 Some(Some(path)) if database.is_some_and(Engine::is_there) => {
                     Err(format!("server.root_key_file: {}", gone(&path)))
                 }
+                Some(Some(_)) if empty => Err(EMPTY.to_owned()),
                 Some(Some(path)) => {
                     folder_of(&path).map_err(|error| format!("server.database: {error}"))
                 }
@@ -100,7 +109,7 @@ impl Source {
     }
 
     /// The embedded store's own file.
-    fn beside(database: &str, entropy: &Entropy) -> anyhow::Result<Self> {
+    fn beside(database: &str, entropy: &Entropy, empty: bool) -> anyhow::Result<Self> {
         let Some(path) = own_file(database) else {
             bail!(NONE_FOR_POSTGRES);
         };
@@ -108,6 +117,7 @@ impl Source {
         let file = KeyFile::at(path);
         if !file.path().exists() {
             ensure!(!Engine::is_there(database), gone(file.path()));
+            ensure!(!empty, EMPTY);
             match file.create(entropy) {
                 Ok(()) => tracing::warn!(
                     file = %file.path().display(),
@@ -126,6 +136,11 @@ impl Source {
 }
 
 impl Given {
+    /// Whether the variable is set, and says nothing.
+    fn is_empty(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| text.trim().is_empty())
+    }
+
     /// The same, if it is one place at most.
     fn one(self) -> anyhow::Result<Self> {
         let text = self.text.filter(|text| !text.trim().is_empty());
@@ -150,7 +165,7 @@ fn gone(file: &Path) -> String {
 }
 
 /// Whether the folder is there that a file is to be in.
-fn folder_of(file: &Path) -> anyhow::Result<()> {
+pub(super) fn folder_of(file: &Path) -> anyhow::Result<()> {
     let folder = file.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir());
     match folder {
         Some(folder) => bail!("the folder {} does not exist", folder.display()),

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::audit::traces::{self, Trace};
 use super::erasing;
 use super::gate::{Committed, Key};
-use super::head::{self, Head, Link};
+use super::head::{self, Head, Link, Session};
 use super::pending::Queued;
 use super::read::{self, bytes16};
 use super::rows::{JournalRow, MergeState};
@@ -48,7 +48,7 @@ type Guard = (Token, i64, Vec<u8>);
 pub(super) async fn commit(
     store: &Store,
     connection: &mut AnyConnection,
-    foreign: &mut Option<i64>,
+    session: &mut Session,
     batch: &mut [Box<dyn Queued>],
     traces: &mut [Trace],
 ) -> Result<Option<Written>, Error> {
@@ -59,7 +59,7 @@ pub(super) async fn commit(
         let beside = traces.iter().filter(|trace| trace.tenant == tenant).count() as i64;
         let positions = upper_bound(batch, &own) + beside;
         let head = match number {
-            0 => Head::open(store, connection, foreign, tenant, positions).await?,
+            0 => Head::open(store, connection, session, tenant, positions).await?,
             _ => Some(Head::advance(store, connection, tenant, positions).await?),
         };
         let Some(head) = head else { return Ok(None) };
@@ -311,7 +311,10 @@ impl Current {
                     let keys: Vec<Key> = stale.iter().map(|key| key.of(tenant)).collect();
                     store.gate.commit(&keys, &*store.listener);
                 }
-                stale.is_empty()
+                // What is in no read set, as labels are, is believed to be there by whoever decided
+                // before all that was remembered was forgotten.
+                let since = ReadSet { sequence: read.sequence, ..ReadSet::default() };
+                stale.is_empty() && store.gate.holds(tenant, &since)
             }
         }
     }

@@ -13,7 +13,8 @@ const OPERATIONS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]
 pub(super) struct Counts {
     /// Operations of a batch.
     batch_operations: Histogram,
-    /// From a batch's first statement to its commit or failure, in seconds.
+    /// From a batch's first statement to its commit or failure, in seconds: of one that was put aside,
+    /// from its first try.
     commit_seconds: Histogram,
     /// One answer of the disk, in seconds; SQLite only.
     pub sync_seconds: Histogram,
@@ -51,7 +52,8 @@ impl Counts {
             ),
             commit_seconds: meters.histogram(
                 "threadline_writer_commit_seconds",
-                "From a batch's first statement to its commit or failure.",
+                "From a batch's first statement to its commit or failure, however long its tenant's \
+                 head was held.",
                 SECONDS,
             ),
             sync_seconds: meters.histogram(
@@ -104,6 +106,11 @@ impl Counts {
             Err(Error::Refused { .. } | Error::Damaged { .. }) if operations > 1 => {}
             Err(_) => self.outcomes.failed.inc_by(operations as u64),
         }
+    }
+
+    /// So many operations failed that waited for a batch.
+    pub fn failed_in_no_batch(&self, operations: usize) {
+        self.outcomes.failed.inc_by(operations as u64);
     }
 
     fn ended(&self, outcome: &Outcome) {

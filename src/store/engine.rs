@@ -177,9 +177,11 @@ impl Engine {
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;"
                 )
             }
+            // As the writer: what is looked up by its key is found by an index, whatever the planner
+            // takes a young table for, and is not planned again.
             Self::Postgres => {
                 scoped!(
-                    "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off"
+                    "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan"
                 )
             }
         }

@@ -1,6 +1,15 @@
-//! What can go wrong below: one enum, no driver text, no value of a row.
+//! What can go wrong below: one enum, no driver text, no value of a row. Why a store is not available is
+//! told in the log, in our own words.
 
 use std::error::Error as _;
+use std::io::ErrorKind;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Engine;
+
+/// How long until the same reason is told again: while a store is away, every read meets it.
+const TOLD_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +62,17 @@ impl Error {
         }
     }
 
+    /// The same of a store that could not be opened, once a connection of its own has met what stands in
+    /// the way: a pool says no more than that none came in time.
+    pub async fn explained(self, url: &str) -> Self {
+        match (self, Engine::of(url)) {
+            (Self::Unavailable, Ok(engine)) => {
+                engine.writer(url, false).await.err().unwrap_or(Self::Unavailable)
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Whether the same statement may well succeed when it is run again.
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -65,7 +85,14 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(database) => from_code(database.code().as_deref().unwrap_or("")),
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                let found = from_code(&code);
+                if matches!(found, Self::Unavailable) {
+                    tell(code_in_words(&code), &code);
+                }
+                found
+            }
             sqlx::Error::RowNotFound
             | sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::ColumnIndexOutOfBounds { .. }
@@ -80,20 +107,88 @@ impl From<sqlx::Error> for Error {
                 );
                 Self::Refused { code: kind(&error).to_owned() }
             }
-            _ => Self::Unavailable,
+            // Somebody closes the store.
+            sqlx::Error::PoolClosed => Self::Unavailable,
+            other => {
+                tell(in_words(other), "");
+                Self::Unavailable
+            }
         }
+    }
+}
+
+/// Says why the store is not available, and each reason once in a while.
+fn tell(reason: &'static str, code: &str) {
+    static TOLD: Mutex<Vec<(&'static str, Instant)>> = Mutex::new(Vec::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    match told.iter().position(|(known, _)| *known == reason) {
+        Some(at) if told[at].1.elapsed() < TOLD_AGAIN => return,
+        Some(at) => told[at].1 = Instant::now(),
+        None => told.push((reason, Instant::now())),
+    }
+    drop(told);
+    tracing::error!(reason, code, "the store is not available");
+}
+
+/// Of SQLite's result codes the primary one.
+fn of_sqlite(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff)
+}
+
+/// What a code says that makes a store not available.
+fn code_in_words(code: &str) -> &'static str {
+    match (of_sqlite(code), code) {
+        (Some(7), _) => "there is no memory left",
+        (Some(8), _) => "the file of the database, or its folder, can only be read",
+        (Some(13), _) => "the disk is full",
+        (Some(14), _) => "the file of the database cannot be opened: look at its path and folder",
+        (Some(_), _) => "the disk cannot be read or written",
+        (None, "57014" | "25P03") => "a statement took too long",
+        (None, "25006") => "the server takes no writes: it is a standby, or set to read only",
+        (None, "53100") => "the server's disk is full",
+        (None, "53300") => "the server has no connection left",
+        (None, "57P04") => "the database was dropped",
+        (None, code) if code.starts_with("57") => "the server is starting or stopping",
+        (None, code) if code.starts_with("53") => "the server lacks memory or other resources",
+        (None, code) if code.starts_with("08") => "the connection broke",
+        (None, _) => "the server's system fails, as its disk may",
+    }
+}
+
+/// What stood in the way of a connection, without what it was called.
+fn in_words(error: &sqlx::Error) -> &'static str {
+    let error = match error {
+        sqlx::Error::Io(error) => error,
+        sqlx::Error::PoolTimedOut => return "no connection was made, or free, in time",
+        sqlx::Error::Tls(_) => return "TLS could not be agreed on",
+        sqlx::Error::Protocol(_) => return "what answers there does not speak as a database",
+        sqlx::Error::Configuration(_) => return "the database URL asks for what cannot be done",
+        _ => return "the driver fails",
+    };
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "nobody listens at that host and port",
+        ErrorKind::NotFound => "a file or socket that leads to the database is not there",
+        ErrorKind::PermissionDenied => "the way to the database is not permitted",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "the host cannot be reached",
+        ErrorKind::TimedOut => "the host does not answer in time",
+        ErrorKind::StorageFull => "the disk is full",
+        ErrorKind::ReadOnlyFilesystem => "the disk can only be read",
+        // Its kind has no name; its text begins so in the standard library.
+        _ if error.to_string().starts_with("failed to lookup") => "there is no host of that name",
+        _ => "the connection broke",
     }
 }
 
 /// PostgreSQL's SQLSTATE has five characters; SQLite's extended result codes have fewer, and their
 /// lowest eight bits are the primary one.
 fn from_code(code: &str) -> Error {
-    let sqlite = code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
-    match sqlite {
+    match of_sqlite(code) {
         // SQLITE_BUSY and LOCKED
         Some(5 | 6) => return Error::Busy,
         // SQLITE_NOMEM, READONLY, IOERR, FULL, CANTOPEN and PROTOCOL: no statement is at fault
         Some(7 | 8 | 10 | 13 | 14 | 15) => return Error::Unavailable,
+        // NOTADB
+        Some(26) => return Error::Configuration("that file is no database of SQLite's".into()),
         _ => {}
     }
     match code {
@@ -106,6 +201,14 @@ fn from_code(code: &str) -> Error {
         // connection exceptions, insufficient resources, errors of the system below
         other if ["08", "53", "58"].iter().any(|class| other.starts_with(class)) => {
             Error::Unavailable
+        }
+        // Wrong for whoever connects now; those who are connected go on.
+        "28P01" | "28000" => Error::Configuration(format!(
+            "the server lets nobody in by this user and password (code {code}): look at them, and \
+             at its pg_hba.conf"
+        )),
+        "3D000" => {
+            Error::Configuration("the server has no database of that name (code 3D000)".into())
         }
         other => Error::Refused { code: other.to_owned() },
     }
@@ -140,5 +243,41 @@ mod tests {
         for code in ["22003", "1555", "2067", "23505"] {
             assert!(matches!(from_code(code), Error::Refused { .. }), "{code}");
         }
+    }
+    #[test]
+    fn what_stands_in_the_way_is_told_apart() {
+        let settings = [("28P01", "password"), ("3D000", "of that name"), ("26", "no database")];
+        for (code, said) in settings {
+            let error = from_code(code);
+            assert!(matches!(error, Error::Configuration(_)), "{code}");
+            assert!(error.to_string().contains(said), "{code}: {error}");
+        }
+        for (code, said) in [
+            ("8", "only be read"),
+            ("776", "only be read"),
+            ("13", "full"),
+            ("14", "cannot be opened"),
+            ("1034", "read or written"),
+            ("53100", "disk is full"),
+            ("57P03", "starting"),
+            ("57014", "too long"),
+            ("25006", "standby"),
+            ("08006", "broke"),
+        ] {
+            assert!(code_in_words(code).contains(said), "{code}: {}", code_in_words(code));
+        }
+        let unknown = "failed to lookup address information: Name or service not known";
+        for (error, said) in [
+            (std::io::Error::from(ErrorKind::ConnectionRefused), "nobody listens"),
+            (std::io::Error::from(ErrorKind::TimedOut), "in time"),
+            (std::io::Error::from(ErrorKind::NotFound), "is not there"),
+            (std::io::Error::other(unknown), "no host of that name"),
+            (std::io::Error::other("hunter2"), "broke"),
+        ] {
+            let error = sqlx::Error::Io(error);
+            assert!(in_words(&error).contains(said), "{}", in_words(&error));
+            assert!(matches!(Error::from(error), Error::Unavailable));
+        }
+        assert!(in_words(&sqlx::Error::PoolTimedOut).contains("in time"));
     }
 }

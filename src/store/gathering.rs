@@ -15,6 +15,7 @@ use super::history::{self, History};
 use super::operation::Boxed;
 use super::people::{self, Person};
 use super::read::{self, Owners, distinct};
+use super::reads::Reader;
 use super::schedule::Point;
 use super::{Error, Store};
 use crate::clock::Time;
@@ -88,35 +89,66 @@ pub(super) async fn find<F: Found>(
     found
 }
 
-/// Asks until nobody waits.
+/// Asks until nobody waits, by one connection after the other as long as it is good.
 async fn ask_on<F: Found>(mut turn: Turn<F>) {
-    while let Some(requests) = (turn.place)(&turn.store).next() {
-        together(&turn.store, requests).await;
+    let store = Arc::clone(&turn.store);
+    let waiting = (turn.place)(&store);
+    let mut kept = None;
+    loop {
+        // First the connection: for whoever gives up while it is waited for, nothing is asked.
+        let reader = match kept.take() {
+            Some(reader) => Ok(reader),
+            None => store.readers.acquire().await,
+        };
+        let Some(requests) = waiting.next() else { break };
+        match reader {
+            Ok(reader) => kept = together(&store, reader, requests).await,
+            Err(_) => refuse(requests, Error::Unavailable),
+        }
     }
     turn.over = true;
 }
 
-/// Asks one question for all of them, who are of one tenant.
-async fn together<F: Found>(store: &Store, requests: Vec<Request<F>>) {
-    let Some(tenant) = requests.first().map(|first| first.tenant) else { return };
+/// Asks one question for all of them, who are of one tenant; gives the reader back, if it is good for
+/// more.
+async fn together<F: Found>(
+    store: &Store,
+    reader: Reader,
+    requests: Vec<Request<F>>,
+) -> Option<Reader> {
+    let tenant = requests.first().map(|first| first.tenant)?;
     let keys = distinct(requests.iter().flat_map(|request| request.keys.iter().copied()));
     // Of the earliest moment: what lived when somebody asked is not left out.
     let now = requests.iter().map(|request| request.now).min().unwrap_or_default();
-    let failed = match store.ask(tenant, &keys, now).await {
-        Ok(found) => return hand_out(found, requests),
+    let (mut reader, found) = store.ask(reader, tenant, &keys, now).await;
+    let failed = match found {
+        Ok(found) => {
+            hand_out(found, requests);
+            return reader;
+        }
         Err(error) => error,
     };
-    if requests.len() > 1 && !matches!(failed, Error::Unavailable) {
-        // What is damaged fails for those who wanted it, and for nobody else.
-        for request in requests {
-            let found = store.ask(tenant, &request.keys, request.now).await;
-            tell(request.answer, found);
-        }
-        return;
+    if requests.len() == 1 || matches!(failed, Error::Unavailable) {
+        refuse(requests, failed);
+        return reader;
     }
+    // What is damaged fails for those who wanted it, and for nobody else.
+    for request in requests {
+        let Some(one) = reader.take() else {
+            tell(request.answer, Err(Error::Unavailable));
+            continue;
+        };
+        let (again, found) = store.ask(one, tenant, &request.keys, request.now).await;
+        reader = again;
+        tell(request.answer, found);
+    }
+    reader
+}
+
+fn refuse<F: Found>(requests: Vec<Request<F>>, failed: Error) {
     let mut failed = Some(failed);
     for request in requests {
-        tell::<F>(request.answer, Err(failed.take().unwrap_or(Error::Unavailable)));
+        tell(request.answer, Err(failed.take().unwrap_or(Error::Unavailable)));
     }
 }
 
@@ -209,7 +241,8 @@ impl<F: Found> Drop for Turn<F> {
 
 impl Found for Owners {
     type Key = Token;
-    const MOST: usize = 64;
+    // Of many more keys PostgreSQL, where it knows nothing of a table yet, would rather walk the tenant.
+    const MOST: usize = 16;
 
     fn ask<'c>(
         connection: &'c mut AnyConnection,
@@ -227,7 +260,7 @@ impl Found for Owners {
 
 impl Found for Person {
     type Key = CustomerId;
-    const MOST: usize = 32;
+    const MOST: usize = 16;
 
     fn ask<'c>(
         connection: &'c mut AnyConnection,

@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::engine::{on_postgres, on_sqlite};
 use super::rows::JournalRow;
-use super::statement::{self, Arguments, Literal, Spelled, scoped};
+use super::statement::{self, Arguments, Literal, Scoped, Spelled, scoped};
 use super::{Engine, Error, Store, audit};
 use crate::clock::Time;
 use crate::ids::TenantId;
@@ -17,6 +17,37 @@ use crate::ids::TenantId;
 /// PostgreSQL waits a fifth of a second for a head and then says so. Where it says nothing, the connection
 /// is lost, and a batch must not wait until all of its time has passed.
 const OPENED_WITHIN: Duration = Duration::from_secs(3);
+/// What [`on_postgres::HEAD_SOON`] says.
+const SOON: Duration = Duration::from_millis(200);
+/// A head that was not free when it was last asked for: all other tenants wait meanwhile.
+const HEAD_AT_ONCE: Scoped = scoped!("SET LOCAL lock_timeout = '20ms'");
+/// What [`HEAD_AT_ONCE`] says.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
+/// What batches know of the connection that they are written on.
+#[derive(Default)]
+pub(super) struct Session {
+    /// SQLite's number, which moves when another connection has written the file. None, on PostgreSQL
+    /// too, before the first batch of a connection: memory may know what is not there.
+    pub seen: Option<i64>,
+    /// Whether the head that is asked for next was held when it was last asked for.
+    pub was_held: bool,
+}
+
+impl Session {
+    /// How long a head is waited for that another instance holds.
+    pub fn patience(&self, engine: Engine) -> Duration {
+        match (engine, self.was_held) {
+            (Engine::Sqlite, _) => Duration::ZERO,
+            (Engine::Postgres, false) => SOON,
+            (Engine::Postgres, true) => AT_ONCE,
+        }
+    }
+
+    fn head_within(&self) -> Scoped {
+        if self.was_held { HEAD_AT_ONCE } else { on_postgres::HEAD_SOON }
+    }
+}
 
 /// A tenant's head, held until commit.
 pub(super) struct Head {
@@ -37,7 +68,7 @@ impl Head {
     pub async fn open(
         store: &Store,
         connection: &mut AnyConnection,
-        foreign: &mut Option<i64>,
+        session: &mut Session,
         tenant: TenantId,
         positions: i64,
     ) -> Result<Option<Self>, Error> {
@@ -49,7 +80,7 @@ impl Head {
             Engine::Postgres => {
                 let opening = Spelled::default()
                     .command(store.engine.begin_write())
-                    .command(on_postgres::HEAD_SOON)
+                    .command(session.head_within())
                     .statement(on_postgres::ADVANCE, tenant, &[Literal::Number(positions)])
                     .command(on_postgres::ROWS_LATER)
                     .fetch_all(&mut *connection);
@@ -59,17 +90,26 @@ impl Head {
                         statement::command(connection, scoped!("ROLLBACK")).await?;
                         return Ok(None);
                     }
-                    opened => opened?,
+                    opened => {
+                        let rows = opened?;
+                        // It is this batch that takes its time from now on, and not whoever had the head.
+                        store.pulse.begin();
+                        rows
+                    }
                 }
             }
         };
         let mut rows = rows.into_iter();
-        if store.engine == Engine::Sqlite {
-            let version: i64 = rows.next().ok_or(Error::Unavailable)?.try_get(0)?;
-            if foreign.replace(version).is_none_or(|before| before != version) {
-                // Another process wrote the file: what is in memory is worth nothing any more.
-                store.gate.commit_unseen(&*store.listener);
-            }
+        let version: i64 = match store.engine {
+            Engine::Sqlite => rows.next().ok_or(Error::Unavailable)?.try_get(0)?,
+            // Stamps tell of what other instances write.
+            Engine::Postgres => 0,
+        };
+        if session.seen.replace(version).is_none_or(|before| before != version) {
+            // Another process wrote the file, or the connection is a new one: the commit that it was lost
+            // in may have taken place, and after a failover others are gone. What is in memory is worth
+            // nothing any more.
+            store.gate.commit_unseen(&*store.listener);
         }
         Self::read(store, tenant, positions, rows.next()).map(Some)
     }
@@ -163,14 +203,21 @@ pub(super) async fn link_and_commit(
 }
 
 /// Appends one row to a tenant's journal, with a link of its own, inside a transaction that somebody
-/// else begins and ends.
+/// else begins and ends. For a head that batches wait for already it is [`Error::Busy`] at once.
 pub(super) async fn append(
     store: &Store,
     connection: &mut AnyConnection,
     tenant: TenantId,
     mut row: JournalRow,
 ) -> Result<(), Error> {
+    let held = store.held_up.waits(tenant);
+    if held {
+        statement::command(connection, HEAD_AT_ONCE).await?;
+    }
     let head = Head::advance(store, connection, tenant, 1).await?;
+    if held {
+        statement::command(connection, on_postgres::ROWS_LATER).await?;
+    }
     (row.position, row.received) = (head.first, head.now);
     statement::insert(connection, tenant, &[&row]).await?;
     let link = head.link(&[&row]);

@@ -1,6 +1,6 @@
 //! Since when something has been going on, for requests that must not queue behind it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,13 @@ impl Pulse {
     }
 
     pub fn begin(&self) {
-        self.since.store(self.born.elapsed().as_millis() as i64, Ordering::Release);
+        self.begin_after(Duration::ZERO);
+    }
+
+    /// Something begins that somebody else may hold up for so long: that time is not its own.
+    pub fn begin_after(&self, wait: Duration) {
+        let since = self.born.elapsed() + wait;
+        self.since.store(since.as_millis() as i64, Ordering::Release);
     }
 
     pub fn end(&self) {
@@ -38,6 +44,8 @@ pub(super) struct HeldUp {
     /// Whether there are any: most likely not, and every request asks.
     any: AtomicBool,
     since: Mutex<Vec<(TenantId, Instant)>>,
+    /// Operations of theirs that the writer has put aside.
+    operations: AtomicUsize,
 }
 
 impl HeldUp {
@@ -55,12 +63,31 @@ impl HeldUp {
         self.any.store(true, Ordering::Release);
     }
 
-    pub fn end(&self, tenant: TenantId) {
-        if self.any.load(Ordering::Acquire) {
-            let mut tenants = self.tenants();
-            tenants.retain(|(known, _)| *known != tenant);
-            self.any.store(!tenants.is_empty(), Ordering::Release);
+    /// This tenant waits no more; since when it did.
+    pub fn end(&self, tenant: TenantId) -> Option<Instant> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
         }
+        let mut tenants = self.tenants();
+        let at = tenants.iter().position(|(known, _)| *known == tenant);
+        let since = at.map(|at| tenants.swap_remove(at).1);
+        self.any.store(!tenants.is_empty(), Ordering::Release);
+        since
+    }
+
+    /// Whether this tenant waits.
+    pub fn waits(&self, tenant: TenantId) -> bool {
+        self.any.load(Ordering::Acquire) && self.tenants().iter().any(|(known, _)| *known == tenant)
+    }
+
+    /// So many operations have been put aside.
+    pub fn put_aside(&self, operations: usize) {
+        self.operations.store(operations, Ordering::Relaxed);
+    }
+
+    /// How many operations have been put aside.
+    pub fn operations(&self) -> usize {
+        self.operations.load(Ordering::Relaxed)
     }
 
     /// Whether this tenant has been waiting for longer than `budget`.
@@ -86,9 +113,23 @@ mod tests {
         assert!(held_up.stalled(ours, Duration::from_millis(1)), "since it began to wait");
         assert!(!held_up.stalled(ours, Duration::from_secs(3_600)), "not for so long");
         assert!(!held_up.stalled(theirs, Duration::ZERO));
-        held_up.end(theirs);
+        assert!(held_up.waits(ours) && !held_up.waits(theirs));
+        assert_eq!(held_up.end(theirs), None);
         assert!(held_up.stalled(ours, Duration::ZERO));
-        held_up.end(ours);
-        assert!(!held_up.stalled(ours, Duration::ZERO));
+        assert_eq!(held_up.end(ours), Some(since), "when it began to wait");
+        assert!(!held_up.stalled(ours, Duration::ZERO) && !held_up.waits(ours));
+    }
+
+    #[test]
+    fn what_somebody_else_holds_up_has_not_stalled() {
+        let pulse = Pulse::new();
+        pulse.begin_after(Duration::from_secs(3_600));
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(!pulse.stalled(Duration::ZERO));
+        pulse.begin();
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(pulse.stalled(Duration::ZERO));
+        pulse.end();
+        assert!(!pulse.stalled(Duration::ZERO));
     }
 }

@@ -37,8 +37,8 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 /// nobody is there any more: behind a firewall that has forgotten them, all idle connections are so.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
 
-/// So many silent connections in a row may have been forgotten by a firewall.
-const MOST_SILENT: u32 = 2;
+/// A connection that only reads, of the pool.
+pub(super) type Reader = PoolConnection<Any>;
 
 /// A load: borrows a connection, gives what it read.
 pub type Load<T> =
@@ -135,7 +135,7 @@ async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Load<T>) -> Resu
 /// given up none must be served before those who have not.
 async fn beside<T: Send + 'static, R>(
     store: &Arc<Store>,
-    reading: impl FnOnce(Arc<Store>, PoolConnection<Any>) -> R,
+    reading: impl FnOnce(Arc<Store>, Reader) -> R,
 ) -> Result<T, Error>
 where
     R: Future<Output = Result<T, Error>> + Send + 'static,
@@ -150,7 +150,7 @@ where
 
 impl Store {
     /// A reader on which `first` has been executed.
-    pub(super) async fn reader(&self, first: Scoped) -> Result<PoolConnection<Any>, Error> {
+    pub(super) async fn reader(&self, first: Scoped) -> Result<Reader, Error> {
         let connection = self.readers.acquire().await?;
         self.greeted(connection, first).await
     }
@@ -158,11 +158,7 @@ impl Store {
     /// This reader, once `first` has been executed on it. A connection that broke while it was idle, as
     /// all do when PostgreSQL restarts, shows it there, before anything was read: the next one is
     /// taken instead, and in the end a new one. One that is silent is broken, too.
-    async fn greeted(
-        &self,
-        connection: PoolConnection<Any>,
-        first: Scoped,
-    ) -> Result<PoolConnection<Any>, Error> {
+    async fn greeted(&self, connection: Reader, first: Scoped) -> Result<Reader, Error> {
         let mut connection = connection;
         let mut left = self.readers.options().get_max_connections();
         loop {
@@ -182,57 +178,62 @@ impl Store {
         }
     }
 
-    /// Looks these keys up on a reader, in no transaction. Where a connection turns out to be broken, or
-    /// is silent, the next one is asked: what is read twice is what it was. One that is silent after
-    /// others is waited for: it may be the database that is slow.
+    /// Looks these keys up on this reader, in no transaction; gives it back, if it is good for more.
+    /// Where PostgreSQL's turns out to be broken, or is silent, another one is asked once more, that
+    /// answers: what is read twice is what it was.
     pub(super) async fn ask<F: Found>(
         &self,
+        reader: Reader,
         tenant: TenantId,
         keys: &[F::Key],
         now: Time,
-    ) -> Result<HashMap<F::Key, F>, Error> {
-        let (mut left, patient) = match self.engine {
-            Engine::Sqlite => (0, 0),
-            Engine::Postgres => (self.readers.options().get_max_connections(), MOST_SILENT),
+    ) -> (Option<Reader>, Result<HashMap<F::Key, F>, Error>) {
+        let mut reader = reader;
+        let within = match self.engine {
+            Engine::Sqlite => READ_WITHIN,
+            Engine::Postgres => GREETED_WITHIN,
         };
-        let mut silent = 0;
-        loop {
-            let mut connection = self.readers.acquire().await?;
-            let within = if silent < patient { GREETED_WITHIN } else { READ_WITHIN };
-            let asked = F::ask(&mut connection, tenant, keys, now);
-            let asked = tokio::time::timeout(within, asked).await;
-            let broken = match asked {
-                Ok(Err(Error::Unavailable)) => true,
-                Ok(found) => return found,
-                Err(_) => false,
-            };
-            // A connection in an unknown state goes back to nobody.
-            drop(connection.detach());
-            if left == 0 || (!broken && silent >= patient) {
-                return Err(Error::Unavailable);
-            }
-            silent += u32::from(!broken);
-            left -= 1;
+        let asked = F::ask(&mut reader, tenant, keys, now);
+        match tokio::time::timeout(within, asked).await {
+            Ok(Err(Error::Unavailable)) | Err(_) => {}
+            Ok(found) => return (Some(reader), found),
+        }
+        // A connection in an unknown state goes back to nobody.
+        drop(reader.detach());
+        if self.engine == Engine::Sqlite {
+            return (None, Err(Error::Unavailable));
+        }
+        let keys = keys.to_vec();
+        let again: Load<HashMap<F::Key, F>> = Box::new(move |connection| {
+            Box::pin(async move { F::ask(connection, tenant, &keys, now).await })
+        });
+        match self.reader(self.engine.begin_read()).await {
+            Err(error) => (None, Err(error)),
+            Ok(reader) => ended(reader, again).await,
         }
     }
 }
 
-async fn snapshot<T>(
-    store: &Store,
-    connection: PoolConnection<Any>,
-    load: Load<T>,
-) -> Result<T, Error> {
-    let mut connection = store.greeted(connection, store.engine.begin_read()).await?;
+async fn snapshot<T>(store: &Store, reader: Reader, load: Load<T>) -> Result<T, Error> {
+    let reader = store.greeted(reader, store.engine.begin_read()).await?;
+    ended(reader, load).await.1
+}
+
+/// Reads in the transaction that has begun on this reader, and ends it; gives the reader back, if it is
+/// good for more.
+async fn ended<T>(reader: Reader, load: Load<T>) -> (Option<Reader>, Result<T, Error>) {
+    let mut reader = reader;
     let reading = async {
-        let loaded = load(&mut connection).await;
-        (loaded, statement::command(&mut connection, scoped!("COMMIT")).await.is_ok())
+        let loaded = load(&mut reader).await;
+        (loaded, statement::command(&mut reader, scoped!("COMMIT")).await.is_ok())
     };
     let (loaded, ended) = tokio::time::timeout(READ_WITHIN, reading)
         .await
         .unwrap_or((Err(Error::Unavailable), false));
-    if !ended {
-        // A connection in an unknown state goes back to nobody.
-        drop(connection.detach());
+    if ended {
+        return (Some(reader), loaded);
     }
-    loaded
+    // A connection in an unknown state goes back to nobody.
+    drop(reader.detach());
+    (None, loaded)
 }

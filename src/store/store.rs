@@ -215,13 +215,15 @@ impl Store {
         let _ = self.witness.set(witness);
     }
 
-    /// What waits for the writer.
+    /// What waits for the writer, and what it has put aside.
     pub(super) fn queued(&self) -> usize {
-        self.queue().as_ref().map_or(0, |queue| QUEUE - queue.capacity())
+        let queued = self.queue().as_ref().map_or(0, |queue| QUEUE - queue.capacity());
+        queued + self.held_up.operations()
     }
 
     /// Whether the writer has been busy with one batch, or the disk with what was committed, for
-    /// longer than the budget (at least 100 ms).
+    /// longer than the budget (at least 100 ms). A head that another instance holds is nobody's fault
+    /// here: the time for which it is waited for does not count.
     pub fn stalled(&self) -> bool {
         let budget = self.patience();
         self.pulse.stalled(budget) || self.durability.stalled(budget)

@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::traces::Trace;
 use super::batch::{self, Outcome, Written};
-use super::checkpoint::{self, Checkpoints, ROWS_OF_A_CHORE, Readers};
+use super::checkpoint::{self, Checkpoints, Readers};
 use super::durability::{Awaiting, Syncer};
+use super::head::Session;
 use super::operation::Boxed;
 use super::pending::Queued;
 use super::schedule::Point;
@@ -38,6 +39,8 @@ const TRACES_AGAIN: Duration = Duration::from_secs(1);
 const EMPTIED_AGAIN: Duration = Duration::from_secs(1);
 /// How often a batch is tried again when another transaction is in its way.
 const TRIES: usize = 5;
+/// A transaction that failed is ended within this, or with its connection.
+const ENDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What waits for the writer.
 pub(super) enum Item {
@@ -68,10 +71,10 @@ pub(super) async fn run(
     syncer: Option<Syncer>,
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
-    let (connection, foreign, traces, to_empty) = (None, None, Vec::new(), None);
-    let held = Held::default();
+    let (connection, session, held) = (None, Session::default(), Held::default());
+    let (traces, to_empty) = (Vec::new(), None);
     let mut writer =
-        Writer { store, connection, foreign, syncer, checkpoints, traces, to_empty, held };
+        Writer { store, connection, session, syncer, checkpoints, traces, to_empty, held };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
@@ -127,7 +130,7 @@ fn erases(operation: &dyn Queued) -> bool {
 struct Writer {
     store: Arc<Store>,
     connection: Option<AnyConnection>,
-    foreign: Option<i64>,
+    session: Session,
     syncer: Option<Syncer>,
     checkpoints: Option<Checkpoints>,
     /// Reads that are to be written with the next batch of their tenant.
@@ -232,14 +235,15 @@ impl Writer {
         traces: &mut [Trace],
         tenant: TenantId,
     ) -> Option<Result<Written, Error>> {
-        self.store.pulse.begin();
+        // Whoever has the head may take the time for which it is waited for.
+        self.store.pulse.begin_after(self.session.patience(self.store.engine));
         let (begun, seen) = (Instant::now(), witness::begins(&self.store, batch));
         let result = self.try_commit(batch, traces).await.transpose();
         seen.into_iter().for_each(|seen| seen.ended(matches!(result, Some(Ok(_)))));
         match &result {
             Some(result) => {
+                let begun = self.store.held_up.end(tenant).unwrap_or(begun);
                 self.store.counts.batch(batch.len(), begun.elapsed(), result);
-                self.store.held_up.end(tenant);
             }
             None => self.store.held_up.begin(tenant, begun),
         }
@@ -298,16 +302,12 @@ impl Writer {
             let attempt = tokio::time::timeout(BATCH_WITHIN, self.attempt(batch, traces)).await;
             match attempt.unwrap_or(Err(Error::Unavailable)) {
                 Ok(written) => return Ok(written),
-                Err(error @ (Error::Refused { .. } | Error::Damaged { .. })) => {
-                    self.forget_connection();
-                    return Err(error);
-                }
                 Err(error) => {
                     // The commit may have happened: run again on a new connection, where the
                     // journal decides.
-                    self.forget_connection();
-                    self.forget_unseen(&error);
-                    if tries >= TRIES {
+                    self.end_failed(&error).await;
+                    let of_data = matches!(error, Error::Refused { .. } | Error::Damaged { .. });
+                    if of_data || tries >= TRIES {
                         return Err(error);
                     }
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
@@ -324,54 +324,16 @@ impl Writer {
         self.store.schedule.at(Point::Taken).await?;
         self.connect().await?;
         let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
-        batch::commit(&self.store, connection, &mut self.foreign, batch, traces).await
-    }
-
-    /// What is remembered is worth nothing where somebody else may have written, or where a commit may
-    /// be gone, as after a failover. Stamps tell PostgreSQL's writer of the first; and a server that says
-    /// what was in the way is the one that there was.
-    fn forget_unseen(&self, error: &Error) {
-        let said_why = self.store.engine == Engine::Postgres && matches!(error, Error::Busy);
-        if !said_why {
-            self.store.gate.commit_unseen(&*self.store.listener);
-        }
+        batch::commit(&self.store, connection, &mut self.session, batch, traces).await
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
         if self.connection.is_none() {
-            self.foreign = None;
+            self.session.seen = None;
             let engine = self.store.engine;
             let synced_apart = self.syncer.is_some();
             self.connection = Some(engine.writer(&self.store.url, synced_apart).await?);
         }
-        Ok(())
-    }
-
-    async fn chore(&mut self, Chore { work, done }: Chore) {
-        self.store.pulse.begin();
-        let finished = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
-        self.store.pulse.end();
-        let finished = finished.unwrap_or(Err(Error::Unavailable));
-        if finished.is_err() {
-            self.forget_connection();
-        }
-        match &self.syncer {
-            Some(syncer) if finished.is_ok() => {
-                syncer.wake_once_durable(true, Awaiting::One(done));
-            }
-            // Whoever asked may be gone; the work is done all the same.
-            _ => drop(done.send(finished)),
-        }
-        self.wrote(ROWS_OF_A_CHORE).await;
-    }
-
-    async fn try_chore(&mut self, work: Work) -> Result<(), Error> {
-        self.connect().await?;
-        let begin = self.store.engine.begin_write();
-        let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
-        statement::command(connection, begin).await?;
-        work(connection).await?;
-        statement::command(connection, scoped!("COMMIT")).await?;
         Ok(())
     }
 
@@ -388,6 +350,21 @@ impl Writer {
         if let Some(connection) = self.connection {
             // The rows are durable; a connection that closes badly changes nothing.
             let _ = connection.close().await;
+        }
+    }
+
+    /// Ends a transaction that failed. A PostgreSQL that says that another one was in the way is the one
+    /// that there was: its connection is kept, and what is remembered with it. Any other is forgotten.
+    async fn end_failed(&mut self, error: &Error) {
+        let ended = match (&mut self.connection, error) {
+            (Some(connection), Error::Busy) if self.store.engine == Engine::Postgres => {
+                let ending = statement::command(connection, scoped!("ROLLBACK"));
+                matches!(tokio::time::timeout(ENDED_WITHIN, ending).await, Ok(Ok(())))
+            }
+            _ => false,
+        };
+        if !ended {
+            self.forget_connection();
         }
     }
 

@@ -326,7 +326,7 @@ async fn keys_are_listed_with_their_lives(engine: Engine) {
     let day = |time: Time| jiff::Timestamp::from_millisecond(time.0).expect("a time").to_string();
     let today = day(world.now())[..10].to_owned();
     let words = |text: &str| line(text).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let [_, tenant, roles, source, calls, created, _, used, ..] = &words(&text)[..] else {
+    let [_, tenant, roles, source, _, calls, created, _, used, ..] = &words(&text)[..] else {
         panic!("{listed}")
     };
     assert_eq!([tenant, roles, source, calls], ["acme", "bot", "default", "50"]);

@@ -9,13 +9,15 @@ use super::merging::join;
 use super::settling::{MAIL, NUMBER, somebody, staff};
 use crate::support::client::{Said, said};
 use crate::support::requests::{
-    call, email_hint, end, number_hint, reassign, redact, start_with, unmerge,
+    at, call, email_hint, end, number_hint, reassign, redact, start_with, unmerge,
 };
 use crate::support::{Client, Engine, World, each_engine};
 
 each_engine!(
     an_unmerge_gives_everybody_their_own_value_back,
     who_is_erased_leaves_no_value_with_whom_they_were_one,
+    of_two_values_of_one_contact_and_moment_the_chosen_one_stands,
+    who_is_left_with_a_choice_alone_is_left_with_nothing,
     a_contact_takes_its_value_along,
     what_is_redacted_is_not_chosen_any_more,
     a_choice_outlives_what_is_redacted_beside_it,
@@ -68,6 +70,45 @@ async fn who_is_erased_leaves_no_value_with_whom_they_were_one(engine: Engine) {
     client.unmerge(unmerge("apart", &merged)).await.expect("an unmerge");
     gone(&client, &bea, "gdpr").await;
     assert_eq!(value(&client.person(&ann).await, "name"), Some("Ann"));
+    world.close().await;
+}
+
+async fn of_two_values_of_one_contact_and_moment_the_chosen_one_stands(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let known = somebody(&client, "first", "email", email_hint(MAIL)).await;
+    client.start(start_with("ticket", "email", email_hint(MAIL))).await.expect("a start");
+    let ended = at(world.now());
+    for (revision, name) in [(1, "Ann"), (2, "Bea")] {
+        let profile = attributes(&[("name", name)]);
+        let revision = Some(revision);
+        let end_time = ended;
+        let said = EndInteractionRequest { profile, revision, end_time, ..end("ticket") };
+        client.end(said).await.expect("an end");
+    }
+    assert_eq!(value(&client.person(&known).await, "name"), Some("Bea"));
+    choose(&client, "choice", &known, ConflictChoice::Other).await;
+    assert_eq!(value(&client.person(&known).await, "name"), Some("Ann"));
+    assert!(client.conflicts(&known).await.is_empty());
+    world.close().await;
+}
+
+async fn who_is_left_with_a_choice_alone_is_left_with_nothing(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let other = somebody(&client, "other", "voice", number_hint(NUMBER)).await;
+    let left = client.start(start_with("ticket", "email", email_hint(MAIL))).await;
+    let left = left.expect("a start").customer_ref;
+    for (revision, name) in [(1, "Ann"), (2, "Bea")] {
+        let (profile, revision) = (attributes(&[("name", name)]), Some(revision));
+        client
+            .end(EndInteractionRequest { profile, revision, ..end("ticket") })
+            .await
+            .expect("end");
+    }
+    choose(&client, "choice", &left, ConflictChoice::Kept).await;
+    client.reassign(reassign("ticket", "move", Some(&other))).await.expect("it moves");
+    assert_eq!(client.person(&left).await.customer_ref, other, "nothing is left of them");
     world.close().await;
 }
 

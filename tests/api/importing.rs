@@ -11,10 +11,10 @@ use threadline::grpc::proto::{
 };
 use tonic::Code;
 
-use super::customers::{attributes, mail, phone, value};
+use super::customers::{attributes, mail, phone, upsert_with, value};
 use super::settling::{MAIL, NUMBER, staff};
 use super::ties::unlink;
-use crate::support::client::{Said, assert_refused, said};
+use crate::support::client::{Said, assert_refused, refused, said};
 use crate::support::requests::{at, email_hint, start_with};
 use crate::support::web::Web;
 use crate::support::{Client, Engine, World, each_engine};
@@ -22,11 +22,14 @@ use crate::support::{Client, Engine, World, each_engine};
 each_engine!(
     rows_make_and_change_customers,
     the_same_rows_change_nothing,
+    what_is_left_out_is_told_again_where_nothing_changes,
+    every_bad_field_is_named_with_the_identifiers,
     a_dry_run_changes_nothing,
     rejected_rows_are_told_and_the_others_kept,
     one_person_in_many_rows_is_one_customer,
     an_older_import_fits_in,
     a_file_is_imported,
+    what_is_imported_is_not_written_over_by_its_report,
     who_may_import,
     a_line_that_is_too_long_is_too_large_a_request,
 );
@@ -88,6 +91,56 @@ async fn the_same_rows_change_nothing(engine: Engine) {
         assert_eq!(counts(&answer), [0, 0, 3, 0]);
     }
     assert!(client.person(&before.customer_ref).await == before);
+    world.close().await;
+}
+
+async fn what_is_left_out_is_told_again_where_nothing_changes(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let rows = || {
+        vec![
+            row(2, vec![mail(MAIL), phone("anonymous")], "Ada 4111 1111 1111 1111"),
+            row(3, vec![mail("b@example.com")], "Bob"),
+        ]
+    };
+    let dry = || {
+        let settings = ImportSettings { dry_run: true, ..Default::default() };
+        vec![ImportCustomersRequest { settings: Some(settings), rows: rows() }]
+    };
+    let mut told = Vec::new();
+    for (messages, expected) in
+        [(message(rows()), [2, 0, 0, 0]), (message(rows()), [0, 0, 2, 0]), (dry(), [0, 0, 2, 0])]
+    {
+        let answer = client.import(messages).await.expect("an import");
+        assert_eq!(counts(&answer), expected);
+        assert_eq!(answer.warning_count, answer.warnings.len() as i64);
+        let warnings = answer.warnings.into_iter().map(|it| {
+            let warning = it.warning.expect("a warning");
+            (it.row_number, warning.code, warning.field)
+        });
+        told.push(warnings.collect::<Vec<_>>());
+    }
+    let withheld = (2, "withheld_number".to_owned(), "identifiers[1]".to_owned());
+    assert!(told[0].contains(&withheld), "{told:?}");
+    assert!(told[0].iter().any(|(_, code, _)| code == "redacted"), "{told:?}");
+    assert!(told[1] == told[0] && told[2] == told[0], "{told:?}");
+    world.close().await;
+}
+
+async fn every_bad_field_is_named_with_the_identifiers(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let bad = || vec![mail("no address"), mail(MAIL)];
+    let refusal = refused(client.upsert(upsert_with("", bad(), &[("name", "A\u{1}")])).await);
+    let fields: Vec<&str> = refusal.fields.iter().map(|(field, _)| field.as_str()).collect();
+    for field in ["request_id", "customer.profile[name].value", "customer.identifiers[0]"] {
+        assert_eq!(fields.iter().filter(|it| **it == field).count(), 1, "{field}: {fields:?}");
+    }
+    assert_eq!(fields.len(), 3, "{fields:?}");
+    let answer = client.import(message(vec![row(2, bad(), "A\u{1}")])).await.expect("an import");
+    let violations = answer.rejected_rows[0].violations.iter();
+    let fields: Vec<&str> = violations.map(|it| it.field.as_str()).collect();
+    assert_eq!(fields, ["profile[name].value", "identifiers[0]"]);
     world.close().await;
 }
 
@@ -289,5 +342,35 @@ async fn a_file_is_imported(engine: Engine) {
     assert!(told(&again).starts_with(expected), "{again:?}");
     let person = client.person(&found(&client, "p77@example.com").await).await;
     assert_eq!((value(&person, "name"), value(&person, "tier")), (Some("Doe; 77"), Some("gold")));
+    world.close().await;
+}
+
+async fn what_is_imported_is_not_written_over_by_its_report(engine: Engine) {
+    let world = World::on(engine).await;
+    let key = world.key(&World::new_key(&["admin"])).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let named = |name: &str| folder.path().join(name);
+    let (file, linked, hard) = (named("people.csv"), named("linked.csv"), named("hard.csv"));
+    let text = "E-mail\nada@example.com\nno address\n";
+    std::fs::write(&file, text).expect("a file");
+    std::os::unix::fs::symlink(&file, &linked).expect("a link");
+    std::fs::hard_link(&file, &hard).expect("a link");
+    for (input, report) in [(&file, &file), (&file, &linked), (&linked, &file), (&file, &hard)] {
+        let refused =
+            import(&world, &key, input, &["--report", report.to_str().expect("a path")]).await;
+        let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!((refused.status.code(), &*refused.stdout), (Some(1), &b""[..]), "{why}");
+        assert!(why.contains("is the file that is imported"), "{why}");
+        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
+    }
+    // The same, however the command is given it.
+    let script = r#""$0" import /dev/stdin --report "$1" < "$1""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_threadline")]).arg(&file);
+    command.env("THREADLINE_API_KEY", &key);
+    let refused = command.output().expect("it runs");
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("is the file that is imported"), "{why}");
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), text);
     world.close().await;
 }

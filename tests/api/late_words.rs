@@ -3,8 +3,8 @@
 use threadline::clock::{DAY, HOUR, MINUTE, Time};
 use threadline::context::ConsentState::{Granted, Withdrawn};
 use threadline::grpc::proto::{
-    EndInteractionRequest, GetCustomerResponse, IntentStatus, ProfileAttributeInput, Sensitivity,
-    StartInteractionResponse, UpdateInteractionRequest, VariableInput, Verification,
+    EndInteractionRequest, GetCustomerResponse, Intent, IntentStatus, ProfileAttributeInput,
+    Sensitivity, StartInteractionResponse, UpdateInteractionRequest, VariableInput, Verification,
 };
 
 use super::consents::consent;
@@ -20,6 +20,8 @@ each_engine!(
     values_of_an_amendment_are_of_its_own_time,
     what_waited_is_of_the_time_it_was_said_at,
     a_late_score_opens_nothing_again,
+    an_end_opens_nothing_that_was_settled_after_it,
+    what_an_update_named_stays_as_it_said,
     what_turns_out_to_be_sensitive_hides_its_intents,
     who_was_overtaken_is_told_so,
 );
@@ -189,14 +191,98 @@ async fn a_late_score_opens_nothing_again(engine: Engine) {
     client.end(again("a2", 2, IntentStatus::Open)).await.expect("a late score");
     client.end(again("a1", 3, IntentStatus::Resolved)).await.expect("a late score");
     assert!(open(&client.person(&known).await).is_empty(), "the same again is no news");
+    let end_time = at(now.plus(-3 * HOUR));
+    let dated = EndInteractionRequest { end_time, ..again("a1", 4, IntentStatus::Open) };
+    client.end(dated).await.expect("a late score");
+    assert!(open(&client.person(&known).await).is_empty(), "it was open then, and is settled");
     // And here the ticket is opened again.
-    client.end(again("a1", 4, IntentStatus::Open)).await.expect("a ticket that is opened again");
+    client.end(again("a1", 5, IntentStatus::Open)).await.expect("a ticket that is opened again");
     let person = client.person(&known).await;
     assert_eq!(open(&person), ["billing"]);
     assert_eq!(person.open_intents[0].attempt_count, 2, "each contact is one attempt");
     let last = person.open_intents[0].last_time.expect("a time");
     assert!(last.seconds >= now.0 / 1_000, "it is open now");
     assert_eq!(person.contact_count, 3);
+    world.close().await;
+}
+
+async fn an_end_opens_nothing_that_was_settled_after_it(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let known = caller(&client).await;
+    let now = world.now();
+    for id in ["one", "two"] {
+        client.start(call(id, NUMBER)).await.expect("a start");
+    }
+    let resolved = names("one", "u", "returns", IntentStatus::Resolved);
+    client.update(resolved).await.expect("an update");
+    let ends = |id, revision, intent, status, age: i64| EndInteractionRequest {
+        start_time: at(now.plus(-3 * HOUR)),
+        end_time: at(now.plus(-age)),
+        revision: Some(revision),
+        ..end_with(id, intent, status)
+    };
+    client.end(ends("one", 1, "returns", IntentStatus::Open, HOUR)).await.expect("an end");
+    assert!(open(&client.person(&known).await).is_empty(), "it was settled after the end");
+    let again = vec![intent_of("returns", IntentStatus::Escalated)];
+    let again = EndInteractionRequest { intents: again, ..amended("one", 2) };
+    client.end(again).await.expect("an amendment");
+    assert_eq!(open(&client.person(&known).await), ["returns"], "opened again");
+    let earlier = ends("one", 3, "returns", IntentStatus::Open, 2 * HOUR);
+    client.end(earlier).await.expect("an amendment");
+    assert!(open(&client.person(&known).await).is_empty(), "that was a mistake");
+    // Of what only ends name the newest revision counts, though it says that it ended earlier.
+    client.end(ends("two", 1, "exchange", IntentStatus::Open, HOUR)).await.expect("an end");
+    assert_eq!(open(&client.person(&known).await), ["exchange"]);
+    let earlier = ends("two", 2, "exchange", IntentStatus::Resolved, 2 * HOUR);
+    client.end(earlier).await.expect("an amendment");
+    assert!(open(&client.person(&known).await).is_empty());
+    world.close().await;
+}
+
+async fn what_an_update_named_stays_as_it_said(engine: Engine) {
+    let world = World::on(engine).await;
+    let (client, telephony) = (staff(&world).await, world.role("telephony").await);
+    caller(&client).await;
+    client.start(call("one", NUMBER)).await.expect("a start");
+    let private = Intent {
+        sensitivity: Sensitivity::Sensitive.into(),
+        ..intent_of("divorce", IntentStatus::Open)
+    };
+    let intents = vec![private, intent_of("debt", IntentStatus::Escalated)];
+    let named = UpdateInteractionRequest { intents, ..update("one", "u") };
+    client.update(named).await.expect("an update");
+    let ends = |revision, complete, intents: &[(&str, IntentStatus)]| EndInteractionRequest {
+        complete,
+        intents: intents.iter().map(|(intent, status)| intent_of(intent, *status)).collect(),
+        ..amended("one", revision)
+    };
+    let all = [
+        ("divorce", IntentStatus::Open),
+        ("debt", IntentStatus::Resolved),
+        ("fees", IntentStatus::Open),
+    ];
+    let seen = async |id: &str| {
+        let answer = telephony.start(call(id, NUMBER)).await.expect("a start");
+        assert_eq!(said(&answer), Said::Reuse);
+        answer.open_intents.into_iter().map(|it| it.intent).collect::<Vec<String>>()
+    };
+    client.end(ends(1, false, &all)).await.expect("an end");
+    assert_eq!(seen("a").await, ["fees"]);
+    // What only an end named is not so any more; the rest is, and for as few eyes.
+    let normal = Intent {
+        sensitivity: Sensitivity::Normal.into(),
+        ..intent_of("divorce", IntentStatus::Open)
+    };
+    let lowered = EndInteractionRequest { intents: vec![normal], ..ends(2, true, &[]) };
+    client.end(lowered).await.expect("an amendment");
+    assert_eq!(seen("b").await, ["debt"]);
+    client.end(ends(3, true, &[])).await.expect("an amendment");
+    assert_eq!(seen("c").await, ["debt"]);
+    let proved =
+        UpdateInteractionRequest { verification: Verification::Pin.into(), ..confirm("c", "pin") };
+    let opened = client.update(proved).await.expect("a proof");
+    assert_eq!(opened.open_intents.len(), 2, "nothing of the update's was taken away");
     world.close().await;
 }
 

@@ -2,8 +2,8 @@
 
 use threadline::clock::Clock;
 use threadline::grpc::proto::{
-    Assurance, EndInteractionRequest, IdentityHints, IntentStatus, StartInteractionResponse,
-    UpdateInteractionRequest,
+    Assurance, EndInteractionRequest, GetCustomerRequest, IdentityHints, IntentStatus,
+    StartInteractionResponse, UpdateInteractionRequest,
 };
 use tonic::Code;
 
@@ -12,7 +12,7 @@ use super::settling::assert_silent;
 use super::web_tokens::{assert_proven, assurance, claims, token_hint, trusting};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::issuer::Issuer;
-use crate::support::requests::{end, end_with, start_with, update, variable};
+use crate::support::requests::{end, end_with, get, start_with, update, variable};
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
@@ -22,6 +22,7 @@ each_engine!(
     two_tabs_sign_in_at_once,
     whoever_is_known_takes_the_chat_along,
     an_earlier_history_joins_whoever_is_known,
+    who_sits_at_the_browser_still_is_not_shown_who_signed_in,
     two_tabs_join_one_history_once,
     a_start_that_is_known_joins_nobody,
     a_shared_browser_discloses_nobody,
@@ -186,6 +187,24 @@ async fn an_earlier_history_joins_whoever_is_known(engine: Engine) {
     // Once joined, nothing is joined again.
     assert_proven(&site.start("6", "browser-1", "user-17").await, &known);
     assert_eq!(site.client.person(&known).await.merges.len(), 1);
+    site.world.close().await;
+}
+
+async fn who_sits_at_the_browser_still_is_not_shown_who_signed_in(engine: Engine) {
+    let site = Site::on(engine).await;
+    let known = site.chat("1", "", "user-17").await;
+    // Somebody chats at a browser that all use; another one signs in there meanwhile.
+    let open = site.start("2", "browser-1", "").await;
+    assert!(open.new_customer);
+    assert_proven(&site.start("3", "browser-1", "user-17").await, &known);
+    let looked = site.client.get(get("2")).await.expect("it goes on");
+    assert!(looked.open_intents.is_empty() && looked.variables.is_empty(), "by the browser alone");
+    let same = site.client.update(update("2", "more")).await.expect("an update");
+    assert_eq!(said(&same), Said::Confirm);
+    assert_silent(&same);
+    let agent = site.world.role("agent").await;
+    let through = GetCustomerRequest { interaction_id: "2".into(), ..Default::default() };
+    assert!(agent.customer(through).await.is_err(), "nor by the way of the customer");
     site.world.close().await;
 }
 

@@ -137,6 +137,7 @@ fn what_serve_would_only_find_when_it_opens_is_found() {
     let settings = r#"[server]
 log_format = "loud"
 plaintext = "loopback"
+checkpoint_file = "gone/checkpoints"
 [server.operations]
 listen = "127.0.0.1:50051"
 [tenants.acme.hooks.desk]
@@ -156,6 +157,7 @@ secret_command = ["touch", "ran"]
         "server.log_format: ",
         "can be read and changed on the way",
         "server.operations.listen: is server.listen",
+        "server.checkpoint_file: the folder gone does not exist",
         "tenants.acme.hooks.desk: secret_env: DESK_SECRET: is not set",
         "tenants.acme.hooks.other: secret_file: gone.secret: ",
     ] {
@@ -170,4 +172,43 @@ fn the_command_that_prints_the_root_key_is_not_run() {
     let output = run(folder.path(), &CHECK, &[]);
     assert!(output.status.success(), "{}", printed(&output).1);
     assert!(!folder.path().join("ran").exists());
+}
+
+#[test]
+fn checkpoints_need_a_file() {
+    let own = folder("");
+    std::fs::create_dir(own.path().join("kept")).expect("a folder");
+    for (file, expected) in [
+        ("", Some("server.checkpoint_file: must be a file")),
+        ("kept", Some("server.checkpoint_file: must be a file")),
+        ("none/a.chk", Some("server.checkpoint_file: the folder none does not exist")),
+        ("kept/a.chk", None),
+        ("a.chk", None),
+    ] {
+        let settings = format!("[server]\ncheckpoint_file = {file:?}\n");
+        std::fs::write(own.path().join("threadline.toml"), settings).expect("a settings file");
+        for command in [&CHECK[..], &["serve"]] {
+            // Whoever serves with good settings goes on doing so.
+            if expected.is_none() && command == ["serve"] {
+                continue;
+            }
+            let output = run(own.path(), command, &[]);
+            let wrong = printed(&output).1;
+            assert_eq!(output.status.success(), expected.is_none(), "{file}: {wrong}");
+            assert!(expected.is_none_or(|part| wrong.contains(part)), "{file}: {wrong}");
+        }
+        assert!(!own.path().join(file).is_file(), "nothing is made");
+    }
+}
+
+#[test]
+fn an_empty_root_key_is_no_root_key_of_a_new_database() {
+    let own = folder("");
+    for command in [&CHECK[..], &["serve"], &["migrate"]] {
+        let output = run(own.path(), command, &[("THREADLINE_ROOT_KEY", "")]);
+        let wrong = printed(&output).1;
+        assert_eq!(output.status.code(), Some(1), "{wrong}");
+        assert!(wrong.contains("THREADLINE_ROOT_KEY: is set and empty"), "{wrong}");
+        assert!(!own.path().join("threadline.db.root-key").exists());
+    }
 }

@@ -77,6 +77,22 @@ async fn a_line_for_people_is_one_line_with_its_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_a_tenant_that_is_not_there_are_told_of() {
+    let database = Database::fresh(Engine::Sqlite).await.expect("SQLite is always there");
+    new_key(&database).await;
+    let settings = "[tenants.acme]\nlocale = \"de\"\n[tenants.acmee]\nlocale = \"de\"\n";
+    let served = Served::with(&database, settings).await;
+    let log = served.log();
+    let told = |setting: &str| {
+        let line = log.lines().find(|line| line.contains(&format!("\"{setting}\"")));
+        line.is_some_and(|line| line.contains("WARN") && line.contains("no tenant of that name"))
+    };
+    assert!(told("tenants.acmee") && !told("tenants.acme"), "{log}");
+    drop(served);
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_takes_nothing_is_told_of_once() {
     // It hangs up on everybody. A port that nobody listens on may be another test's by then.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

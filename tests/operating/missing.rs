@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::keys::ROOT_KEY;
 use crate::served::{printed, threadline};
 
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
@@ -92,4 +93,53 @@ fn a_lost_root_key_is_not_replaced_by_another() {
     }
     std::fs::write(&file, key).expect("put back");
     assert_eq!(run(place.path(), &["keys", "list"]).0, Some(0));
+}
+
+#[test]
+fn what_keeps_a_store_from_being_opened_is_told_apart() {
+    let place = tempfile::tempdir().expect("a folder");
+    let named = |name: &str| place.path().join(name);
+    std::fs::write(named("only.db"), "").expect("a file");
+    std::fs::write(named("text.db"), "no database at all\n".repeat(400)).expect("a file");
+    std::fs::create_dir(named("folder.db")).expect("a folder");
+    let cases = [
+        ("sqlite:only.db?mode=ro", "can only be read"),
+        ("sqlite:none.db?mode=ro", "the file of the database cannot be opened"),
+        ("sqlite:folder.db", "the file of the database cannot be opened"),
+        ("sqlite:text.db", "that file is no database of SQLite's"),
+        ("postgres://me:hunter2@127.0.0.1:1/none", "nobody listens at that host and port"),
+    ];
+    // Each is tried for some seconds.
+    std::thread::scope(|scope| {
+        for (database, said) in cases {
+            let mut command = threadline(place.path(), &["migrate", "--database", database]);
+            command.env("THREADLINE_ROOT_KEY", ROOT_KEY);
+            scope.spawn(move || {
+                let output = command.output().expect("the binary starts");
+                let (told, wrong) = printed(&output);
+                assert_eq!(output.status.code(), Some(1), "{database}: {told}{wrong}");
+                assert!(wrong.contains(said), "{database}: {said} is not in {wrong}");
+                assert!(!wrong.contains("hunter2"), "{wrong}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_list_of_keys_says_what_each_may_do_at_most() {
+    let place = tempfile::tempdir().expect("a folder");
+    let create = ["keys", "create", "--tenant", "acme", "--role", "agent"];
+    for more in [
+        &["--max-assurance", "carried", "--rate", "50", "--burst", "70"][..],
+        &["--rate", "30"],
+        &[],
+    ] {
+        let (ended, text) = run(place.path(), &[&create[..], more].concat());
+        assert_eq!(ended, Some(0), "{text}");
+    }
+    let (ended, text) = run(place.path(), &["keys", "list"]);
+    assert_eq!(ended, Some(0), "{text}");
+    for cells in ["carried       50, 70 at once", "-             30   ", "-             -   "] {
+        assert_eq!(text.lines().filter(|line| line.contains(cells)).count(), 1, "{cells}: {text}");
+    }
 }

@@ -1,10 +1,11 @@
 //! What became of the rows: counts, and a line for each that was rejected. Never a value of a row.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use csv::Writer;
 
 use super::progress::Progress;
@@ -12,6 +13,20 @@ use super::sending::Done;
 
 /// Lines that are shown when no file takes them.
 const MOST_SHOWN: u64 = 20;
+
+/// Refuses a report in the place of what is imported, by whatever name: it would be gone before a row
+/// of it was read.
+///
+/// # Errors
+/// When both are one file.
+pub(super) fn is_not_input(report: &Path, input: &Path) -> anyhow::Result<()> {
+    // What cannot be looked at is said where it is opened.
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+    let one = place(report).is_some_and(|it| Some(it) == place(input));
+    let name = report.display();
+    ensure!(!one, "--report {name} is the file that is imported: a report needs a file of its own");
+    Ok(())
+}
 
 /// Counts and lines.
 pub(super) struct Report {

@@ -4,16 +4,18 @@ use crate::cli::audit::{called, tenants};
 use crate::cli::table::line;
 use crate::clock::Time;
 use crate::continuity::Service;
+use crate::identity::Assurance;
 use crate::store::api_keys::ApiKeyRow;
 
 /// What stands above each column, and how wide it is.
-const COLUMNS: [(&str, usize); 9] = [
+const COLUMNS: [(&str, usize); 10] = [
     ("key", 20),
     ("tenant", 16),
     ("roles", 28),
     ("source", 12),
     ("may address", 16),
-    ("calls/s", 8),
+    ("at most", 13),
+    ("calls/s", 16),
     ("created", 20),
     ("expires", 20),
     ("last used", 20),
@@ -40,19 +42,35 @@ fn row(key: &ApiKeyRow, tenant: &str, now: Time) -> String {
         0 => otherwise.to_owned(),
         _ => time(at),
     };
-    let calls = if key.rate == 0 { "-".to_owned() } else { key.rate.to_string() };
+    let calls = match (key.rate, key.burst) {
+        (0, _) => "-".to_owned(),
+        (rate, 0) => rate.to_string(),
+        (rate, burst) => format!("{rate}, {burst} at once"),
+    };
     let cells = [
         format!("{}_{}", key.tenant.0, key.id),
         tenant.to_owned(),
         key.roles.clone(),
         key.source.clone(),
         key.may_address.clone(),
+        ceiling(key.max_assurance).to_owned(),
         calls,
         time(key.created),
         or(key.expires, "never"),
         or(key.used, "never"),
     ];
     line(COLUMNS, cells, &state(key, now))
+}
+
+/// The most that its word is worth, as `--max-assurance` says it.
+fn ceiling(code: i64) -> &'static str {
+    match Assurance::from_code(code) {
+        Some(Assurance::Asserted) => "asserted",
+        Some(Assurance::Carried) => "carried",
+        Some(Assurance::Authenticated) => "authenticated",
+        Some(Assurance::Verified) => "verified",
+        None => "-",
+    }
 }
 
 /// Why it does not work, or what replaces it.

@@ -13,13 +13,15 @@ const LONGEST_LIFE: i64 = 3_650 * DAY;
 /// How long a key lives, and how much it may call.
 #[derive(Args, Clone, Default)]
 pub struct Terms {
-    /// It ends after so long, such as 90d or 12h [default: never]
+    /// It ends after so long, such as 90d or 12h [default: never; `rotate`: it lives as long as the
+    /// other key was to]
     #[arg(long, value_name = "DURATION", conflicts_with = "expires_at")]
     pub expires_in: Option<String>,
     /// It ends then, such as 2027-01-31T00:00:00Z
     #[arg(long, value_name = "RFC3339")]
     pub expires_at: Option<String>,
-    /// Calls a second that it may make at one instance [default: `key_rate` of the settings]
+    /// Calls a second that it may make at one instance [default: `key_rate` of the settings; `rotate`:
+    /// rate and burst of the other key]
     #[arg(long, value_name = "CALLS")]
     pub rate: Option<i64>,
     /// Calls that it may make at once, after a while without any [default: twice the rate]

@@ -64,12 +64,11 @@ fn attributes<'b>(
     block: &'b BlockRecord,
     row: &BlockRow,
 ) -> impl Iterator<Item = AttributeWrite> + 'b {
-    let assurance = |code| Assurance::from_code(code).unwrap_or(Assurance::Asserted);
     let said = AttributeWrite {
         name: String::new(),
         value: None,
         sensitivity: Sensitivity::Normal,
-        assurance: assurance(block.assurance),
+        assurance: Assurance::from_code(block.assurance).unwrap_or(Assurance::Asserted),
         set: Time(block.set),
         order: order(block, row),
         of: row.interaction,
@@ -83,8 +82,8 @@ fn attributes<'b>(
         ..said.clone()
     });
     let choices = block.choices.iter().filter_map(move |choice| {
-        let (of, set) = (token_of(&choice.of)?, Time(choice.set));
-        let resolves = Some(Chosen { of, set, assurance: assurance(choice.assurance) });
+        let (of, order) = (token_of(&choice.of)?, (choice.position, choice.part));
+        let resolves = Some(Chosen { of, order });
         Some(AttributeWrite { name: choice.name.clone(), resolves, ..chosen.clone() })
     });
     values.chain(choices)

@@ -25,6 +25,19 @@ record! {
         /// When it was said; event time. 0 in records that are older than this field.
         #[prost(int64, tag = "6")]
         pub said: i64,
+        /// What an update had said of it, of which an end has said something since.
+        #[prost(message, optional, tag = "7")]
+        pub update: Option<WordRecord>,
+    }
+
+    /// What an update said of a matter, while what an end says of it stands.
+    pub struct WordRecord {
+        /// Code of the status.
+        #[prost(int64, tag = "1")]
+        pub status: i64,
+        /// When it was said; event time.
+        #[prost(int64, tag = "2")]
+        pub said: i64,
     }
 
     /// What it led to.
@@ -94,5 +107,21 @@ impl IntentRecord {
     /// When it was said; at that time, where the record does not know.
     pub fn time(&self, otherwise: Time) -> Time {
         if self.said == 0 { otherwise } else { Time(self.said) }
+    }
+
+    /// What updates say of the matter, whatever ends say of it; nothing, if only ends name it. It is for
+    /// no more eyes than what ends say.
+    pub fn by_updates(&self) -> Option<Self> {
+        if !self.by_end {
+            return Some(self.clone());
+        }
+        let WordRecord { status, said } = self.update.clone()?;
+        Some(Self { status, said, by_end: false, update: None, ..self.clone() })
+    }
+
+    /// This, that an end says of a matter of which an update had said that.
+    pub fn instead_of(self, update: &Self) -> Self {
+        let word = WordRecord { status: update.status, said: update.said };
+        Self { update: Some(word), ..self }
     }
 }

@@ -81,9 +81,12 @@ record! {
         /// The time of the event that wrote it.
         #[prost(int64, tag = "3")]
         pub set: i64,
-        /// Code of the assurance of that write.
-        #[prost(int64, tag = "4")]
-        pub assurance: i64,
+        /// The position in the journal under which it was written first.
+        #[prost(int64, tag = "5")]
+        pub position: i64,
+        /// Its place within that operation.
+        #[prost(int64, tag = "6")]
+        pub part: i64,
     }
 
     /// What a customer said of one purpose.

@@ -40,7 +40,7 @@ impl KeyFile {
     /// When it exists already or cannot be written.
     pub fn create(&self, entropy: &Entropy) -> io::Result<()> {
         write_new(&self.path, &RootKeys::generate(entropy))?;
-        self.sync_folder()
+        sync_folder(&self.path)
     }
 
     /// Holds it until this is dropped: two who rotate at once would each make a version of their own.
@@ -58,12 +58,6 @@ impl KeyFile {
         }
     }
 
-    /// The directory entry must outlive a power cut as well: everything sealed hangs on it.
-    fn sync_folder(&self) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    }
-
     fn text(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         // Room for all of it at once: growing would leave copies behind.
         let mut text = Zeroizing::new(Vec::with_capacity(MAXIMUM_TEXT + 1));
@@ -74,12 +68,13 @@ impl KeyFile {
 
 impl HeldFile<'_> {
     /// Puts these keys in the file's place, whole or not at all, readable by whoever could read it
-    /// before; on disk before this returns.
+    /// before; on disk before this returns. Where the path is a link, it stays one, and the file that it
+    /// leads to is exchanged: nobody keeps a retired key behind it.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn exchange(&self, keys: &RootKeys) -> io::Result<()> {
-        let path = &self.file.path;
+        let path = std::fs::canonicalize(&self.file.path)?;
         let mut beside = path.clone().into_os_string();
         beside.push(".new");
         let beside = PathBuf::from(beside);
@@ -89,15 +84,21 @@ impl HeldFile<'_> {
             _ => {}
         }
         write_new(&beside, keys)?;
-        let before = std::fs::metadata(path)?;
+        let before = std::fs::metadata(&path)?;
         let own = std::fs::metadata(&beside)?;
         if (own.uid(), own.gid()) != (before.uid(), before.gid()) {
             chown(&beside, Some(before.uid()), Some(before.gid()))?;
         }
         std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(before.mode() & 0o777))?;
-        std::fs::rename(&beside, path)?;
-        self.file.sync_folder()
+        std::fs::rename(&beside, &path)?;
+        sync_folder(&path)
     }
+}
+
+/// The directory entry must outlive a power cut as well: everything sealed hangs on it.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn write_new(path: &Path, keys: &RootKeys) -> io::Result<()> {

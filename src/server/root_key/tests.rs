@@ -47,6 +47,17 @@ fn there_is_one_source() {
     assert!(matches!(chosen(empty, "postgres://a/b").unwrap(), Source::File(_)));
     let none = chosen(given(), "postgres://a/b").err().expect("PostgreSQL needs one").to_string();
     assert!(none.contains("root_key_command") && none.contains("THREADLINE_ROOT_KEY"), "{none}");
+    // A new database gets no key of its own where one was to come from the variable.
+    let place = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", place.path().join("a.db").display());
+    let empty = || Given { text: Some(Zeroizing::new(String::new())), ..given() };
+    let error = chosen(empty(), &database).err().expect("it is refused").to_string();
+    assert!(error.contains("is set and empty"), "{error}");
+    let error = Source::examine(empty(), Some(&database)).expect_err("it is refused");
+    assert!(error.starts_with("THREADLINE_ROOT_KEY: is set and empty"), "{error}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "none was made");
+    chosen(given(), &database).unwrap();
+    assert!(chosen(empty(), &database).is_ok(), "it has one by now");
     // A file that was named and is not there is a mistake, and not made.
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none.key");
@@ -96,6 +107,34 @@ fn a_file_is_exchanged_as_a_whole_and_keeps_its_mode() {
     assert!(refused(&file).contains("too long"));
     std::fs::write(file.path(), [0xff, 0xfe]).unwrap();
     assert!(refused(&file).contains("no text"));
+}
+
+#[test]
+fn the_file_that_a_link_leads_to_is_exchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (secrets, own) = (folder.path().join("secrets"), folder.path().join("own"));
+    std::fs::create_dir(&secrets).unwrap();
+    std::fs::create_dir(&own).unwrap();
+    let real = KeyFile::at(secrets.join("a.key"));
+    real.create(&Entropy::seeded(1)).unwrap();
+    // A link to a link, and the last one relative to its own folder.
+    std::os::unix::fs::symlink("a.key", secrets.join("current")).unwrap();
+    let linked = KeyFile::at(own.join("a.key"));
+    std::os::unix::fs::symlink("../secrets/current", linked.path()).unwrap();
+    let more = linked.read().unwrap().with_new(2, &Entropy::seeded(2)).unwrap();
+    let held = linked.hold().unwrap();
+    assert!(real.hold().is_err(), "by either name it is one file");
+    held.exchange(&more).unwrap();
+    let left = more.without(|version| version == 1).unwrap();
+    held.exchange(&left).unwrap();
+    for file in [&linked, &real] {
+        assert_eq!(file.read().unwrap().to_text(), left.to_text(), "the retired one is nowhere");
+    }
+    for link in [linked.path().to_owned(), secrets.join("current")] {
+        assert!(std::fs::symlink_metadata(link).unwrap().is_symlink());
+    }
+    let count = |folder| std::fs::read_dir(folder).unwrap().count();
+    assert_eq!((count(own), count(secrets)), (1, 2), "nothing is left beside them");
 }
 
 #[test]

@@ -1,8 +1,12 @@
-//! Reads that took place: they are written to the journal beside the batches of their tenants.
+//! What is written beside batches: reads that took place, and housekeeping.
 
-use super::{Operations, Writer};
+use super::{BATCH_WITHIN, Chore, Operations, Work, Writer};
 use crate::ids::TenantId;
+use crate::store::Error;
 use crate::store::audit::traces::Trace;
+use crate::store::checkpoint::ROWS_OF_A_CHORE;
+use crate::store::durability::Awaiting;
+use crate::store::statement::{self, scoped};
 
 impl Writer {
     /// Reads of that tenant, and of the batch's others, which go into the same transaction. A tenant
@@ -26,5 +30,34 @@ impl Writer {
         for tenant in tenants {
             self.commit_or_hold(Operations::new(), tenant).await;
         }
+    }
+
+    /// Does housekeeping, and says so to whoever asked for it.
+    pub(super) async fn chore(&mut self, Chore { work, done }: Chore) {
+        self.store.pulse.begin();
+        let finished = tokio::time::timeout(BATCH_WITHIN, self.try_chore(work)).await;
+        let finished = finished.unwrap_or(Err(Error::Unavailable));
+        if let Err(error) = &finished {
+            self.end_failed(error).await;
+        }
+        self.store.pulse.end();
+        match &self.syncer {
+            Some(syncer) if finished.is_ok() => {
+                syncer.wake_once_durable(true, Awaiting::One(done));
+            }
+            // Whoever asked may be gone; the work is done all the same.
+            _ => drop(done.send(finished)),
+        }
+        self.wrote(ROWS_OF_A_CHORE).await;
+    }
+
+    async fn try_chore(&mut self, work: Work) -> Result<(), Error> {
+        self.connect().await?;
+        let begin = self.store.engine.begin_write();
+        let connection = self.connection.as_mut().ok_or(Error::Unavailable)?;
+        statement::command(connection, begin).await?;
+        work(connection).await?;
+        statement::command(connection, scoped!("COMMIT")).await?;
+        Ok(())
     }
 }

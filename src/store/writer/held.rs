@@ -17,12 +17,18 @@ use crate::store::{Error, Schedule};
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// And for so long in all.
 const TRIED_FOR: Duration = Duration::from_secs(10);
+/// Once nothing more comes, for so long: whoever stops the process does not wait for long.
+const TRIED_AT_CLOSE: Duration = Duration::from_secs(3);
+/// Every so many tries it is waited for as long as the first time: who only looks in never comes to their
+/// turn where others queue for it.
+const LONG_EVERY: u32 = 10;
 
 /// What waits for the head of one tenant.
 struct Waiting {
     tenant: TenantId,
     since: Instant,
     tried: Instant,
+    tries: u32,
     /// Batches that were taken, in order; an empty one stands for reads.
     batches: VecDeque<Operations>,
     /// What came after them and may still be given up.
@@ -35,9 +41,25 @@ pub(super) struct Held {
     tenants: Vec<Waiting>,
     /// What came behind batches that have been committed since.
     next: VecDeque<Item>,
+    /// Since when nothing more comes.
+    closing: Option<Instant>,
 }
 
 impl Held {
+    /// Operations that wait here.
+    fn operations(&self) -> usize {
+        let of = |waiting: &Waiting| {
+            waiting.batches.iter().map(Vec::len).sum::<usize>() + waiting.behind.len()
+        };
+        self.tenants.iter().map(of).sum::<usize>() + self.next.len()
+    }
+
+    /// Whether it was tried for long enough.
+    fn is_over(&self, waiting: &Waiting) -> bool {
+        let closing = self.closing.is_some_and(|since| since.elapsed() >= TRIED_AT_CLOSE);
+        closing || waiting.since.elapsed() >= TRIED_FOR
+    }
+
     /// What has come before anything that is queued.
     pub fn take_next(&mut self) -> Option<Item> {
         self.next.pop_front()
@@ -77,8 +99,8 @@ impl Held {
             tenant = tenant.0,
             "another instance holds a tenant's head: it is waited for"
         );
-        let (since, tried, behind) = (Instant::now(), Instant::now(), VecDeque::new());
-        self.tenants.push(Waiting { tenant, since, tried, batches, behind });
+        let (since, tries, behind) = (Instant::now(), 0, VecDeque::new());
+        self.tenants.push(Waiting { tenant, since, tried: since, tries, batches, behind });
     }
 
     /// After how long something is to be tried again; `None` when nothing waits.
@@ -100,10 +122,11 @@ impl Writer {
     /// What a failed batch has kept, and a log that could not be emptied, is tried again also when
     /// nothing comes.
     pub(super) async fn receive(
-        &self,
+        &mut self,
         queue: &mut mpsc::Receiver<Item>,
         drained: &mut Vec<Item>,
     ) -> bool {
+        self.store.held_up.put_aside(self.held.operations());
         if !self.held.next.is_empty() {
             return true;
         }
@@ -114,6 +137,9 @@ impl Writer {
             None => TRACES_AGAIN,
         };
         let closed = matches!(tokio::time::timeout(wait, receiving).await, Ok(0));
+        if closed {
+            self.held.closing.get_or_insert_with(Instant::now);
+        }
         if closed && !self.held.tenants.is_empty() {
             // Nothing more comes; what waits is finished first.
             tokio::time::sleep(wait).await;
@@ -145,14 +171,18 @@ impl Writer {
 
     async fn try_due(&mut self) {
         let Some(mut waiting) = self.held.due() else { return };
+        waiting.tries += 1;
         while let Some(batch) = waiting.batches.pop_front() {
-            if let Some(mut left) = self.commit(batch, waiting.tenant).await {
+            // Everybody else waits meanwhile.
+            self.session.was_held = !waiting.tries.is_multiple_of(LONG_EVERY);
+            let left = self.commit(batch, waiting.tenant).await;
+            self.session.was_held = false;
+            if let Some(mut left) = left {
                 left.append(&mut waiting.batches);
                 (waiting.batches, waiting.tried) = (left, Instant::now());
-                if waiting.since.elapsed() < TRIED_FOR {
-                    self.held.tenants.push(waiting);
-                } else {
-                    self.give_up(waiting);
+                match self.held.is_over(&waiting) {
+                    true => self.give_up(waiting),
+                    false => self.held.tenants.push(waiting),
                 }
                 return;
             }
@@ -168,14 +198,20 @@ impl Writer {
         }
     }
 
+    /// Reads are not given up: they wait as all that no batch has taken along.
     fn give_up(&self, waiting: Waiting) {
-        let taken = waiting.batches.into_iter().flatten();
-        let behind = waiting.behind.into_iter().filter(|operation| operation.take());
-        let failed = taken.chain(behind).map(|it| (it, Outcome::Failed(Error::Busy)));
-        let failed: Results = failed.collect();
-        let (error, operations) = (Error::Busy, failed.len());
-        tracing::error!(%error, operations, "a batch was not committed");
-        self.store.counts.batch(operations, waiting.since.elapsed(), &Err(error));
+        let (counts, time) = (&self.store.counts, waiting.since.elapsed());
+        for batch in waiting.batches.iter().filter(|batch| !batch.is_empty()) {
+            counts.batch(batch.len(), time, &Err(Error::Busy));
+        }
+        let behind: Operations = waiting.behind.into_iter().filter(|it| it.take()).collect();
+        counts.failed_in_no_batch(behind.len());
+        let failed = waiting.batches.into_iter().flatten().chain(behind);
+        let failed: Results = failed.map(|it| (it, Outcome::Failed(Error::Busy))).collect();
+        if !failed.is_empty() {
+            let (error, operations) = (Error::Busy, failed.len());
+            tracing::error!(%error, operations, "what waited for a tenant's head was not committed");
+        }
         self.store.held_up.end(waiting.tenant);
         wake_all(failed.into_iter());
     }
