@@ -17,6 +17,7 @@ use super::recognise;
 use super::record::{CandidateRecord, State};
 use super::redactions::Field;
 use super::settling::customer_of;
+use super::signing_in;
 use super::vouching;
 use crate::clock::Time;
 use crate::context::{
@@ -160,12 +161,33 @@ pub struct Settled {
     pub(super) disclosure: Disclosure,
     /// Whether the customer is set aside for want of a contact.
     pub(super) archived: bool,
+    /// Whether it rests on a browser at which somebody has become known since.
+    pub(super) borrowed: bool,
     /// What the sets of the customer and the candidates are called, where they belong to one.
     pub(super) set_names: FxHashMap<CustomerId, CustomerId>,
     /// Candidates of whom nothing is ever told, not even that they exist.
     pub(super) unnamed: FxHashSet<CustomerId>,
     pub(super) labels: Vec<(crate::ids::Token, Arc<str>)>,
     pub(super) warnings: Vec<Warning>,
+}
+
+impl Settled {
+    /// As it stands, without anything of anybody.
+    pub(super) fn of_nobody(state: State) -> Self {
+        Self {
+            state,
+            customer: None,
+            context: Arc::default(),
+            complete: true,
+            disclosure: Disclosure::Normal,
+            archived: false,
+            borrowed: false,
+            set_names: FxHashMap::default(),
+            unnamed: FxHashSet::default(),
+            labels: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// What the answer will show of the customer: as they are once this decision is written.
@@ -182,20 +204,18 @@ pub(super) async fn settled(
         Some(id) => as_left(desk, id, &labels).await?,
         None => None,
     };
+    let borrowed = signing_in::is_borrowed(desk, &state).await?;
     let (mut set_names, unnamed) = candidates::named(desk, &mut state).await?;
     let joined = left.as_ref().filter(|left| left.joined).map(|left| left.customer);
     set_names.extend(id.zip(joined));
     let nothing = Settled {
-        state,
         customer: id,
-        context: Arc::default(),
-        complete: true,
-        disclosure: Disclosure::Normal,
-        archived: false,
+        borrowed,
         set_names,
         unnamed,
         labels,
         warnings,
+        ..Settled::of_nobody(state)
     };
     Ok(match left {
         None => nothing,
@@ -255,8 +275,13 @@ pub(super) fn standing(state: &State) -> Standing {
 /// The same of a customer who may have been `joined` with others. Whom this contact has made, and who
 /// turned out to be one with somebody known, they are as surely as who goes on in another contact; what
 /// was shown of them is worth what it was. What they only said, and whose browser it was, opens nothing.
-pub(super) fn standing_of(state: &State, joined: bool) -> Standing {
+pub(super) fn standing_of(state: &State, joined: bool, borrowed: bool) -> Standing {
     let mut standing = standing(state);
+    if borrowed && standing.recommendation == Recommendation::Reuse && !said_yes(state) {
+        standing.recommendation = Recommendation::Confirm;
+        standing.assurance = standing.assurance.min(Some(Assurance::Asserted));
+        return standing;
+    }
     if !joined || !state.made_customer || said_yes(state) {
         return standing;
     }
@@ -315,7 +340,7 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
     let Settled { mut state, customer, context, archived, set_names, unnamed, .. } = settled;
     let mut warnings = settled.warnings;
     let joined = customer_of(&state.customer).is_some_and(|id| set_names.contains_key(&id));
-    let mut standing = standing_of(&state, joined);
+    let mut standing = standing_of(&state, joined, settled.borrowed);
     let disclosure = set_aside(settled.disclosure, archived, said_yes(&state), standing.assurance);
     // Whoever only typed what led to a protected person is not told who that is.
     let shown = customer.filter(|_| state.settled || disclosure != Disclosure::Never);

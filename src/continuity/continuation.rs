@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::absorb::{REJECTED, said_yes};
-use super::answer::{MEDIUM, Standing, Warning, standing};
+use super::answer::{MEDIUM, Standing, Warning, standing_of};
 use super::desk::{Desk, Known};
 use super::keeping::keep;
 use super::naming::resolve;
@@ -12,6 +12,7 @@ use super::record::{
     About, CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, State,
 };
 use super::settling::{customer_of, settle};
+use super::signing_in;
 use super::start_interaction::decide_first;
 use super::vouching;
 use super::working::Working;
@@ -135,9 +136,10 @@ async fn take_over(
         return Ok(());
     };
     let looked = look(desk, hints, Some(customer), None).await?;
-    let certain = standing(previous);
+    let borrowed = signing_in::is_borrowed(desk, previous).await?;
+    let certain = standing_of(previous, false, borrowed);
     let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
-    let strength = match previous.made_customer {
+    let strength = match previous.made_customer && !borrowed {
         // Nobody was matched: what was shown of somebody new is as good as it was.
         true => certain.assurance.max(Assurance::from_code(strongest)),
         false => certain.assurance,
@@ -159,6 +161,9 @@ async fn take_over(
     state.named = previous.named.clone();
     let mut decision = handed_on(previous, &certain, customer);
     decision.assurance = strength.map_or(0, Assurance::code);
+    if borrowed {
+        decision.recommendation = decision.recommendation.min(Recommendation::Confirm.code());
+    }
     let against: Vec<usize> = (0..looked.shown.len()).filter(|index| elsewhere(*index)).collect();
     if !previous.settled {
         add_conflicts(&mut decision, recognise::conflicts(&looked, against.into_iter()));

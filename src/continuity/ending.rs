@@ -12,7 +12,7 @@ use super::settling::customer_of;
 use super::update_interaction::MOST_UPDATES;
 use super::waiting;
 use crate::clock::Time;
-use crate::context::Sensitivity;
+use crate::context::{IntentStatus, Sensitivity};
 use crate::identity::Violation;
 use crate::ids::Token;
 use crate::store::rows::{JournalRow, Outcome as Decided, Verb};
@@ -338,10 +338,18 @@ fn matters(
 }
 
 /// What stands of a matter that an update has named. An end that says when it was opens nothing that
-/// was settled after that. Of two ends the newer counts, whatever their times: one may correct the other.
+/// was settled after that; it settles whatever was opened: clocks differ, and who ends knows. Of two ends
+/// the newer counts, whatever their times: one may correct the other.
 fn standing(update: Option<IntentRecord>, said: IntentRecord, end: &End) -> IntentRecord {
+    let opens = |one: &IntentRecord| {
+        IntentStatus::from_code(one.status)
+            .is_some_and(|status| matches!(status, IntentStatus::Open | IntentStatus::Escalated))
+    };
+    let reopens = |update: &IntentRecord| {
+        end.end_time.is_some() && update.said > said.said && opens(&said) && !opens(update)
+    };
     match update.filter(|_| said.by_end) {
-        Some(update) if end.end_time.is_some() && update.said > said.said => {
+        Some(update) if reopens(&update) => {
             IntentRecord { sensitivity: said.sensitivity, ..update }
         }
         Some(update) => said.instead_of(&update),

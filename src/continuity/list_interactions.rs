@@ -11,6 +11,7 @@ use super::load;
 use super::record::{ContactRecord, State};
 use super::service::Service;
 use super::settling::customer_of;
+use super::signing_in;
 use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -107,7 +108,8 @@ pub(super) async fn subject(
     }
     let set = desk.set_of(&person, false).await?;
     let said = super::absorb::said_yes(&known.state);
-    let standing = standing_of(&known.state, set.len() > 1);
+    let borrowed = signing_in::is_borrowed(desk, &known.state).await?;
+    let standing = standing_of(&known.state, set.len() > 1, borrowed);
     let rule = set_aside(strictest(&set), archived(&set).is_some(), said, standing.assurance);
     let view = looking_through((&known.state, &standing), rule, caller, desk.service.store.now());
     if caller.has(Role::Admin) {

@@ -13,14 +13,15 @@ use rustc_hash::FxHashMap;
 use super::Error;
 use super::desk::Desk;
 use super::duplicates;
-use super::recognise::Looked;
+use super::recognise::{self, Looked};
 use super::record::{HintRecord, State};
 use super::sealing::Slot;
 use super::settling::{self, customer_of};
+use super::working::Working;
 use crate::cache::Remembered;
 use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR, to_join};
 use crate::ids::{CustomerId, Token};
-use crate::store::rows::MergeState;
+use crate::store::rows::{LinkRow, MergeState};
 
 /// Why the service joins them.
 const SIGNED_IN: &str = "the visitor signed in";
@@ -49,8 +50,41 @@ pub(super) fn anonymous(
     Ok(sets)
 }
 
+/// Whether an interaction rests on a browser alone whose visitor has become known since, by more than
+/// this interaction is a reason for: somebody signed in there, or is one person with them. Whoever sits
+/// at it still may be another one, and is asked.
+pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
+    let carried = |hint: &Hint| hint.assurance >= Assurance::Carried;
+    let hints: Vec<Hint> = state.hints.iter().filter_map(recognise::hint).filter(carried).collect();
+    let by_browser = !hints.is_empty() && hints.iter().all(Hint::is_visitor);
+    let Some(id) = customer_of(&state.customer).filter(|_| by_browser && state.vouched == 0) else {
+        return Ok(false);
+    };
+    if desk.working.get(&id).is_some_and(Working::is_new) {
+        return Ok(false);
+    }
+    let Some(person) = desk.person(id, false).await? else { return Ok(false) };
+    let own = |token: Token| state.supports.iter().any(|support| support.token == token.0);
+    for member in desk.set_of(&person, false).await? {
+        let others = member.links.iter().filter(|link| !own(link.token));
+        if !all_browsers(desk, &member, others)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {
-    for link in &person.links {
+    all_browsers(desk, person, person.links.iter())
+}
+
+/// Whether all of these links of a person name browsers.
+fn all_browsers<'l>(
+    desk: &Desk<'_, '_>,
+    person: &Remembered,
+    links: impl Iterator<Item = &'l LinkRow>,
+) -> Result<bool, Error> {
+    for link in links {
         let slot = Slot::Link { customer: person.row.customer, token: link.token };
         let opened: HintRecord = slot.open(desk.tenant_id(), &person.key, &link.identifier)?;
         if opened.scheme != VISITOR {

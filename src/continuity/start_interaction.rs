@@ -7,8 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-
 use super::Error;
 use super::answer::{Answer, Degraded, Settled, Standing, Warning, Wish, answer, settled};
 use super::attach::AttachOperation;
@@ -381,18 +379,8 @@ fn degraded(caller: &Caller, start: &Start, why: Degraded) -> Answer {
         audience: start.audience.code(),
         ..State::default()
     };
-    let nothing = Settled {
-        state,
-        customer: None,
-        context: Arc::default(),
-        complete: true,
-        disclosure: crate::context::Disclosure::Never,
-        archived: false,
-        set_names: FxHashMap::default(),
-        unnamed: FxHashSet::default(),
-        labels: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let nothing =
+        Settled { disclosure: crate::context::Disclosure::Never, ..Settled::of_nobody(state) };
     let mut answer = answer(nothing, caller, Time(0), &Wish { history_limit: 0 });
     answer.standing = Standing { recommendation: Recommendation::Ignore, ..answer.standing };
     answer.degraded = Some(why);

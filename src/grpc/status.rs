@@ -269,6 +269,16 @@ fn of_store(error: &store::Error) -> Status {
             "the store does not answer in time",
             LATER,
         ),
+        // It let nobody in: a password or an address that has changed is for operators to mend.
+        store::Error::Configuration(_) => {
+            tracing::error!(%error, "the store cannot be used");
+            retry(
+                Code::Unavailable,
+                ErrorReason::StoreUnavailable,
+                "the store cannot be used",
+                LATER,
+            )
+        }
         error => {
             tracing::error!(%error, "a defect of ours");
             plain(Code::Internal, ErrorReason::Internal, "internal error")

@@ -227,11 +227,13 @@ impl Engine {
         }
     }
 
-    /// Lets the statements of one transaction take as long as a whole table needs.
+    /// Lets the statements of one transaction take as long as a whole table needs, and plan for that.
     pub(super) fn unhurried_transaction(self) -> Option<Scoped> {
         (self == Self::Postgres).then_some(scoped!(
             "SET LOCAL statement_timeout = 0; \
-             SET LOCAL idle_in_transaction_session_timeout = '10min'"
+             SET LOCAL idle_in_transaction_session_timeout = '10min'; \
+             SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; \
+             SET LOCAL plan_cache_mode = auto"
         ))
     }
 

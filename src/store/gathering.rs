@@ -103,7 +103,11 @@ async fn ask_on<F: Found>(mut turn: Turn<F>) {
         let Some(requests) = waiting.next() else { break };
         match reader {
             Ok(reader) => kept = together(&store, reader, requests).await,
-            Err(_) => refuse(requests, Error::Unavailable),
+            Err(_) => {
+                refuse(requests, Error::Unavailable);
+                // Nor is there one for those who came meanwhile.
+                refuse(waiting.all(), Error::Unavailable);
+            }
         }
     }
     turn.over = true;
@@ -204,6 +208,11 @@ impl<F: Found> Gathering<F> {
             }
         }
         Some(taken)
+    }
+
+    /// Takes all who wait.
+    fn all(&self) -> Vec<Request<F>> {
+        self.lock().requests.drain(..).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<F>> {

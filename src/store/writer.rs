@@ -141,6 +141,9 @@ struct Writer {
     held: Held,
 }
 
+/// A table has changed since a statement was prepared.
+const PREPARED_BEFORE: &str = "0A000";
+
 impl Writer {
     /// Batches: operations that decide inside or erase stand alone; PostgreSQL takes one tenant a batch.
     fn split(&self, operations: Operations) -> Vec<Operations> {
@@ -303,8 +306,8 @@ impl Writer {
             match attempt.unwrap_or(Err(Error::Unavailable)) {
                 Ok(written) => return Ok(written),
                 Err(error) => {
-                    // The commit may have happened: run again on a new connection, where the
-                    // journal decides.
+                    // Where nobody said why, the commit may have happened: run again on a new connection,
+                    // where the journal decides.
                     self.end_failed(&error).await;
                     let of_data = matches!(error, Error::Refused { .. } | Error::Damaged { .. });
                     if of_data || tries >= TRIES {
@@ -353,11 +356,17 @@ impl Writer {
         }
     }
 
-    /// Ends a transaction that failed. A PostgreSQL that says that another one was in the way is the one
-    /// that there was: its connection is kept, and what is remembered with it. Any other is forgotten.
+    /// Ends a transaction that failed. A PostgreSQL that says why is the one that there was: its connection
+    /// is kept, and what is remembered with it. Any other is forgotten.
     async fn end_failed(&mut self, error: &Error) {
-        let ended = match (&mut self.connection, error) {
-            (Some(connection), Error::Busy) if self.store.engine == Engine::Postgres => {
+        let said_why = match error {
+            Error::Busy | Error::Damaged { .. } => true,
+            // What was prepared there is prepared anew by a new connection alone.
+            Error::Refused { code } => code != PREPARED_BEFORE,
+            _ => false,
+        };
+        let ended = match &mut self.connection {
+            Some(connection) if said_why && self.store.engine == Engine::Postgres => {
                 let ending = statement::command(connection, scoped!("ROLLBACK"));
                 matches!(tokio::time::timeout(ENDED_WITHIN, ending).await, Ok(Ok(())))
             }

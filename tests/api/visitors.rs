@@ -3,7 +3,7 @@
 use threadline::clock::Clock;
 use threadline::grpc::proto::{
     Assurance, EndInteractionRequest, GetCustomerRequest, IdentityHints, IntentStatus,
-    StartInteractionResponse, UpdateInteractionRequest,
+    StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest,
 };
 use tonic::Code;
 
@@ -23,6 +23,7 @@ each_engine!(
     whoever_is_known_takes_the_chat_along,
     an_earlier_history_joins_whoever_is_known,
     who_sits_at_the_browser_still_is_not_shown_who_signed_in,
+    nor_is_a_visitor_who_came_back,
     two_tabs_join_one_history_once,
     a_start_that_is_known_joins_nobody,
     a_shared_browser_discloses_nobody,
@@ -205,6 +206,42 @@ async fn who_sits_at_the_browser_still_is_not_shown_who_signed_in(engine: Engine
     let agent = site.world.role("agent").await;
     let through = GetCustomerRequest { interaction_id: "2".into(), ..Default::default() };
     assert!(agent.customer(through).await.is_err(), "nor by the way of the customer");
+    site.world.close().await;
+}
+
+async fn nor_is_a_visitor_who_came_back(engine: Engine) {
+    let site = Site::on(engine).await;
+    let known = site.chat("1", "", "user-17").await;
+    for (browser, subject) in [("browser-1", "user-17"), ("browser-2", "user-new")] {
+        let [before, open, signed_in, on] =
+            ["before", "open", "signs in", "on"].map(|id| format!("{id} {browser}"));
+        site.chat(&before, browser, "").await;
+        let back = site.start(&open, browser, "").await;
+        assert_eq!(said(&back), Said::Reuse, "nobody else is known there");
+        let other = site.start(&signed_in, browser, subject).await;
+        if subject == "user-17" {
+            assert_proven(&other, &known);
+        }
+        site.client
+            .end(EndInteractionRequest {
+                variables: variable("secret", "of who signed in"),
+                ..end(&signed_in)
+            })
+            .await
+            .expect("an end");
+        let looked = site.client.get(get(&open)).await.expect("it goes on");
+        assert!(looked.open_intents.is_empty() && looked.variables.is_empty(), "{browser}");
+        let same = site.client.update(update(&open, "more")).await.expect("an update");
+        assert_eq!(said(&same), Said::Confirm);
+        assert_silent(&same);
+        let on = StartInteractionRequest {
+            continues_interaction_id: open.clone(),
+            ..start_with(&on, "web_chat", IdentityHints::default())
+        };
+        let on = site.client.start(on).await.expect("a continuation");
+        assert_ne!(said(&on), Said::Reuse);
+        assert_silent(&on);
+    }
     site.world.close().await;
 }
 
