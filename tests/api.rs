@@ -53,7 +53,6 @@ mod api {
     mod late_facts;
     mod late_words;
     mod long_readers;
-    mod many_values;
     mod memory;
     mod merge_command;
     mod merging;

@@ -136,6 +136,7 @@ async fn take_over(
         return Ok(());
     };
     let looked = look(desk, hints, Some(customer), None).await?;
+    signing_in::hand_on(state, previous);
     let borrowed = signing_in::is_borrowed(desk, previous).await?;
     let certain = standing_of(previous, false, borrowed);
     let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);

@@ -11,7 +11,6 @@ use super::record::{BlockRecord, ContactRecord, IntentRecord, State, ValueRecord
 use super::redactions;
 use super::sealing::Slot;
 use super::settling::{customer_of, token_of};
-use super::superseding;
 use super::untying;
 use super::waiting::by_time;
 use super::working::Working;
@@ -273,7 +272,7 @@ pub(super) async fn put_block(
         BlockRow { customer, kind, interaction, part, position: 0, expire: Time(expire), content };
     desk.effects.blocks.push(row);
     desk.take_in_hand(customer).await?.touch();
-    Box::pin(superseding::let_go(desk, customer, kind)).await
+    Ok(())
 }
 
 /// Marks a customer of whom something else is said than before, so that they are found; what

@@ -27,7 +27,7 @@ use crate::store::rows::{BlockRow, FactRow, InteractionRow};
 use crate::store::{self, Connection};
 
 pub(super) use labels::Texts;
-pub(super) use values::{order, values_of};
+pub(super) use values::values_of;
 
 /// What a load gives: the store's own failure outside, ours inside.
 pub(super) type Loaded<T> = Result<Result<T, Error>, store::Error>;

@@ -77,7 +77,6 @@ mod settling;
 mod sharing;
 mod signing_in;
 pub mod start_interaction;
-mod superseding;
 pub mod sweep;
 pub mod tenant;
 mod theirs;

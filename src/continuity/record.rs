@@ -295,6 +295,12 @@ record! {
         /// was too old to be of the same chain: only where its messages belong follows from it.
         #[prost(bytes = "vec", tag = "60")]
         pub conversation: Vec<u8>,
+        /// Whether what it took over from the interaction before rested on a browser alone.
+        #[prost(bool, tag = "61")]
+        pub by_browser: bool,
+        /// Tokens of the ties that those before it in its chain gave reason for.
+        #[prost(bytes = "vec", repeated, tag = "62")]
+        pub chain_ties: Vec<Vec<u8>>,
     }
 }
 

@@ -50,28 +50,57 @@ pub(super) fn anonymous(
     Ok(sets)
 }
 
+/// Whether nothing but a browser says whose an interaction is, and not only what anybody could say.
+pub(super) fn rests_on_browser(state: &State) -> bool {
+    let mut carried = state
+        .hints
+        .iter()
+        .filter_map(recognise::hint)
+        .filter(|hint| hint.assurance >= Assurance::Carried)
+        .peekable();
+    match carried.peek() {
+        Some(_) => carried.all(|hint| hint.is_visitor()),
+        // It may have been taken over.
+        None => state.by_browser,
+    }
+}
+
 /// Whether an interaction rests on a browser alone whose visitor has become known since, by more than
-/// this interaction is a reason for: somebody signed in there, or is one person with them. Whoever sits
-/// at it still may be another one, and is asked.
+/// their word, and not in this interaction or one that it goes on with: somebody signed in there, or is
+/// one person with them. Whoever sits at it still may be another one, and is asked.
 pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
-    let carried = |hint: &Hint| hint.assurance >= Assurance::Carried;
-    let hints: Vec<Hint> = state.hints.iter().filter_map(recognise::hint).filter(carried).collect();
-    let by_browser = !hints.is_empty() && hints.iter().all(Hint::is_visitor);
-    let Some(id) = customer_of(&state.customer).filter(|_| by_browser && state.vouched == 0) else {
-        return Ok(false);
-    };
+    let by_browser = state.vouched == 0 && rests_on_browser(state);
+    let Some(id) = customer_of(&state.customer).filter(|_| by_browser) else { return Ok(false) };
     if desk.working.get(&id).is_some_and(Working::is_new) {
         return Ok(false);
     }
     let Some(person) = desk.person(id, false).await? else { return Ok(false) };
-    let own = |token: Token| state.supports.iter().any(|support| support.token == token.0);
+    let own = ties_of(state);
     for member in desk.set_of(&person, false).await? {
-        let others = member.links.iter().filter(|link| !own(link.token));
-        if !all_browsers(desk, &member, others)? {
+        let of_others = member.links.iter().filter(|link| {
+            let is_own = own.iter().any(|token| *token == link.token.0);
+            link.assurance >= Assurance::Carried.code() && !is_own
+        });
+        if !all_browsers(desk, &member, of_others)? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// What an interaction and those before it in its chain gave reason to tie to their customer.
+fn ties_of(state: &State) -> Vec<&[u8]> {
+    let own = state.supports.iter().map(|support| &*support.token);
+    own.chain(state.chain_ties.iter().map(|token| &**token)).collect()
+}
+
+/// What goes on with an interaction rests on what it rested on.
+pub(super) fn hand_on(state: &mut State, previous: &State) {
+    state.by_browser = rests_on_browser(previous);
+    state.chain_ties = match state.by_browser || rests_on_browser(state) {
+        true => ties_of(previous).into_iter().map(<[u8]>::to_vec).collect(),
+        false => Vec::new(),
+    };
 }
 
 fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {

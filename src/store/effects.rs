@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::erasing::Erasure;
 use super::gate::Key;
 use super::rows::{
-    BlockKind, BlockRow, CustomerRow, DataKeyRow, DisputeRow, FactRow, InteractionRow, JournalRow,
-    LabelRow, LinkRow, MergeRow, TieRow,
+    BlockRow, CustomerRow, DataKeyRow, DisputeRow, FactRow, InteractionRow, JournalRow, LabelRow,
+    LinkRow, MergeRow, TieRow,
 };
 use crate::clock::Time;
 use crate::crypto::DataKey;
@@ -90,7 +90,6 @@ impl Effects {
         self.removals.iter().any(|removal| match removal {
             Removal::Content { customer: of, .. }
             | Removal::Passing { customer: of, .. }
-            | Removal::Block { customer: of, .. }
             | Removal::Fact { customer: of, .. } => *of == customer,
             _ => false,
         })
@@ -130,17 +129,6 @@ pub enum Removal {
         customer: CustomerId,
         /// Which interaction's.
         interaction: Token,
-    },
-    /// One block of values.
-    Block {
-        /// Whose.
-        customer: CustomerId,
-        /// What it holds.
-        kind: BlockKind,
-        /// Which interaction's.
-        interaction: Token,
-        /// Which of its blocks.
-        part: i64,
     },
     /// What one interaction said of one matter.
     Fact {

@@ -105,8 +105,8 @@ async fn ask_on<F: Found>(mut turn: Turn<F>) {
             Ok(reader) => kept = together(&store, reader, requests).await,
             Err(_) => {
                 refuse(requests, Error::Unavailable);
-                // Nor is there one for those who came meanwhile.
-                refuse(waiting.all(), Error::Unavailable);
+                // Nor is there one for those who came meanwhile, unless somebody else asks.
+                refuse(waiting.left_alone(), Error::Unavailable);
             }
         }
     }
@@ -210,9 +210,13 @@ impl<F: Found> Gathering<F> {
         Some(taken)
     }
 
-    /// Takes all who wait.
-    fn all(&self) -> Vec<Request<F>> {
-        self.lock().requests.drain(..).collect()
+    /// Takes all who wait, where only one asks.
+    fn left_alone(&self) -> Vec<Request<F>> {
+        let mut waiting = self.lock();
+        match waiting.asking {
+            1 => waiting.requests.drain(..).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<F>> {

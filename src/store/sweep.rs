@@ -45,18 +45,6 @@ pub(super) async fn remove(
             );
             remove_said(connection, tenant, (customer, interaction), blocks).await?;
         }
-        Removal::Block { customer, kind, interaction, part } => {
-            let mut arguments = Arguments::of(tenant);
-            arguments.push(&customer);
-            arguments.push(&kind);
-            arguments.push(&interaction);
-            arguments.push(&part);
-            let sql = scoped!(
-                "DELETE FROM block WHERE tenant = $1 AND customer = $2 AND kind = $3 \
-                       AND interaction = $4 AND part = $5"
-            );
-            statement::query(sql, arguments).execute(&mut *connection).await?;
-        }
         Removal::Fact { customer, interaction, intent, reference } => {
             let mut arguments = Arguments::of(tenant);
             arguments.push(&customer);

@@ -141,8 +141,8 @@ struct Writer {
     held: Held,
 }
 
-/// A table has changed since a statement was prepared.
-const PREPARED_BEFORE: &str = "0A000";
+/// PostgreSQL's classes of errors that data make: exceptions, and violated constraints.
+const OF_DATA: [&str; 2] = ["22", "23"];
 
 impl Writer {
     /// Batches: operations that decide inside or erase stand alone; PostgreSQL takes one tenant a batch.
@@ -361,8 +361,8 @@ impl Writer {
     async fn end_failed(&mut self, error: &Error) {
         let said_why = match error {
             Error::Busy | Error::Damaged { .. } => true,
-            // What was prepared there is prepared anew by a new connection alone.
-            Error::Refused { code } => code != PREPARED_BEFORE,
+            // Of data; what else it refuses, a new connection may mend.
+            Error::Refused { code } => OF_DATA.iter().any(|class| code.starts_with(class)),
             _ => false,
         };
         let ended = match &mut self.connection {

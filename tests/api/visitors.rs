@@ -12,7 +12,7 @@ use super::settling::assert_silent;
 use super::web_tokens::{assert_proven, assurance, claims, token_hint, trusting};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::issuer::Issuer;
-use crate::support::requests::{end, end_with, get, start_with, update, variable};
+use crate::support::requests::{email_hint, end, end_with, get, start_with, update, variable};
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
@@ -24,6 +24,7 @@ each_engine!(
     an_earlier_history_joins_whoever_is_known,
     who_sits_at_the_browser_still_is_not_shown_who_signed_in,
     nor_is_a_visitor_who_came_back,
+    a_visitor_who_says_who_they_are_is_handed_on,
     two_tabs_join_one_history_once,
     a_start_that_is_known_joins_nobody,
     a_shared_browser_discloses_nobody,
@@ -213,11 +214,17 @@ async fn nor_is_a_visitor_who_came_back(engine: Engine) {
     let site = Site::on(engine).await;
     let known = site.chat("1", "", "user-17").await;
     for (browser, subject) in [("browser-1", "user-17"), ("browser-2", "user-new")] {
-        let [before, open, signed_in, on] =
-            ["before", "open", "signs in", "on"].map(|id| format!("{id} {browser}"));
+        let [before, open, handed, signed_in, on] =
+            ["before", "open", "handed", "signs in", "on"].map(|id| format!("{id} {browser}"));
         site.chat(&before, browser, "").await;
         let back = site.start(&open, browser, "").await;
         assert_eq!(said(&back), Said::Reuse, "nobody else is known there");
+        let going_on = |id: &str| StartInteractionRequest {
+            continues_interaction_id: open.clone(),
+            ..start_with(id, "web_chat", IdentityHints::default())
+        };
+        let passed = site.client.start(going_on(&handed)).await.expect("it is handed on");
+        assert_eq!(said(&passed), Said::Reuse);
         let other = site.start(&signed_in, browser, subject).await;
         if subject == "user-17" {
             assert_proven(&other, &known);
@@ -229,18 +236,41 @@ async fn nor_is_a_visitor_who_came_back(engine: Engine) {
             })
             .await
             .expect("an end");
-        let looked = site.client.get(get(&open)).await.expect("it goes on");
-        assert!(looked.open_intents.is_empty() && looked.variables.is_empty(), "{browser}");
-        let same = site.client.update(update(&open, "more")).await.expect("an update");
-        assert_eq!(said(&same), Said::Confirm);
-        assert_silent(&same);
-        let on = StartInteractionRequest {
-            continues_interaction_id: open.clone(),
-            ..start_with(&on, "web_chat", IdentityHints::default())
-        };
-        let on = site.client.start(on).await.expect("a continuation");
+        for id in [&open, &handed] {
+            let looked = site.client.get(get(id)).await.expect("it goes on");
+            assert!(looked.open_intents.is_empty() && looked.variables.is_empty(), "{id}");
+            let same = site.client.update(update(id, "more")).await.expect("an update");
+            assert_eq!(said(&same), Said::Confirm, "{id}");
+            assert_silent(&same);
+        }
+        let on = site.client.start(going_on(&on)).await.expect("a continuation");
         assert_ne!(said(&on), Said::Reuse);
         assert_silent(&on);
+    }
+    site.world.close().await;
+}
+
+async fn a_visitor_who_says_who_they_are_is_handed_on(engine: Engine) {
+    let site = Site::on(engine).await;
+    for (browser, hints) in
+        [("browser-1", email_hint("jo@example.com")), ("browser-2", site.hints("", "user-17"))]
+    {
+        let [before, chat, on] = ["before", "chat", "on"].map(|id| format!("{id} {browser}"));
+        site.chat(&before, browser, "").await;
+        site.start(&chat, browser, "").await;
+        let identity_hints = Some(hints);
+        let says = UpdateInteractionRequest { identity_hints, ..update(&chat, "says") };
+        let says = site.client.update(says).await.expect("an update");
+        assert_eq!(said(&says), Said::Reuse, "{browser}");
+        let handed = StartInteractionRequest {
+            continues_interaction_id: chat,
+            ..start_with(&on, "web_chat", site.hints(browser, ""))
+        };
+        let handed = site.client.start(handed).await.expect("it is handed on");
+        assert_eq!((said(&handed), &handed.customer_ref), (Said::Reuse, &says.customer_ref));
+        assert!(!handed.open_intents.is_empty(), "{browser}");
+        let later = site.client.update(update(&on, "later")).await.expect("an update");
+        assert_eq!(said(&later), Said::Reuse, "{browser}");
     }
     site.world.close().await;
 }

@@ -91,7 +91,7 @@ fn attributes<'b>(
 
 /// When it was written: in the journal, and within its operation. What moved keeps its place: it is no
 /// news where it comes to.
-pub(in crate::continuity) fn order(block: &BlockRecord, row: &BlockRow) -> Order {
+fn order(block: &BlockRecord, row: &BlockRow) -> Order {
     match block.first_position {
         0 => (row.position, row.part),
         moved => (moved, block.first_part),
