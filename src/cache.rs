@@ -22,7 +22,7 @@ use crate::crypto::DataKey;
 use crate::ids::{CustomerId, Stamp, TenantId, Token};
 use crate::meters::Meters;
 use crate::store::gate::{Committed, Gate, Key, Listener};
-use crate::store::read::{JournalEntry, Owners};
+use crate::store::read::{JournalEntry, Owners, Person};
 use crate::store::rows::{CustomerRow, LinkRow, TieRow, Verb};
 
 pub use going_on::News;
@@ -101,6 +101,12 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// A customer as they were read, with their key opened; without a context.
+    pub fn unopened(person: Person, key: Arc<DataKey>) -> Self {
+        let Person { row, links, ties, members, .. } = person;
+        Self { row, links, ties, key, context: None, news: Vec::new(), members }
+    }
+
     /// What the set they belong to is called: its oldest member; themselves while alone.
     pub fn set_name(&self) -> CustomerId {
         self.row.set_name.unwrap_or(self.row.customer)

@@ -96,23 +96,15 @@ pub(super) async fn opened(
     found: HashMap<CustomerId, Person>,
 ) -> Result<Vec<Remembered>, Error> {
     let mut people = Vec::with_capacity(found.len());
-    for person in found.into_values() {
-        let key = match person.key {
+    for mut person in found.into_values() {
+        let key = match person.key.take() {
             Some(wrapped) => unwrapped(service, tenant, wrapped).await?,
             None if service.without_keys => {
                 Arc::new(DataKey::stand_in(person.row.data_key, &service.entropy))
             }
             None => return Err(Error::Sealed),
         };
-        people.push(Remembered {
-            row: person.row,
-            links: person.links,
-            ties: person.ties,
-            key,
-            context: None,
-            news: Vec::new(),
-            members: person.members,
-        });
+        people.push(Remembered::unopened(person, key));
     }
     Ok(people)
 }

@@ -23,6 +23,8 @@ use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR, t
 use crate::ids::{CustomerId, Token};
 use crate::store::rows::{LinkRow, MergeState};
 
+/// Ties that an interaction remembers of those before it in its chain.
+const MOST_TIES: usize = 64;
 /// Why the service joins them.
 const SIGNED_IN: &str = "the visitor signed in";
 
@@ -94,13 +96,14 @@ fn ties_of(state: &State) -> Vec<&[u8]> {
     own.chain(state.chain_ties.iter().map(|token| &**token)).collect()
 }
 
-/// What goes on with an interaction rests on what it rested on.
+/// What goes on with an interaction rests on what it rested on. However long the chain, it remembers each
+/// tie once and not more than so many: of whom it has forgotten one, it asks.
 pub(super) fn hand_on(state: &mut State, previous: &State) {
     state.by_browser = rests_on_browser(previous);
-    state.chain_ties = match state.by_browser || rests_on_browser(state) {
-        true => ties_of(previous).into_iter().map(<[u8]>::to_vec).collect(),
-        false => Vec::new(),
-    };
+    if state.by_browser || rests_on_browser(state) {
+        let ties: BTreeSet<&[u8]> = ties_of(previous).into_iter().collect();
+        state.chain_ties = ties.into_iter().take(MOST_TIES).map(<[u8]>::to_vec).collect();
+    }
 }
 
 fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {
@@ -222,5 +225,34 @@ impl Looked<'_> {
         let decided = self.proof == Proof::Decides(self.set_name(customer));
         let of_browser = self.proof.signed_in() && self.hints[index].is_visitor();
         (decided || of_browser) && self.points_elsewhere(index, customer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::SupportRecord;
+    use super::*;
+
+    #[test]
+    fn a_long_chain_remembers_each_tie_once_and_not_too_many() {
+        let mut previous = State { by_browser: true, ..State::default() };
+        for step in 0..300u16 {
+            let tie = |of: u16| SupportRecord {
+                token: of.to_be_bytes().to_vec(),
+                ..SupportRecord::default()
+            };
+            previous.supports = vec![tie(0), tie(step / 10)];
+            let mut state = State::default();
+            hand_on(&mut state, &previous);
+            let remembered: BTreeSet<_> = state.chain_ties.iter().collect();
+            assert_eq!(remembered.len(), state.chain_ties.len(), "each once");
+            assert_eq!(state.chain_ties.len(), usize::from(step / 10) + 1);
+            previous = state;
+        }
+        previous.supports.clear();
+        previous.chain_ties = (0..100u8).map(|of| vec![of]).collect();
+        let mut state = State::default();
+        hand_on(&mut state, &previous);
+        assert_eq!(state.chain_ties.len(), MOST_TIES);
     }
 }

@@ -87,19 +87,11 @@ pub(super) async fn names(
 pub(super) async fn with_key(
     service: &Service,
     tenant: TenantId,
-    person: Person,
+    mut person: Person,
 ) -> Result<Option<Remembered>, Error> {
-    let Some(wrapped) = person.key else { return Ok(None) };
+    let Some(wrapped) = person.key.take() else { return Ok(None) };
     let key = unwrapped(service, tenant, wrapped).await?;
-    Ok(key.map(|key| Remembered {
-        row: person.row,
-        links: person.links,
-        ties: person.ties,
-        key,
-        context: None,
-        news: Vec::new(),
-        members: person.members,
-    }))
+    Ok(key.map(|key| Remembered::unopened(person, key)))
 }
 
 /// A data key; `None` where it is damaged.
