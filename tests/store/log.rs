@@ -26,9 +26,18 @@ pub(crate) fn put_log_back(database: &Database) {
 }
 
 async fn load(bench: &Bench) -> Result<(), Error> {
+    load_and(bench, || ()).await
+}
+
+/// Does that once it has read: whoever connects while the log is hidden would make another one.
+async fn load_and(bench: &Bench, then: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let (mut reads, tenant) = (Reads::Fresh(Arc::clone(&bench.store)), bench.tenant);
     let loaded = reads.load(Box::new(move |connection| {
-        Box::pin(async move { read::owners(connection, tenant, &[token(1)]).await })
+        Box::pin(async move {
+            let owners = read::owners(connection, tenant, &[token(1)]).await;
+            then();
+            owners
+        })
     }));
     loaded.await.map(drop)
 }
@@ -50,8 +59,9 @@ pub(crate) async fn a_look_waits_for_the_disk(database: Arc<Database>) {
     let bench = Bench::open(&database).await;
     load(&bench).await.expect("what the disk has is told");
     if database.engine == Engine::Sqlite {
-        hide_log(&database);
-        assert!(matches!(load(&bench).await, Err(Error::Unavailable)));
+        let hidden = Arc::clone(&database);
+        let refused = load_and(&bench, move || hide_log(&hidden)).await;
+        assert!(matches!(refused, Err(Error::Unavailable)));
         put_log_back(&database);
         assert!(load(&bench).await.is_err(), "who was refused once believes the disk no more");
         assert!(look(&bench).await.is_err(), "nor does who looks without a transaction");
