@@ -1,8 +1,8 @@
 //! The life of a key: made, used, revoked, over.
 
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use threadline::cli::keys::{Terms, create_with};
@@ -145,13 +145,30 @@ pub(super) async fn threadline(world: &World, arguments: &[&str]) -> Output {
     running.await.expect("it ends").expect("the binary runs")
 }
 
-/// Calls without a pause; when each call began, and what it was told.
-async fn calling(client: Client, enough: Arc<AtomicBool>) -> Vec<(Instant, String)> {
-    let mut told = Vec::new();
-    while !enough.load(Ordering::SeqCst) {
+/// Calls of each caller that say something.
+const ENOUGH: usize = 10;
+
+/// What callers are told, and tell.
+#[derive(Default)]
+struct Calling {
+    /// When a call begins late, once that is known.
+    late: OnceLock<Instant>,
+    /// How many of them have called often enough.
+    ready: AtomicUsize,
+}
+
+/// Calls without a pause until it has called late, and often enough; when each call began, and what it
+/// was told.
+async fn calling(client: Client, all: Arc<Calling>) -> Vec<(Instant, String)> {
+    let (mut told, mut late) = (Vec::new(), 0);
+    while late <= ENOUGH {
         let begun = Instant::now();
         let refusal = refused(client.get(get("nobody's")).await);
         told.push((begun, refusal.reason));
+        late += usize::from(all.late.get().is_some_and(|after| begun >= *after));
+        if told.len() == ENOUGH + 1 {
+            all.ready.fetch_add(1, Ordering::SeqCst);
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     told
@@ -162,30 +179,31 @@ async fn a_revoked_key_ends_within_a_second_on_every_instance(engine: Engine) {
     let world = World::on(engine).await;
     let other = second_instance(&world).await;
     let text = world.key(&World::new_key(&["telephony"])).await;
-    let enough = Arc::new(AtomicBool::new(false));
+    let all = Arc::new(Calling::default());
     let mut callers = Vec::new();
     for address in [world.running.address, other.address] {
         for _ in 0..3 {
             let client = Client::connect(address, Some(&format!("Bearer {text}"))).await;
             let_in(&client).await;
-            callers.push(tokio::spawn(calling(client, Arc::clone(&enough))));
+            callers.push(tokio::spawn(calling(client, Arc::clone(&all))));
         }
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let begun = Instant::now();
+    while all.ready.load(Ordering::SeqCst) < callers.len() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody is answered");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let output = threadline(&world, &["keys", "revoke", &name(&text)]).await;
-    let revoked = Instant::now();
+    let after = Instant::now() + Duration::from_secs(1);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    tokio::time::sleep(Duration::from_millis(1_400)).await;
-    enough.store(true, Ordering::SeqCst);
+    assert_eq!(all.late.set(after), Ok(()));
     for caller in callers {
         let told = caller.await.expect("a caller");
-        let after = revoked + Duration::from_secs(1);
-        let late = told.iter().filter(|(begun, _)| *begun >= after);
-        assert!(late.clone().count() > 10, "it was called on");
-        assert!(late.clone().all(|(_, reason)| reason == "INVALID_API_KEY"));
+        let mut late = told.iter().filter(|(begun, _)| *begun >= after);
+        assert!(late.all(|(_, reason)| reason == "INVALID_API_KEY"));
         let mut last = told.iter().map(|(_, reason)| reason == "INVALID_API_KEY");
         let first = last.position(|refused| refused).expect("it was refused");
-        assert!(first > 10, "it worked before");
+        assert!(first > ENOUGH, "it worked before");
         assert!(last.all(|refused| refused), "once refused it stays so");
     }
     other.stop().await.expect("an orderly stop");

@@ -34,7 +34,7 @@ async fn a_stream_ends_with_its_key(engine: Engine) {
     let ended = watcher.end().await.refusal;
     assert_eq!((ended.code, ended.reason.as_str()), (Code::Unauthenticated, "INVALID_API_KEY"));
     assert!(revoked.elapsed() < Duration::from_secs(3), "{:?}", revoked.elapsed());
-    let soon = Terms { expires_in: Some("2s".into()), ..Terms::default() };
+    let soon = Terms { expires_in: Some("10s".into()), ..Terms::default() };
     let key = World::new_key(&["agent"]);
     let short = create_with(&world.running.service, &key, &soon).await.expect("a key");
     let mut watcher = client(&world, &short).await.watch(everything()).await.expect("a stream");

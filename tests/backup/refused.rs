@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::coming_back::told;
 use crate::database::Database;
@@ -14,6 +14,12 @@ use crate::keys::new_key;
 
 /// Places of each file that are damaged, from its beginning to its end.
 const PLACES: u64 = 24;
+/// How often something is put back in order to kill it half-way, which comes off three times.
+const TRIES: usize = 30;
+/// Between two looks at whether it has begun.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Each kill that came off is followed by one so much later.
+const LATER: Duration = Duration::from_millis(5);
 
 pub(crate) async fn a_damaged_file(database: &Database) {
     let key = new_key(database).await;
@@ -97,15 +103,19 @@ pub(crate) async fn one_that_was_killed_half_way(database: &Database) {
     let folder = database.folder().join("kept");
     let pair = back_up(database, &folder).await;
     let other = back_up(database, &database.folder().join("other")).await;
-    let (mut half_way, mut moment) = (0, Duration::from_millis(20));
-    let begun = Instant::now();
-    while half_way < 3 && begun.elapsed() < Duration::from_secs(60) {
+    let (mut half_way, mut later) = (0, Duration::ZERO);
+    for _ in 0..TRIES {
         let into = elsewhere(database).await;
         let mut killed = spawn(&into, &pair);
-        tokio::time::sleep(moment).await;
+        while killed.try_wait().expect("a child of ours").is_none() && !is_marked(&into).await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        tokio::time::sleep(later).await;
         killed.kill().expect("a child of ours");
         let ended = killed.wait().expect("a child of ours").success();
-        if !ended && is_marked(&into).await {
+        let came_off = !ended && is_marked(&into).await;
+        later = if came_off { later + LATER } else { later / 2 };
+        if came_off {
             half_way += 1;
             let (well, text) = said(command(&into, &["keys", "list"])).await;
             assert!(!well && text.contains("was not completed"), "{text}");
@@ -119,8 +129,10 @@ pub(crate) async fn one_that_was_killed_half_way(database: &Database) {
             let (well, text) = said(command(&into, &["audit", "verify"])).await;
             assert!(well, "{text}");
         }
-        moment = if ended { Duration::from_millis(20) } else { moment + Duration::from_millis(9) };
         into.remove().await;
+        if half_way == 3 {
+            break;
+        }
     }
     assert!(half_way > 0, "no kill came half-way");
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use threadline::cli::client::{Connection, Interactions, connect};
@@ -10,9 +11,12 @@ use threadline::grpc::proto::customer_service_client::CustomerServiceClient;
 use threadline::grpc::proto::{
     GetCustomerRequest, GetCustomerResponse, GetInteractionRequest, InteractionStatus,
 };
+use tonic::{Code, Status};
 
+use crate::clients::AGAIN_AFTER;
 use crate::database::Database;
 use crate::ledger::Ledger;
+use crate::plan::RECOVERED_WITHIN;
 use crate::rows;
 use crate::story::{PEOPLE, Story, variable_of};
 
@@ -172,15 +176,32 @@ async fn known(connection: &Connection, customer: &str) -> GetCustomerResponse {
 
 /// All readers at once: none of their connections is stuck, and none is broken.
 pub(crate) async fn eight_read_at_once(connection: &Connection, told: &[Story]) {
+    for read in read_at_once(connection, told).await {
+        read.expect("every reader reads");
+    }
+}
+
+/// The same soon after PostgreSQL was away: while it starts, and others call, some may be told to come
+/// again, but not for long.
+pub(crate) async fn eight_read_again(connection: &Connection, told: &[Story]) {
+    let begun = Instant::now();
+    loop {
+        let reads = read_at_once(connection, told).await;
+        let Some(status) = reads.into_iter().find_map(Result::err) else { return };
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(begun.elapsed() < RECOVERED_WITHIN, "{status:?}");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn read_at_once(connection: &Connection, told: &[Story]) -> Vec<Result<(), Status>> {
     let reads = told.iter().take(SIDE_BY_SIDE).map(|story| {
         let request = GetInteractionRequest {
             interaction_id: story.id.clone(),
             ..GetInteractionRequest::default()
         };
         let mut service = Interactions::new(connection.clone());
-        async move { service.get_interaction(request).await }
+        async move { service.get_interaction(request).await.map(drop) }
     });
-    for read in join_all(reads).await {
-        read.expect("every reader reads");
-    }
+    join_all(reads).await
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use threadline::cli::client::{Interactions, connect};
-use threadline::grpc::proto::GetInteractionRequest;
+use threadline::grpc::proto::{EndInteractionRequest, GetInteractionRequest};
 use tokio::sync::watch;
+use tonic::Code;
 
 use crate::check;
-use crate::clients::{Crowd, Manner};
+use crate::clients::{AGAIN_AFTER, Crowd, Manner};
 use crate::database::Database;
 use crate::keys::new_key;
 use crate::ledger::{Figures, Ledger};
-use crate::plan::{self, BUDGET, READY_WITHIN, START_TAKES, below};
+use crate::plan::{self, BUDGET, HANGS, READY_WITHIN, START_TAKES, below};
 use crate::rows;
 use crate::spawned::Spawned;
 use crate::story::{PEOPLE, Story};
@@ -75,16 +76,47 @@ pub(crate) async fn survived(database: &Database, kills: usize) {
 pub(crate) async fn acquainted(url: &str, key: &str) -> Ledger {
     let connection = connect(url, Some(key)).await.expect("it answers");
     let mut service = Interactions::new(connection);
+    // A look at a key that nobody knows yet may take longer than a start has: a read waits for it.
+    let nobodys = GetInteractionRequest {
+        interaction_id: "nobody's".into(),
+        ..GetInteractionRequest::default()
+    };
+    let unknown = service.get_interaction(nobodys).await.err().map(|status| status.code());
+    assert_eq!(unknown, Some(Code::NotFound));
     let (mut people, mut told) = (Vec::new(), Vec::new());
     for person in 0..PEOPLE {
         let story = Story::first_of(person);
-        let answer = service.start_interaction(story.start()).await.expect("a start").into_inner();
-        assert!(answer.new_customer && !answer.degraded, "{}", story.id);
-        service.end_interaction(story.end(&answer.customer_ref)).await.expect("an end");
-        people.push(answer.customer_ref);
+        let customer = decided(&mut service, &story).await;
+        acknowledged(&mut service, &story.end(&customer)).await;
+        people.push(customer);
         told.push(story);
     }
     Ledger::new(people, told)
+}
+
+/// A start of somebody new that is sent until it is decided: a busy machine does not keep the default
+/// budget for all of two hundred. The customer.
+async fn decided(service: &mut Interactions, story: &Story) -> String {
+    let begun = Instant::now();
+    loop {
+        let answer = service.start_interaction(story.start()).await.expect("a start").into_inner();
+        if !answer.degraded {
+            assert!(answer.new_customer, "{}", story.id);
+            return answer.customer_ref;
+        }
+        assert!(begun.elapsed() < HANGS, "{} is not decided", story.id);
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// An end that is sent until it is durable.
+async fn acknowledged(service: &mut Interactions, end: &EndInteractionRequest) {
+    let begun = Instant::now();
+    while let Err(status) = service.end_interaction(end.clone()).await {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(begun.elapsed() < HANGS, "{status:?}");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
 }
 
 /// Waits until the server has answered a call that reads the store.

@@ -16,15 +16,16 @@ const SEED: u64 = 20_261;
 /// debug build, whose start alone takes many times as long, only not to hang.
 pub(crate) const READY_WITHIN: Duration = unless_debug(2_000, 20_000);
 /// What the service may need, once PostgreSQL answers again, until a start is decided.
-pub(crate) const RECOVERED_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const RECOVERED_WITHIN: Duration = unless_debug(5_000, 20_000);
 /// What the service may need until it has given up connections that fell silent: a batch that
 /// commits may take fifteen seconds, and what is read ten.
 pub(crate) const SILENCE_ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// The default budget of a start.
 pub(crate) const BUDGET: Duration = Duration::from_millis(300);
 /// What the way there and back may add, on a machine whose two cores PostgreSQL's start, eight
-/// clients and perhaps other tests share.
-pub(crate) const TRANSPORT: Duration = unless_debug(200, 1_000);
+/// clients and perhaps other tests share. Whoever waits for what does not answer waits for ten seconds
+/// and more.
+pub(crate) const TRANSPORT: Duration = unless_debug(200, 5_000);
 /// Whatever takes longer hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(120);
 /// A kill during its start comes within so many milliseconds: about as long as a start takes.

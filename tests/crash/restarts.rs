@@ -45,7 +45,7 @@ pub(crate) async fn survived(database: &Database, cluster: &mut Cluster, restart
         let ready = tokio::task::block_in_place(|| cluster.restart(ending, pause));
         ledger.decided_since(ready).await;
         recovered.push(ready.elapsed());
-        check::eight_read_at_once(&connection, &ledger.told()).await;
+        check::eight_read_again(&connection, &ledger.told()).await;
     }
     ledger.more_ends(LEAST_ENDS as usize).await;
     crowd.finish().await;

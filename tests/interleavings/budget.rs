@@ -20,8 +20,9 @@ use crate::one_batch::Busy;
 use crate::rows as row;
 use crate::serving::end;
 
-/// A budget that ends soon, for starts that are held up on purpose.
-const SHORT: Duration = Duration::from_millis(300);
+/// A budget that ends soon, for starts that are held up on purpose: long enough that a busy machine gets
+/// them to where they are held, and shorter than PostgreSQL lets a transaction be idle.
+const SHORT: Duration = Duration::from_secs(1);
 /// What fits into the queue.
 const QUEUE: u64 = 4_096;
 

@@ -254,10 +254,10 @@ pub(crate) async fn a_read_that_is_written_after_the_erasure(database: Arc<Datab
         let reader = if own { &pair.a } else { &pair.b };
         let held = reader.wheel.hold(Point::Idle);
         // Whoever looks gives the writer something to do; then it is held with that in its queue.
-        pair.b.calls.person(&dana).await;
-        pair.a.calls.person(&dana).await;
+        pair.b.calls.person_meanwhile(&dana).await;
+        pair.a.calls.person_meanwhile(&dana).await;
         held.arrived().await;
-        reader.calls.person(&dana).await;
+        reader.calls.person_meanwhile(&dana).await;
         let erasing = erase(&pair.a.calls, &dana, &token, &id("e"));
         if own {
             while pair.a.running.service.store().traces_waiting() == 0 {

@@ -22,8 +22,10 @@ use crate::keys::settings;
 use crate::serving::{phone, start};
 use crate::wheel::Wheel;
 
-/// How long is waited for the entry of a read, in case the writer is held.
-const TRACED_WITHIN: Duration = Duration::from_millis(500);
+/// The entry of a read is written within this, however loaded the machine is.
+const TRACED_WITHIN: Duration = Duration::from_secs(60);
+/// How long is waited for it where the writer may be held.
+const TRACED_IF_FREE: Duration = Duration::from_millis(500);
 /// No sweep but the one that a test asks for.
 const NEVER: Duration = Duration::from_secs(86_400);
 
@@ -104,30 +106,56 @@ impl Calls {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<GetInteractionResponse, Status> {
+        let answer = self.shown(id).await;
+        self.traced().await;
+        answer
+    }
+
+    /// The same while the writer may be held.
+    pub(crate) async fn get_meanwhile(&self, id: &str) -> Result<GetInteractionResponse, Status> {
+        let answer = self.shown(id).await;
+        drop(tokio::time::timeout(TRACED_IF_FREE, self.none_waits()).await);
+        answer
+    }
+
+    async fn shown(&self, id: &str) -> Result<GetInteractionResponse, Status> {
         let request =
             GetInteractionRequest { interaction_id: id.into(), ..GetInteractionRequest::default() };
         let answer = self.interactions.clone().get_interaction(request).await;
-        self.traced().await;
         Ok(answer?.into_inner())
     }
 
     /// A read leaves its entry behind its answer: what is held, cut or silenced next shall not be
-    /// that, unless the writer is held already.
+    /// that.
     pub(crate) async fn traced(&self) {
-        let written = async {
-            while self.service.store().traces_waiting() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        drop(tokio::time::timeout(TRACED_WITHIN, written).await);
+        let written = tokio::time::timeout(TRACED_WITHIN, self.none_waits()).await;
+        written.expect("the entry of a read is written");
+    }
+
+    async fn none_waits(&self) {
+        while self.service.store().traces_waiting() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// What is known of that customer.
     pub(crate) async fn person(&self, customer: &str) -> GetCustomerResponse {
+        let person = self.shown_person(customer).await;
+        self.traced().await;
+        person
+    }
+
+    /// The same while the writer may be held.
+    pub(crate) async fn person_meanwhile(&self, customer: &str) -> GetCustomerResponse {
+        let person = self.shown_person(customer).await;
+        drop(tokio::time::timeout(TRACED_IF_FREE, self.none_waits()).await);
+        person
+    }
+
+    async fn shown_person(&self, customer: &str) -> GetCustomerResponse {
         let request =
             GetCustomerRequest { customer_ref: customer.into(), ..GetCustomerRequest::default() };
         let answer = self.customers.clone().get_customer(request).await;
-        self.traced().await;
         answer.expect("a customer").into_inner()
     }
 }

@@ -202,7 +202,7 @@ pub(crate) async fn deadlock_between_batches_of_two_instances(database: Arc<Data
     tries.release();
     let mut other = crossing.await.expect("the batch's transaction has ended");
     again.arrived().await;
-    let known = instance.calls.get("one").await.expect("a known interaction");
+    let known = instance.calls.get_meanwhile("one").await.expect("a known interaction");
     assert_eq!(known.recent_interactions.len(), 0, "nothing of the first try is there");
     other.execute("COMMIT").await.expect("a transaction that ends");
     again.release();

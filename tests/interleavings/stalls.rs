@@ -22,8 +22,11 @@ use crate::serving::end;
 
 /// The default budget of a start.
 const BUDGET: Duration = Duration::from_millis(300);
-/// What the way there and back may add to it on a machine that others use, too.
-const TRANSPORT: Duration = Duration::from_millis(700);
+/// One that a stall of a tenth of a second does not use up, however busy the machine is.
+const AMPLE_BUDGET: Duration = Duration::from_secs(5);
+/// What the way there and back may add to it on a machine that others use, too: whoever did wait would
+/// wait for as long as the database stalls.
+const TRANSPORT: Duration = Duration::from_secs(3);
 /// Whoever is answered at once has waited for nothing; of several, one has a machine that is free.
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// How many are sent to see whether they are answered at once.
@@ -92,11 +95,16 @@ impl Plant {
     /// An instance with the default budget. Customer 1 is in its cache and has two interactions
     /// open.
     async fn on(database: &Arc<Database>) -> Self {
+        Self::with(database, BUDGET).await
+    }
+
+    /// The same with another budget.
+    async fn with(database: &Arc<Database>, budget: Duration) -> Self {
         let key = new_key(database).await;
         let between = Between::on(database).await;
         let mut serve = settings(database);
         serve.configuration.database = between.url().to_owned();
-        serve.configuration.start_budget = BUDGET;
+        serve.configuration.start_budget = budget;
         let instance = Instance::with(serve, &key).await;
         let calls = &instance.calls;
         let customer = eventually(calls, "first", 1).await;
@@ -180,9 +188,9 @@ pub(crate) async fn eventually(calls: &Calls, id: &str, number: u64) -> String {
     }
 }
 
+/// Nobody is told of it: what waits goes on when it is over.
 pub(crate) async fn a_database_that_stalls_for_100_ms(database: Arc<Database>) {
-    let mut plant = Plant::on(&database).await;
-    let (mut decided, mut starts) = (0, 0);
+    let mut plant = Plant::with(&database, AMPLE_BUDGET).await;
     for round in 0..10 {
         plant.between.stall().await;
         let calls = &plant.instance.calls;
@@ -197,12 +205,10 @@ pub(crate) async fn a_database_that_stalls_for_100_ms(database: Arc<Database>) {
         plant.between.pass().await;
         for start in on_their_way {
             let answer = start.await.expect("a call that ends").expect("no error");
-            starts += 1;
-            decided += usize::from(!answer.degraded);
+            assert!(!answer.degraded, "in round {round}: {}", answer.degraded_reason);
         }
         ending.await.expect("a call that ends").expect("no error");
     }
-    assert!(decided * 10 >= starts * 9, "within the budget: {decided} of {starts}");
     consistent(&database).await;
     plant.instance.stop().await;
 }
@@ -276,8 +282,11 @@ async fn ready(running: &Running) -> (u16, String) {
 
 pub(crate) async fn a_database_that_stalls_is_not_ready_until_it_answers(database: Arc<Database>) {
     let mut plant = Plant::on(&database).await;
-    let running = &plant.instance.running;
-    assert_eq!(ready(running).await, (200, "ready\n".to_owned()));
+    let (running, begun) = (&plant.instance.running, Instant::now());
+    while ready(running).await != (200, "ready\n".to_owned()) {
+        assert!(begun.elapsed() < RECOVERED_WITHIN, "it is not ready");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     plant.between.stall().await;
     // Nobody calls: only whoever asks finds out, within the time that a probe waits.
     let stalled = Instant::now();

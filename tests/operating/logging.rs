@@ -14,7 +14,7 @@ use crate::served::Served;
 async fn log(settings: &str, environment: &[(&str, &str)]) -> Vec<String> {
     let database = Database::fresh(Engine::Sqlite).await.expect("SQLite is always there");
     let key = new_key(&database).await;
-    let settings = format!("[server]\nunready_seconds = 0\n{settings}");
+    let settings = format!("[server]\nunready_seconds = 0\nstart_budget_ms = 30000\n{settings}");
     let environment = [&[("THREADLINE_LOG", "debug")], environment].concat();
     let mut served = Served::with_environment(&database, &settings, &environment).await;
     let mut interactions = Interactions::new(served.connect(&key).await.expect("it listens"));

@@ -13,8 +13,12 @@ use crate::database::Database;
 use crate::load::{acquaint, remembers};
 use crate::vault::{below, fill, opened};
 
-/// Keys beside those of customers: enough for every kill to find some on either side.
+/// Keys beside those of customers: enough for a kill to find some on either side.
 const KEYS: usize = 3_000;
+/// Once fewer are left to wrap anew, as many come again.
+const FEW_KEYS: i64 = 1_000;
+/// Draws the moments of kills.
+const SEED: u64 = 20_262;
 /// One in so many kills comes before anything is wrapped anew, while files and versions are written.
 const EARLY: usize = 4;
 /// A command that has not begun by then never will.
@@ -37,9 +41,12 @@ pub(crate) async fn completed(database: &Database) {
     drop(server);
     fill(database, &before, 1, KEYS).await;
 
-    let mut half_way = 0;
+    let (mut half_way, moments) = (0, Entropy::seeded(SEED));
     for kill in 0..kills {
-        half_way += usize::from(killed(database, &from, kill).await);
+        if below(database, 2).await < FEW_KEYS {
+            fill(database, &before, 1, KEYS).await;
+        }
+        half_way += usize::from(killed(database, &from, kill, &moments).await);
         assert!(file.read().expect("whole").has(1), "the old version is lost");
     }
     assert!(half_way >= kills / 2, "{half_way} of {kills} kills met keys of both versions");
@@ -56,8 +63,7 @@ pub(crate) async fn completed(database: &Database) {
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        tokio::time::sleep(Duration::from_micros(u64::from(Entropy::System.bytes::<1>()[0]) * 900))
-            .await;
+        tokio::time::sleep(Duration::from_micros(u64::from(moments.bytes::<1>()[0]) * 900)).await;
         retiring.kill().expect("a child");
         retiring.wait().expect("a child");
     }
@@ -74,14 +80,14 @@ pub(crate) async fn completed(database: &Database) {
 }
 
 /// Begins a rotation and kills it; whether some keys were wrapped anew then and others not.
-async fn killed(database: &Database, from: &From, kill: usize) -> bool {
+async fn killed(database: &Database, from: &From, kill: usize, moments: &Entropy) -> bool {
     let begun = below(database, 2).await;
     let mut rotating = threadline(database, from, &["rotate-keys"])
         .stdout(Stdio::null())
         .spawn()
         .expect("the binary starts");
     if kill.is_multiple_of(EARLY) {
-        let moment = u64::from(Entropy::System.bytes::<1>()[0]) * 1_500;
+        let moment = u64::from(moments.bytes::<1>()[0]) * 1_500;
         tokio::time::sleep(Duration::from_micros(moment)).await;
     } else {
         let watched = Instant::now();
@@ -94,7 +100,7 @@ async fn killed(database: &Database, from: &From, kill: usize) -> bool {
     rotating.kill().expect("a child");
     rotating.wait().expect("a child");
     let left = below(database, 2).await;
-    left > 0 && left < KEYS as i64
+    left > 0 && left < below(database, i64::MAX).await
 }
 
 /// The retired key opens nothing, and nobody serves with it.

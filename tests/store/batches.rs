@@ -37,17 +37,37 @@ impl Held {
     }
 }
 
+/// The result of an operation, on its way.
+pub(crate) type Running = tokio::task::JoinHandle<Result<Verdict<Seen>, Error>>;
+
+/// Runs an operation, which is queued when this returns, while the writer is held up.
+pub(crate) async fn queued(bench: &Bench, operation: &Arc<Write>) -> Running {
+    let (store, own) = (Arc::clone(&bench.store), Arc::clone(operation));
+    let mut running = Box::pin(async move { store.run(own).await });
+    // Between what it proposes and its place in the queue it waits for nothing: whoever has seen it wait
+    // after it had proposed has seen it queued.
+    while operation.proposed.load(Ordering::SeqCst) == 0 {
+        tokio::select! {
+            biased;
+            _ = &mut running => panic!("it ends, and the writer is held up"),
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    }
+    tokio::spawn(running)
+}
+
 /// Gives the writer something that it takes and waits with, while the lock is held.
 pub(crate) async fn occupy(bench: &Bench) -> tokio::task::JoinHandle<()> {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
     let own = token(NEXT.fetch_add(1, Ordering::Relaxed));
     let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(own)])));
-    let store = Arc::clone(&bench.store);
-    let running = tokio::spawn(async move {
-        store.run(operation).await.expect("it is written once the lock is free");
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    running
+    let running = queued(bench, &operation).await;
+    // An idle writer takes at once what is queued: it has only to be woken.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::spawn(async move {
+        let written = running.await.expect("an operation that ends");
+        written.expect("it is written once the lock is free");
+    })
 }
 
 /// Runs these operations in one batch: they all wait while the writer is held up.
@@ -60,16 +80,8 @@ pub(crate) async fn in_one_batch(
     let occupied = occupy(bench).await;
     let mut running = Vec::new();
     for operation in operations {
-        let (store, operation) = (Arc::clone(&bench.store), Arc::clone(operation));
-        running.push(tokio::spawn({
-            let operation = Arc::clone(&operation);
-            async move { store.run(operation).await }
-        }));
-        // Queued in the order given.
-        while operation.decided.load(Ordering::SeqCst) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // In the order given.
+        running.push(queued(bench, operation).await);
     }
     held.release().await;
     occupied.await.expect("the first is written");

@@ -72,6 +72,16 @@ impl Bench {
 
     /// A store for tenant 1, whose machine has that time.
     pub(crate) async fn on(database: &Database, now: Time, budget: Duration) -> Self {
+        Self::steered(database, now, budget, Schedule::Free).await
+    }
+
+    /// The same, whose steps follow each other as somebody says.
+    pub(crate) async fn steered(
+        database: &Database,
+        now: Time,
+        budget: Duration,
+        schedule: Schedule,
+    ) -> Self {
         let clock = Clock::manual(now);
         let heard = Arc::new(Heard::default());
         let store = Store::open(Settings {
@@ -81,7 +91,7 @@ impl Bench {
             entropy: Entropy::System,
             listener: Arc::clone(&heard) as Arc<dyn Listener>,
             gate: Arc::new(Gate::default()),
-            schedule: Schedule::Free,
+            schedule,
             durable: Durable::AfterCommit,
             meters: Meters::default(),
         });
@@ -122,6 +132,8 @@ pub(crate) struct Write {
     effects: Box<dyn Fn(&Seen) -> Effects + Send + Sync>,
     between: Option<Hook>,
     pub(crate) decided: AtomicUsize,
+    /// How often it has decided to the end: what comes next is that it is queued.
+    pub(crate) proposed: AtomicUsize,
     pub(crate) inside: AtomicUsize,
 }
 
@@ -144,6 +156,7 @@ impl Write {
             effects: Box::new(effects),
             between: None,
             decided: AtomicUsize::new(0),
+            proposed: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
         }
     }
@@ -221,7 +234,9 @@ impl Operation for Write {
                 customers: seen.people.iter().map(|(id, person)| (*id, person.row.stamp)).collect(),
                 interactions: seen.entries.iter().map(|(id, it)| (*id, position(it))).collect(),
             };
-            Ok(Box::new(Proposal { read, effects: (self.effects)(&seen), answer: seen }))
+            let proposal = Proposal { read, effects: (self.effects)(&seen), answer: seen };
+            self.proposed.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(proposal))
         })
     }
 }

@@ -1,10 +1,9 @@
 //! A customer who is damaged stops nobody's web-hooks: what needs no context is told all the same.
 
-use std::time::Duration;
-
 use threadline::continuity::webhooks::Changes;
 
-use super::ground::{Hooked, QUICK, expected, number, terms, told_of, whole_call};
+use super::ground::{Hooked, QUICK, expected, is_let_go, number, terms, told_of, whole_call};
+use super::receiver::PATIENCE;
 use crate::support::requests::{call, end};
 use crate::support::{Engine, World, each_engine};
 
@@ -17,8 +16,7 @@ async fn one_damaged_customer_stops_nobodys_web_hooks(engine: Engine) {
     let networks = terms(QUICK).networks;
     let switched = |on| Changes { on: Some(on), ..Changes::default() };
     world.running.service.update_webhook(&name, switched(false), &networks).await.expect("off");
-    // Whoever holds it lets go of it within a look or two.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(is_let_go(&world, &name, PATIENCE).await, "somebody holds it");
     let mut refs = Vec::new();
     for of in 0..3 {
         let id = format!("{of}-0");

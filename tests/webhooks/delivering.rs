@@ -6,9 +6,10 @@ use serde_json::json;
 use threadline::continuity::webhooks::Changes;
 
 use super::ground::{
-    Hooked, QUICK, endpoint, everybody_calls, expected, number, told_of, whole_call,
+    Hooked, QUICK, endpoint, everybody_calls, expected, impatient, is_let_go, number, told_of,
+    whole_call,
 };
-use super::receiver::{Manner, Receiver};
+use super::receiver::{Manner, PATIENCE, Receiver};
 use crate::support::client::{Said, said};
 use crate::support::requests::{
     call, confirm, email_hint, end, merge, reassign, reject, start_with,
@@ -182,7 +183,7 @@ async fn two_instances_send_each_event_once(engine: Engine) {
 }
 
 async fn a_slow_endpoint_keeps_nobody_waiting(engine: Engine) {
-    let hooked = Hooked::on(engine).await;
+    let hooked = Hooked::with(engine, &impatient()).await;
     let slow = Receiver::new();
     slow.answers(|_| Manner::Hangs);
     endpoint(&hooked.world, &slow.url(), &[], QUICK).await;
@@ -207,9 +208,8 @@ async fn what_happens_while_it_is_off_is_told_later(engine: Engine) {
     let networks = super::ground::terms(QUICK).networks;
     let switched = |on| Changes { on: Some(on), ..Changes::default() };
     service.update_webhook(&hooked.name, switched(false), &networks).await.expect("off");
-    hooked.receiver.until("it is let go", |_| true).await;
-    // Whoever holds it lets go of it within a look or two; what comes until then may still be told.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // What comes until whoever holds it has let go of it may still be told.
+    assert!(is_let_go(&hooked.world, &hooked.name, PATIENCE).await, "somebody holds it");
     whole_call(&hooked.client, "0-1", 0).await;
     whole_call(&hooked.client, "0-2", 0).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;

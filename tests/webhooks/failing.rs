@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::ground::{Hooked, QUICK, everybody_calls, expected, told_of, whole_call};
+use super::ground::{Hooked, QUICK, everybody_calls, expected, impatient, told_of, whole_call};
 use super::receiver::{Manner, Receiver};
 use crate::support::{Engine, each_engine};
 
@@ -30,7 +30,7 @@ fn all_arrived_in_order(hooked: &Hooked) {
 }
 
 async fn whatever_the_receiver_does_everything_arrives_in_order(engine: Engine) {
-    let hooked = Hooked::on(engine).await;
+    let hooked = Hooked::with(engine, &impatient()).await;
     let count = AtomicUsize::new(0);
     hooked.receiver.answers(move |_| match count.fetch_add(1, Ordering::SeqCst) % 7 {
         0 => Manner::Status(500),
@@ -53,7 +53,7 @@ async fn whatever_the_receiver_does_everything_arrives_in_order(engine: Engine) 
 /// For three seconds, or as long as `THREADLINE_WEBHOOK_DOWN` says; with retries as they are by default
 /// it is told all soon after it is back, however long the next retry would be.
 async fn a_receiver_that_was_down_is_told_all(engine: Engine) {
-    let usual = "[webhooks]\nallow_networks = [\"127.0.0.0/8\"]\ntimeout_seconds = 1\n";
+    let usual = "[webhooks]\nallow_networks = [\"127.0.0.0/8\"]\ntimeout_seconds = 10\n";
     let hooked = Hooked::with(engine, usual).await;
     whole_call(&hooked.client, "99-0", 99).await;
     hooked.receiver.until_accepted(3).await;

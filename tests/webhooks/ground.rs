@@ -1,6 +1,6 @@
 //! A world with an endpoint, and calls to be told of.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadline::cli::webhooks::{NewEndpoint, create};
 use threadline::events::webhooks::Terms;
@@ -10,10 +10,16 @@ use super::receiver::Receiver;
 use crate::support::requests::{call, end, update};
 use crate::support::{Client, Engine, Setup, TENANT, World};
 
-/// Where receivers of tests may be, and retries that do not take days.
+/// Where receivers of tests may be, and retries that do not take days. An attempt that a busy machine
+/// holds up is not sent again.
 pub(super) const QUICK: &str = "[webhooks]\nallow_networks = [\"127.0.0.0/8\"]\n\
-    timeout_seconds = 1\n\
+    timeout_seconds = 10\n\
     retry_seconds = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+
+/// The same for receivers that do not answer, and instances that are killed: neither is waited for long.
+pub(super) fn impatient() -> String {
+    QUICK.replace("timeout_seconds = 10\n", "timeout_seconds = 2\n")
+}
 
 /// What settings say of web-hooks.
 pub(super) fn terms(settings: &str) -> Terms {
@@ -59,6 +65,23 @@ impl Hooked {
         }
         panic!("{what}: {:?}", self.rows().await);
     }
+}
+
+/// Waits until nobody holds an endpoint: who delivers lets go of it within a look or two. Whether that was
+/// seen: where it stays switched on it is taken again soon.
+pub(super) async fn is_let_go(world: &World, name: &str, within: Duration) -> bool {
+    let (_, number) = threadline::continuity::webhooks::named(name).expect("a name");
+    let (mut past, begun) = (world.connect().await, Instant::now());
+    while begun.elapsed() < within {
+        let sql = "SELECT held_until FROM webhook_endpoint WHERE endpoint = $1";
+        let until = sqlx::query_scalar(sql).bind(number).fetch_one(&mut past).await;
+        let until: i64 = until.expect("an endpoint");
+        if until == 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
 }
 
 /// Makes an endpoint of the usual tenant; its name and secret.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Executor as _;
 use threadline::continuity::webhooks::named;
 
-use super::ground::{Hooked, QUICK, endpoint, expected, told_of, whole_call};
+use super::ground::{Hooked, QUICK, endpoint, expected, is_let_go, told_of, whole_call};
 use super::receiver::Receiver;
 use crate::support::{Engine, each_engine};
 
@@ -23,11 +23,11 @@ async fn what_is_not_delivered_at_all_counts_as_well(engine: Engine) {
     other.until("nothing waits", |_| lag().is_zero()).await;
     let (_, number) = named(&name).expect("a name");
     let mut past = hooked.world.connect().await;
-    // Whoever delivers has to look again.
+    // Whoever delivers has to look again: they let go of it, and try to take it.
     let sql = "UPDATE webhook_endpoint SET content = $2, changed = changed - 1 WHERE endpoint = $1";
     let damage = sqlx::query(sql).bind(number).bind(vec![1_u8; 64]);
     past.execute(damage).await.expect("a write");
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    is_let_go(&hooked.world, &name, Duration::from_secs(10)).await;
     whole_call(&hooked.client, "0-1", 0).await;
     hooked.receiver.until_accepted(6).await;
     other.until("it is told", |_| lag() >= Duration::from_secs(2)).await;

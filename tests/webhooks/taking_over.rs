@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use threadline::store::Engine;
 
-use super::ground::{QUICK, expected, told_of, whole_call};
+use super::ground::{expected, impatient, told_of, whole_call};
 use super::receiver::{Manner, Receiver};
 use crate::database::Database;
 use crate::keys::{ROOT_KEY, new_key};
@@ -34,7 +34,7 @@ async fn client(server: &Spawned, key: &str) -> Client {
 async fn whoever_is_killed_another_goes_on(engine: Engine) {
     let Some(database) = Database::fresh(engine).await else { return };
     let key = new_key(&database).await;
-    std::fs::write(database.folder().join("tenants.toml"), QUICK).expect("settings");
+    std::fs::write(database.folder().join("tenants.toml"), impatient()).expect("settings");
     let mut first = Spawned::serve(&database, "trace", "first.log").await;
     let mut second = Spawned::serve(&database, "trace", "second.log").await;
     let receiver = Receiver::new();

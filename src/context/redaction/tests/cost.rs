@@ -8,6 +8,8 @@ use super::super::Redaction;
 
 /// How long each text is read again and again.
 const MEASURED: Duration = Duration::from_millis(50);
+/// How often at least.
+const LEAST_ROUNDS: u32 = 5;
 /// A hundred times what the dearest text takes in a release build: tests are built without.
 const MOST: Duration = Duration::from_millis(20);
 
@@ -30,12 +32,16 @@ fn no_text_holds_a_call_up() {
     let redaction = Redaction::default();
     for (what, text) in texts {
         let (mut rounds, begun) = (0_u32, Instant::now());
-        while begun.elapsed() < MEASURED {
+        // Of the rounds a busy machine holds up some, and never all of them.
+        let mut fastest = Duration::MAX;
+        while begun.elapsed() < MEASURED || rounds < LEAST_ROUNDS {
+            let round = Instant::now();
             black_box(redaction.apply(black_box(&text)));
+            fastest = fastest.min(round.elapsed());
             rounds += 1;
         }
         let each = begun.elapsed() / rounds;
         eprintln!("{what}: {} ns", each.as_nanos());
-        assert!(each < MOST, "{what}: {each:?}");
+        assert!(fastest < MOST, "{what}: {fastest:?}");
     }
 }
