@@ -29,6 +29,8 @@ mod instance;
 mod invariants;
 #[path = "store/keys.rs"]
 mod keys;
+#[path = "interleavings/keys_given_up.rs"]
+mod keys_given_up;
 #[path = "interleavings/keys_unseen.rs"]
 mod keys_unseen;
 #[path = "interleavings/losing.rs"]
@@ -61,7 +63,7 @@ use database::Database;
 use threadline::store::Engine;
 
 /// A case that takes longer hangs.
-const CASE_WITHIN: Duration = Duration::from_secs(240);
+const CASE_WITHIN: Duration = Duration::from_secs(900);
 
 fn run<F: Future<Output = ()>>(engine: Engine, case: impl FnOnce(Arc<Database>) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -107,6 +109,8 @@ interleavings! {
         the_same_erasure_twice_at_once;
     erasing_looks: an_erasure_between_two_looks;
     keys_unseen: a_revoked_key_that_cannot_be_looked_at, a_key_that_is_looked_at_slowly;
+    keys_given_up: looks_that_are_given_up_keep_no_reader,
+        a_start_with_a_key_that_nobody_has_seen;
     swept: an_entry_swept_and_made_again;
     one_batch: equal_and_different_requests_of_one_id_in_one_batch,
         a_batch_with_one_op_that_data_makes_fail, deadlock_between_batches_of_two_instances,

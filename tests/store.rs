@@ -38,6 +38,8 @@ mod log;
 mod opening;
 #[path = "store/order.rs"]
 mod order;
+#[path = "store/reads_waiting.rs"]
+mod reads_waiting;
 #[path = "store/rows.rs"]
 mod rows;
 #[path = "store/serving.rs"]
@@ -58,7 +60,7 @@ use database::Database;
 use threadline::store::Engine;
 
 /// A case that takes longer hangs.
-const CASE_WITHIN: Duration = Duration::from_secs(240);
+const CASE_WITHIN: Duration = Duration::from_secs(900);
 
 fn run<F: Future<Output = ()>>(engine: Engine, case: impl FnOnce(Arc<Database>) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -114,6 +116,8 @@ contract! {
     abandoning: an_abandoned_operation_never_runs, a_taken_operation_is_written_all_the_same;
     tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
         what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
+    reads_waiting: one_tenants_reads_take_nobody_elses_room,
+        a_damaged_tenants_reads_hold_nobody_up;
     forgetting: much_is_forgotten_in_one_batch;
     time: store_time_never_goes_back;
     verifying: a_long_chain_verifies_within_a_minute;

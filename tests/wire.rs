@@ -20,7 +20,8 @@ use threadline::grpc::proto::{
 
 use support::client::refused;
 use support::requests::{
-    call, confirm, end, end_with, landline_call, number_hint, start, start_with, update, variable,
+    call, confirm, end, end_with, get, landline_call, number_hint, start, start_with, update,
+    variable,
 };
 use support::{Client, Engine, Refusal, Setup, World};
 
@@ -135,6 +136,8 @@ async fn degraded() {
     let setup = Setup::on(Engine::Sqlite).clock(&Clock::manual(MONDAY));
     let world = setup.budget(Duration::ZERO).open().await;
     let client = world.role("telephony").await;
+    // With no time at all nobody finds out whose key it is.
+    refused(client.get(get("nowhere")).await);
     for round in 0..100 {
         let answer = client.start(call(&format!("hurry {round}"), NUMBER)).await.expect("a start");
         if answer.degraded {

@@ -14,8 +14,9 @@ use super::Error;
 use super::allowance::{Quota, take_both};
 use super::caller::Caller;
 use super::certificates::{CertifiedTerms, ClientCertificate};
-use super::known_keys::{KnownKey, LOOK_WITHIN, Seen};
+use super::known_keys::{KnownKey, Seen, UNHURRIED};
 use super::service::Service;
+use super::tenant::Tenant;
 use crate::crypto::ApiKey;
 use crate::store;
 
@@ -65,7 +66,7 @@ impl Service {
     /// an unknown or revoked key: which of the two is not said; [`Error::ExpiredApiKey`];
     /// [`Error::RateLimited`]; the store's when the key was not seen within a second, and cannot be.
     pub async fn authenticate(self: &Arc<Self>, text: &str) -> Result<Caller, Error> {
-        match self.admit(text, LOOK_WITHIN).await? {
+        match self.admit(text, UNHURRIED).await? {
             Admitted::Now(caller) => Ok(caller),
             Admitted::Before(_) => Err(Error::Store(store::Error::Unavailable)),
         }
@@ -75,7 +76,8 @@ impl Service {
     /// at most a second, whoever the key was when it did.
     ///
     /// # Errors
-    /// As [`Service::authenticate`].
+    /// As [`Service::authenticate`]; the store's also where a key that was not seen lately is not shown
+    /// within `patience`.
     pub async fn admit(
         self: &Arc<Self>,
         text: &str,
@@ -111,16 +113,23 @@ impl Service {
     /// certificate.
     pub async fn still_admits(self: &Arc<Self>, shown: &Credential) -> Result<(), Error> {
         match shown {
-            Credential::Key(text) => {
-                let at = self.store.schedule().moment();
-                match self.good_key(text, at, LOOK_WITHIN).await? {
-                    (_, true) => Ok(()),
-                    (_, false) => Err(Error::Store(store::Error::Unavailable)),
-                }
-            }
+            Credential::Key(text) => self.whose_key(text).await.map(drop),
             Credential::Certificate(certificate, then) => {
                 self.certified.admits(certificate, then.as_ref())
             }
+        }
+    }
+
+    /// The tenant of whoever has this key, before it is known whether they may call at all. It is no call
+    /// of theirs, and the key is not used.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`], but for [`Error::RateLimited`].
+    pub async fn whose_key(self: &Arc<Self>, text: &str) -> Result<Arc<Tenant>, Error> {
+        let at = self.store.schedule().moment();
+        match self.good_key(text, at, UNHURRIED).await? {
+            (known, true) => Ok(Arc::clone(&known.caller.tenant)),
+            (_, false) => Err(Error::Store(store::Error::Unavailable)),
         }
     }
 

@@ -32,7 +32,10 @@ const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// For how long it is remembered that there was such a key, while looking again fails.
 const KNOWN_IN_NEED: Duration = Duration::from_secs(300);
 /// Looking again may take so long; who has no budget waits for it.
-pub(super) const LOOK_WITHIN: Duration = TRUSTED_FOR;
+const LOOK_WITHIN: Duration = TRUSTED_FOR;
+/// Who has no budget waits so long for a look at a key that was not seen lately: there is nothing else to
+/// go by.
+pub(super) const UNHURRIED: Duration = Duration::from_secs(10);
 /// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
 const MOST_KEYS: usize = 10_000;
 
@@ -110,11 +113,12 @@ impl Callers {
 
 impl Service {
     /// The key of that name as it stands, at most a second ago; `None` when there is none that may be
-    /// used. Where it has to be looked at and the store does not answer for so long as `patience`
+    /// used. Where it has to be looked at again and the store does not answer for so long as `patience`
     /// says, at most a second: as it was.
     ///
     /// # Errors
-    /// The store's, when the key was not seen lately.
+    /// The store's, when the key was not seen lately; "unavailable" where that takes longer than
+    /// `patience`.
     pub(super) async fn known_key(
         self: &Arc<Self>,
         key: &ApiKey,
@@ -134,7 +138,12 @@ impl Service {
             None if self.callers.unknown.get(&name).is_some_and(|it| age(it) < TRUSTED_FOR) => {
                 Ok(None)
             }
-            None => Ok(self.load_key(key.tenant, &key.id, name).await?.map(Seen::Now)),
+            None => {
+                // Boxed: it is rare, and would make every call carry room for it.
+                let looking = Box::pin(self.load_key(key.tenant, &key.id, name));
+                let looked = self.store.schedule().within(patience, looking).await;
+                Ok(looked.unwrap_or(Err(UNANSWERED))?.map(Seen::Now))
+            }
         }
     }
 

@@ -58,7 +58,7 @@ impl Service {
     /// Leaves a trace of a read and hands its result on. What cannot be traced is not shown.
     ///
     /// # Errors
-    /// The read's own; [`crate::store::Error::QueueFull`] while too many traces wait.
+    /// The read's own; [`crate::store::Error::QueueFull`] while too many of the tenant's traces wait.
     pub(super) fn traced<T>(
         self: &Arc<Self>,
         caller: &Caller,

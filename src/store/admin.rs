@@ -3,8 +3,11 @@
 //! They are chores of this process's writer; a server that has the same SQLite file open notices
 //! another process's writes by the file's data version.
 
+use std::sync::Arc;
+
 use sqlx::{AnyConnection, Row as _};
 
+use super::reads::{Load, who_calls};
 use super::root_keys::RootKeyState;
 use super::statement::{self, Across, Arguments, Scoped, scoped};
 use super::{Error, Store};
@@ -47,12 +50,17 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRow>, Error> {
-        let mut connection = self.reader(GREETING).await?;
+    pub async fn tenant(self: &Arc<Self>, tenant: TenantId) -> Result<Option<TenantRow>, Error> {
         let sql =
             scoped!("SELECT tenant, name, test, data_key, secrets FROM tenant WHERE tenant = $1");
-        let query = statement::query(sql, Arguments::of(tenant));
-        query.fetch_optional(&mut *connection).await?.as_ref().map(tenant_row).transpose()
+        let look: Load<Option<TenantRow>> = Box::new(move |connection| {
+            Box::pin(async move {
+                let query = statement::query(sql, Arguments::of(tenant));
+                let row = query.fetch_optional(connection).await?;
+                row.as_ref().map(tenant_row).transpose()
+            })
+        });
+        who_calls(self, look).await
     }
 
     /// Adds a tenant under the next free number, which `seal` is told so that it can bind the

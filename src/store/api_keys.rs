@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sqlx::Row as _;
 
-use super::admin::GREETING;
+use super::reads::{Load, who_calls};
 use super::rows::{JournalRow, Outcome, Verb};
 use super::statement::{self, Arguments, Scoped, scoped};
 use super::{Error, Store};
@@ -131,10 +131,20 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn api_key(&self, tenant: TenantId, id: &str) -> Result<Option<ApiKeyRow>, Error> {
-        let mut connection = self.reader(GREETING).await?;
-        let query = statement::query(keys!("tenant = $1 AND id = $2"), named(tenant, id));
-        query.fetch_optional(&mut *connection).await?.as_ref().map(api_key_row).transpose()
+    pub async fn api_key(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        id: &str,
+    ) -> Result<Option<ApiKeyRow>, Error> {
+        let arguments = named(tenant, id);
+        let look: Load<Option<ApiKeyRow>> = Box::new(move |connection| {
+            Box::pin(async move {
+                let query = statement::query(keys!("tenant = $1 AND id = $2"), arguments);
+                let row = query.fetch_optional(connection).await?;
+                row.as_ref().map(api_key_row).transpose()
+            })
+        });
+        who_calls(self, look).await
     }
 
     /// All API keys of a tenant, oldest first.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection};
 
+use super::admin::GREETING;
 use super::gathering::{self, Found};
 use super::operation::Boxed;
 use super::schedule::Point;
@@ -115,19 +116,39 @@ pub(super) async fn outside<T: Send + 'static>(
 }
 
 async fn looked_up<T: Send + 'static>(store: &Arc<Store>, look: Load<T>) -> Result<T, Error> {
-    beside(store, |store, mut connection| async move {
+    beside(store, |store, connection| async move {
         // PostgreSQL is asked for a transaction anyhow: a broken connection shows itself there.
-        if store.engine == Engine::Postgres {
-            return snapshot(&store, connection, look).await;
+        match store.engine {
+            Engine::Postgres => snapshot(&store, connection, look).await,
+            Engine::Sqlite => at_once(connection, look).await,
         }
-        let looked_up = tokio::time::timeout(READ_WITHIN, look(&mut connection)).await;
-        looked_up.unwrap_or_else(|_| {
-            // A connection in an unknown state goes back to nobody.
-            drop(connection.detach());
-            Err(Error::Unavailable)
-        })
     })
     .await
+}
+
+/// Looks up who calls, and of whom: no decision rests on that, and no cache would have saved it. It
+/// goes on to its end without whoever gives up, as any other read.
+pub(super) async fn who_calls<T: Send + 'static>(
+    store: &Arc<Store>,
+    look: Load<T>,
+) -> Result<T, Error> {
+    let (own, reader) = (Arc::clone(store), store.readers.acquire().await?);
+    let looking = tokio::spawn(async move {
+        let reader = own.greeted(reader, GREETING).await?;
+        at_once(reader, look).await
+    });
+    looking.await.map_err(|_| Error::Unavailable)?
+}
+
+/// Reads in no transaction.
+async fn at_once<T>(reader: Reader, look: Load<T>) -> Result<T, Error> {
+    let mut reader = reader;
+    let looked_up = tokio::time::timeout(READ_WITHIN, look(&mut reader)).await;
+    looked_up.unwrap_or_else(|_| {
+        // A connection in an unknown state goes back to nobody.
+        drop(reader.detach());
+        Err(Error::Unavailable)
+    })
 }
 
 /// A request that is cancelled must not leave a connection inside a transaction or a statement: the
@@ -162,14 +183,10 @@ impl Store {
         let mut connection = connection;
         let mut left = self.readers.options().get_max_connections();
         loop {
-            let greeting = statement::command(&mut connection, first);
-            let greeted = tokio::time::timeout(GREETED_WITHIN, greeting).await;
-            let broken: Error = match greeted {
-                Ok(Ok(_)) => return Ok(connection),
-                Ok(Err(error)) => error.into(),
-                Err(_) => Error::Unavailable,
+            let broken = match Unknown(Some(connection)).greeted(first).await {
+                Ok(connection) => return Ok(connection),
+                Err(broken) => broken,
             };
-            drop(connection.detach());
             if left == 0 {
                 return Err(broken);
             }
@@ -210,6 +227,30 @@ impl Store {
         match self.reader(self.engine.begin_read()).await {
             Err(error) => (None, Err(error)),
             Ok(reader) => ended(reader, again).await,
+        }
+    }
+}
+
+/// A reader of which nobody knows whether it is good. Unless it answers it goes back to nobody, also
+/// where whoever asks has given up meanwhile: the pool would ask it again, without a time-out, and
+/// keep its place until TCP finds out.
+struct Unknown(Option<Reader>);
+
+impl Unknown {
+    /// The reader, once `first` has been executed on it.
+    async fn greeted(mut self, first: Scoped) -> Result<Reader, Error> {
+        let reader = self.0.as_mut().ok_or(Error::Unavailable)?;
+        let greeting = statement::command(reader, first);
+        let greeted = tokio::time::timeout(GREETED_WITHIN, greeting).await;
+        greeted.map_err(|_| Error::Unavailable)??;
+        self.0.take().ok_or(Error::Unavailable)
+    }
+}
+
+impl Drop for Unknown {
+    fn drop(&mut self) {
+        if let Some(reader) = self.0.take() {
+            drop(reader.detach());
         }
     }
 }

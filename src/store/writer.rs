@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 
@@ -72,9 +73,9 @@ pub(super) async fn run(
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
     let (connection, session, held) = (None, Session::default(), Held::default());
-    let (traces, to_empty) = (Vec::new(), None);
+    let (traces, aside, to_empty) = (Vec::new(), FxHashMap::default(), None);
     let mut writer =
-        Writer { store, connection, session, syncer, checkpoints, traces, to_empty, held };
+        Writer { store, connection, session, syncer, checkpoints, traces, aside, to_empty, held };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
     loop {
         // A steered writer is held here, and cannot fail before it has anything to do.
@@ -114,6 +115,8 @@ pub(super) async fn run(
         writer.try_held().await;
         writer.empty_log_again().await;
     }
+    // Once more, whatever was in their way.
+    writer.aside.clear();
     writer.commit_traces().await;
     writer.finish_held().await;
     writer.empty_log(Readers::WaitedFor).await;
@@ -135,6 +138,8 @@ struct Writer {
     checkpoints: Option<Checkpoints>,
     /// Reads that are to be written with the next batch of their tenant.
     traces: Vec<Trace>,
+    /// Tenants whose reads the database would not take, and since when: they are left alone for a while.
+    aside: FxHashMap<TenantId, Instant>,
     /// When SQLite's log was last tried to be emptied, if somebody was erased since it was.
     to_empty: Option<Instant>,
     /// What waits for another instance.
@@ -179,9 +184,9 @@ impl Writer {
                 return Some(rest);
             };
             let beside = if result.is_ok() { traces.len() as u64 } else { 0 };
-            self.store.traces.written(beside as usize);
-            if beside == 0 {
-                self.traces.extend(traces);
+            match beside {
+                0 => self.traces.extend(traces),
+                _ => self.traces_written(&traces),
             }
             let erased = result.is_ok() && batch.iter().any(|it| erases(&**it));
             if erased && self.store.engine == Engine::Sqlite {
@@ -207,6 +212,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::error!(%error, operations = batch.len(), "a batch was not committed");
+                    self.set_aside(&batch, tenant, &error);
                     let failed = |operation| (operation, Outcome::Failed(error.again()));
                     // It may have been committed all the same.
                     (batch.into_iter().map(failed).collect(), 0, true)
@@ -357,16 +363,21 @@ impl Writer {
     }
 
     /// Ends a transaction that failed. A PostgreSQL that says why is the one that there was: its connection
-    /// is kept, and what is remembered with it. Any other is forgotten.
+    /// is kept, and what is remembered with it; so is SQLite's where a row was not as it should be, and no
+    /// statement failed. Any other is forgotten.
     async fn end_failed(&mut self, error: &Error) {
-        let said_why = match error {
-            Error::Busy | Error::Damaged { .. } => true,
+        let on_postgres = self.store.engine == Engine::Postgres;
+        let is_good = match error {
+            Error::Damaged { .. } => true,
+            Error::Busy => on_postgres,
             // Of data; what else it refuses, a new connection may mend.
-            Error::Refused { code } => OF_DATA.iter().any(|class| code.starts_with(class)),
+            Error::Refused { code } if on_postgres => {
+                OF_DATA.iter().any(|class| code.starts_with(class))
+            }
             _ => false,
         };
         let ended = match &mut self.connection {
-            Some(connection) if said_why && self.store.engine == Engine::Postgres => {
+            Some(connection) if is_good => {
                 let ending = statement::command(connection, scoped!("ROLLBACK"));
                 matches!(tokio::time::timeout(ENDED_WITHIN, ending).await, Ok(Ok(())))
             }

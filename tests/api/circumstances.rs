@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 use super::settling::{MAIL, NUMBER, assert_silent, somebody, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    call, confirm, email_hint, end, end_with, external_hint, landline_call, line, number_hint,
+    call, confirm, email_hint, end, end_with, external_hint, get, landline_call, line, number_hint,
     reject, start_with, update,
 };
 use crate::support::{Engine, Setup, World, each_engine};
@@ -234,6 +234,9 @@ async fn a_withheld_number_identifies_nobody(engine: Engine) {
 async fn no_time_no_decision(engine: Engine) {
     let world = Setup::on(engine).budget(Duration::from_nanos(1)).open().await;
     let client = staff(&world).await;
+    // Nor is it enough to find out whose key it is.
+    let unknown = client.get(get("nowhere")).await;
+    assert_refused(unknown, Code::NotFound, "INTERACTION_NOT_FOUND");
     let mut degraded = 0;
     for round in 0..5 {
         let mut request = Request::new(call(&format!("hurry {round}"), NUMBER));

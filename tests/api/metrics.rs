@@ -10,6 +10,7 @@ use threadline::cli::keys::{Terms, create_with};
 use threadline::grpc::proto::{ConfidenceLevel, ExportCustomerRequest, StartInteractionResponse};
 use threadline::server::Running;
 
+use super::readiness::until_ready;
 use super::scrape::Scrape;
 use crate::support::client::{Said, refused, said};
 use crate::support::requests::{call, end, get, start};
@@ -181,6 +182,8 @@ async fn starts_are_counted_as_their_callers_were_told(engine: Engine) {
     world.close().await;
     let hurried = Setup::on(engine).settings(OPERATIONS).budget(Duration::ZERO).open().await;
     let telephony = hurried.role("telephony").await;
+    // With no time at all nobody finds out whose key it is.
+    refused(telephony.get(get("nowhere")).await);
     for id in ["a", "b"] {
         let answer = telephony.start(call(id, "+14155550123")).await.expect("a start");
         assert_eq!(answer.degraded_reason, "BUDGET_EXHAUSTED");
@@ -269,6 +272,7 @@ async fn metrics_are_shown_to_operators_and_elsewhere_only_if_they_say_so() {
     let hidden = everybody.get("/metrics").await;
     assert_eq!((hidden.code, hidden.reason().as_str()), (404, "ROUTE_NOT_FOUND"));
     assert!(!hidden.text.contains("threadline_"));
+    until_ready(&Web::new(closed.running.operations.expect("an address"), None)).await;
     for (path, text) in [("/healthz", "alive\n"), ("/readyz", "ready\n")] {
         for told in [everybody.get(path).await, asked(&closed.running, path).await] {
             assert_eq!((told.code, told.text.as_str()), (200, text));

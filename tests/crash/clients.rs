@@ -17,7 +17,7 @@ use crate::plan::{self, HANGS, below};
 use crate::story::Story;
 
 /// Between two tries while no server answers.
-const AGAIN_AFTER: Duration = Duration::from_millis(5);
+pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// At most so long is waited when the service asks to come back later: sooner is harder for it.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How many work at once.

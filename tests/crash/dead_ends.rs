@@ -3,8 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sqlx::Row as _;
-use threadline::cli::client::{Interactions, connect};
+use threadline::cli::client::{Interactions, connect, reason};
+use threadline::grpc::proto::GetInteractionRequest;
+use tonic::Code;
 
 use crate::check;
 use crate::cluster::Cluster;
@@ -17,6 +20,8 @@ use crate::story::{PEOPLE, Story};
 
 /// Keys that call.
 const KEYS: usize = 5;
+/// Connections that read.
+const READERS: u64 = 8;
 /// How long the service trusts a key that it has looked at, and a little more.
 const TRUSTED_FOR: Duration = Duration::from_millis(1_100);
 /// A caller that calls again and again leaves the machine some time.
@@ -29,13 +34,14 @@ pub(crate) async fn survived(database: &Database, cluster: &mut Cluster) {
     for _ in 0..KEYS {
         keys.push(new_key(database).await);
     }
-    let key = keys[0].clone();
+    let (key, unseen) = (keys[0].clone(), new_key(database).await);
     let mut server = Spawned::begin(database, BUDGET, "info", "log");
     server.listens().await;
     let told = acquainted(&server.url, &key).await.told();
     let connection = connect(&server.url, Some(&key)).await.expect("it answers");
     check::eight_read_at_once(&connection, &told).await;
     for (number, key) in (0..).zip(&keys) {
+        is_seen(&server.url, key).await;
         start_of_a_stranger(&server.url, key, number).await;
     }
     let mut service = Interactions::new(connection.clone());
@@ -45,6 +51,7 @@ pub(crate) async fn survived(database: &Database, cluster: &mut Cluster) {
     assert!(silent.len() >= 9, "eight readers and a writer: {silent:?}");
     cluster.signal("STOP", &silent);
     cluster.signal("STOP", &[postmaster]);
+    a_key_that_nobody_has_seen_is_refused_in_time(&server.url, &unseen).await;
     the_look_at_a_key_is_part_of_the_budget(&server.url, &keys).await;
     // From here on new connections are answered; the old ones stay silent.
     cluster.signal("CONT", &[postmaster]);
@@ -96,6 +103,47 @@ async fn the_look_at_a_key_is_part_of_the_budget(url: &str, keys: &[String]) {
         fastest < BUDGET + LOOK_WITHIN / 2,
         "{fastest:?} for a start with a key not seen lately"
     );
+}
+
+/// A start by a key that this server has never looked at cannot even be degraded: it is told to come
+/// again, within its budget. So many come at once that each reader is asked and given up, and what
+/// comes later must find none of them taken. The machine may be slow now and then, but not always.
+async fn a_key_that_nobody_has_seen_is_refused_in_time(url: &str, key: &str) {
+    join_all((0..READERS).map(|number| refused_start(url, key, number))).await;
+    let mut fastest = Duration::MAX;
+    for number in READERS..READERS + 4 {
+        fastest = fastest.min(refused_start(url, key, number).await);
+    }
+    assert!(
+        fastest < BUDGET + LOOK_WITHIN / 2,
+        "{fastest:?} for a start with a key that nobody has seen"
+    );
+}
+
+/// How long a start takes until it is refused.
+async fn refused_start(url: &str, key: &str, number: u64) -> Duration {
+    let connection = connect(url, Some(key)).await.expect("it answers");
+    let (mut service, sent) = (Interactions::new(connection), Instant::now());
+    let answer = service.start_interaction(story(&format!("unseen-{number}")).start()).await;
+    let took = sent.elapsed();
+    let status = answer.err().expect("nobody knows who calls");
+    assert_eq!(
+        (status.code(), reason(&status)),
+        (Code::Unavailable, "STORE_UNAVAILABLE".to_owned())
+    );
+    took
+}
+
+/// From here on the server has looked at this key. Whoever only reads waits for that as long as it
+/// takes.
+async fn is_seen(url: &str, key: &str) {
+    let connection = connect(url, Some(key)).await.expect("it answers");
+    let nobodys = GetInteractionRequest {
+        interaction_id: "nobody's".into(),
+        ..GetInteractionRequest::default()
+    };
+    let answer = Interactions::new(connection).get_interaction(nobodys).await;
+    assert_eq!(answer.err().map(|status| status.code()), Some(Code::NotFound));
 }
 
 /// How long a start takes about somebody whom nobody has seen: it must read.

@@ -2,11 +2,13 @@
 //!
 //! Who reads waits for no commit: the row is handed to the writer before the answer goes out, and is
 //! written with whatever batch of its tenant comes next, at once when none comes. None is given up: a
-//! batch that fails keeps its traces for the next one, and while too many wait, reads are refused.
+//! batch that fails keeps its traces for the next one, and while too many of a tenant wait, its reads are
+//! refused: what keeps one tenant's from being written must not close the others' doors.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::AnyConnection;
 
 use crate::clock::Time;
@@ -15,8 +17,10 @@ use crate::store::rows::JournalRow;
 use crate::store::writer::Item;
 use crate::store::{Effects, Error, Store, belonging};
 
-/// Traces that may wait; more reads are refused.
-pub(in super::super) const MOST_TRACES: usize = 1_024;
+/// Traces of one tenant that may wait; more of its reads are refused.
+const MOST_TRACES: usize = 1_024;
+/// And of all tenants: no more than some megabytes.
+const MOST_TRACES_IN_ALL: usize = 16_384;
 
 /// A read that has taken place.
 pub(in super::super) struct Trace {
@@ -89,31 +93,69 @@ pub(in super::super) fn of(
 
 /// How many wait, in the queue and with the writer.
 #[derive(Default)]
-pub(in super::super) struct Waiting(AtomicUsize);
+pub(in super::super) struct Waiting(Mutex<Tally>);
+
+#[derive(Default)]
+struct Tally {
+    all: usize,
+    /// Of each tenant that has any.
+    of: FxHashMap<TenantId, usize>,
+}
 
 impl Waiting {
-    /// So many have been written.
-    pub fn written(&self, count: usize) {
-        self.0.fetch_sub(count, Ordering::AcqRel);
+    /// These have been written.
+    pub fn written(&self, traces: &[Trace]) {
+        let mut tally = self.lock();
+        traces.iter().for_each(|trace| tally.leave(trace.tenant, 1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        // Numbers that are off by one trace at most: a poisoned lock is as good.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally {
+    /// Counts so many more of a tenant's, if they may wait; whether they may.
+    fn join(&mut self, tenant: TenantId, count: usize) -> bool {
+        let own = self.of.get(&tenant).copied().unwrap_or_default() + count;
+        let all = self.all + count;
+        let may = own <= MOST_TRACES && all <= MOST_TRACES_IN_ALL;
+        if may {
+            self.of.insert(tenant, own);
+            self.all = all;
+        }
+        may
+    }
+
+    /// So many of a tenant's wait no more.
+    fn leave(&mut self, tenant: TenantId, count: usize) {
+        self.all = self.all.saturating_sub(count);
+        if let Entry::Occupied(mut own) = self.of.entry(tenant) {
+            let left = own.get().saturating_sub(count);
+            if left == 0 {
+                own.remove();
+            } else {
+                own.insert(left);
+            }
+        }
     }
 }
 
 impl Store {
-    /// Reads that were answered and are not in the journal yet; at most 1,024.
+    /// Reads that were answered and are not in the journal yet; at most 1,024 of one tenant.
     pub fn traces_waiting(&self) -> usize {
-        self.traces.0.load(Ordering::Acquire)
+        self.traces.lock().all
     }
 
     /// Hands over what the journal shall hold of a read, before its answer goes out.
     ///
     /// # Errors
-    /// [`Error::QueueFull`] while too many wait, [`Error::Unavailable`] once the store is closed: then
-    /// the read must not be answered.
+    /// [`Error::QueueFull`] while too many of the tenant wait, or of all tenants together,
+    /// [`Error::Unavailable`] once the store is closed: then the read must not be answered.
     pub fn trace(&self, tenant: TenantId, reads: Vec<Read>) -> Result<(), Error> {
         let count = reads.len();
-        let waiting = &self.traces.0;
-        if waiting.fetch_add(count, Ordering::AcqRel) + count > MOST_TRACES {
-            waiting.fetch_sub(count, Ordering::AcqRel);
+        if !self.traces.lock().join(tenant, count) {
             self.counts.reads_refused.inc_by(count as u64);
             return Err(Error::QueueFull);
         }
@@ -121,6 +163,35 @@ impl Store {
             .into_iter()
             .map(|read| Trace { tenant, customer: read.row.customer, read })
             .collect();
-        self.submit(Item::Traces(traces)).inspect_err(|_| self.traces.written(count))
+        self.submit(Item::Traces(traces)).inspect_err(|_| self.traces.lock().leave(tenant, count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tenant_has_room_of_its_own_and_all_have_an_end() {
+        let mut tally = Tally::default();
+        let tenants = MOST_TRACES_IN_ALL / MOST_TRACES;
+        for tenant in (0..).take(tenants).map(TenantId) {
+            assert!(tally.join(tenant, MOST_TRACES), "{tenant:?}");
+            assert!(!tally.join(tenant, 1), "{tenant:?}");
+        }
+        let late = TenantId(-1);
+        assert!(!tally.join(late, 1), "all together are too many");
+        tally.leave(TenantId(0), MOST_TRACES);
+        assert!(tally.join(late, 1));
+        assert_eq!((tally.all, tally.of.len()), (MOST_TRACES_IN_ALL - MOST_TRACES + 1, tenants));
+    }
+
+    #[test]
+    fn what_is_refused_takes_no_room() {
+        let (mut tally, tenant) = (Tally::default(), TenantId(1));
+        assert!(!tally.join(tenant, MOST_TRACES + 1));
+        assert!(tally.join(tenant, MOST_TRACES));
+        tally.leave(tenant, MOST_TRACES);
+        assert_eq!((tally.all, tally.of.len()), (0, 0));
     }
 }

@@ -1,5 +1,7 @@
 //! What is written beside batches: reads that took place, and housekeeping.
 
+use std::time::{Duration, Instant};
+
 use super::{BATCH_WITHIN, Chore, Operations, Work, Writer};
 use crate::ids::TenantId;
 use crate::store::Error;
@@ -7,6 +9,10 @@ use crate::store::audit::traces::Trace;
 use crate::store::checkpoint::ROWS_OF_A_CHORE;
 use crate::store::durability::Awaiting;
 use crate::store::statement::{self, scoped};
+
+/// Reads that the database would not take, since a row of their tenant is damaged, are tried again
+/// after so long, or with the next batch of their tenant.
+const REFUSED_AGAIN: Duration = Duration::from_secs(10);
 
 impl Writer {
     /// Reads of that tenant, and of the batch's others, which go into the same transaction. A tenant
@@ -20,13 +26,28 @@ impl Writer {
         own
     }
 
+    /// These reads are in the journal: nothing is in their tenants' way any more.
+    pub(super) fn traces_written(&mut self, traces: &[Trace]) {
+        self.store.traces.written(traces);
+        self.aside.retain(|tenant, _| !traces.iter().any(|trace| trace.tenant == *tenant));
+    }
+
+    /// Reads that failed in a batch of their own, for what the database holds of their tenant, would do
+    /// so at every turn, and everybody else's batches would wait for that.
+    pub(super) fn set_aside(&mut self, batch: &Operations, tenant: TenantId, error: &Error) {
+        if batch.is_empty() && matches!(error, Error::Refused { .. } | Error::Damaged { .. }) {
+            self.aside.insert(tenant, Instant::now());
+        }
+    }
+
     /// Writes what no batch has taken along, each tenant's once; what cannot be written waits, and where
     /// a head is held, for the batches that wait for it.
     pub(super) async fn commit_traces(&mut self) {
+        self.aside.retain(|_, since| since.elapsed() < REFUSED_AGAIN);
         let mut tenants: Vec<TenantId> = self.traces.iter().map(|trace| trace.tenant).collect();
         tenants.sort_unstable();
         tenants.dedup();
-        tenants.retain(|tenant| !self.held.waits(*tenant));
+        tenants.retain(|tenant| !self.held.waits(*tenant) && !self.aside.contains_key(tenant));
         for tenant in tenants {
             self.commit_or_hold(Operations::new(), tenant).await;
         }

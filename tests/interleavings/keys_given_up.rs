@@ -1,0 +1,127 @@
+//! Looks at keys that are given up: whoever calls is answered in time, and no reader stays with a
+//! connection of which nobody will ever hear.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use threadline::cli::keys::create;
+use threadline::crypto::ApiKey;
+use threadline::ids::{Entropy, TenantId};
+use threadline::store::reads::Load;
+use threadline::store::schedule::Point;
+use threadline::store::{Boxed, Engine, Reads, Store};
+use tokio::sync::Barrier;
+use tonic::Code;
+
+use crate::budget::comes_back_later;
+use crate::database::Database;
+use crate::instance::{Calls, Instance, call};
+use crate::keys::{anything, new_key, settings};
+use crate::proxy::Proxy;
+
+/// Connections that read.
+const READERS: usize = 8;
+/// Whoever looks waits no longer than this.
+const GIVEN_UP_AFTER: Duration = Duration::from_millis(200);
+/// A reader gives up a connection that does not answer after a second; a loaded machine may be late.
+const SERVED_WITHIN: Duration = Duration::from_secs(20);
+/// The default budget of a start.
+const BUDGET: Duration = Duration::from_millis(300);
+/// What the way there and back may add to it on a machine that others use, too: whoever did wait would
+/// wait for as long as the key is held.
+const TRANSPORT: Duration = Duration::from_secs(3);
+
+/// One look, and what kind.
+type Look = fn(Arc<Store>) -> Boxed<'static, bool>;
+
+/// At a key, in a task of its own.
+fn at_a_key(store: Arc<Store>) -> Boxed<'static, bool> {
+    let key = ApiKey::generate(TenantId(1), false, &Entropy::System);
+    Box::pin(async move { store.api_key(key.tenant, &key.id).await.is_ok() })
+}
+
+/// At the tenant that a key is of.
+fn at_a_tenant(store: Arc<Store>) -> Boxed<'static, bool> {
+    Box::pin(async move { store.tenant(TenantId(1)).await.is_ok() })
+}
+
+/// At something else, in whoever looks.
+fn at_root_keys(store: Arc<Store>) -> Boxed<'static, bool> {
+    Box::pin(async move { store.root_keys().await.is_ok() })
+}
+
+/// All idle connections fall silent, and whoever meets one of them has gone before that is noticed.
+pub(crate) async fn looks_that_are_given_up_keep_no_reader(database: Arc<Database>) {
+    if database.engine == Engine::Sqlite {
+        return; // Nothing falls silent between a process and its file.
+    }
+    let looks: [Look; 3] = [at_a_key, at_a_tenant, at_root_keys];
+    for look in looks {
+        keep_no_reader(&database, look).await;
+    }
+}
+
+async fn keep_no_reader(database: &Database, look: Look) {
+    let key = new_key(database).await;
+    let proxy = Proxy::before(&database.url).await;
+    let mut serve = settings(database);
+    serve.configuration.database.clone_from(&proxy.url);
+    let instance = Instance::with(serve, &key).await;
+    let store = instance.running.service.store();
+    let at_once = || join_all((0..READERS).map(|_| look(Arc::clone(store))));
+    // The writer's is one more.
+    while proxy.connections() <= READERS as u64 {
+        assert!(at_once().await.into_iter().all(|answered| answered), "the database answers");
+    }
+    proxy.silence();
+    let given_up = tokio::time::timeout(GIVEN_UP_AFTER, at_once()).await;
+    assert!(given_up.is_err(), "silent connections do not answer");
+    let begun = Instant::now();
+    while !all_places_are_free(store).await {
+        assert!(begun.elapsed() < SERVED_WITHIN, "readers stay with what is silent");
+    }
+    instance.stop().await;
+}
+
+/// Whether so many read at one moment as there are places.
+async fn all_places_are_free(store: &Arc<Store>) -> bool {
+    let all = Arc::new(Barrier::new(READERS));
+    let reading = (0..READERS).map(|_| {
+        let (mut reads, all) = (Reads::Outside(Arc::clone(store)), Arc::clone(&all));
+        async move {
+            let load: Load<()> = Box::new(move |_| {
+                Box::pin(async move {
+                    all.wait().await;
+                    Ok(())
+                })
+            });
+            reads.load(load).await
+        }
+    });
+    join_all(reading).await.iter().all(Result::is_ok)
+}
+
+/// There is nothing to go by, not even for a degraded answer.
+pub(crate) async fn a_start_with_a_key_that_nobody_has_seen(database: Arc<Database>) {
+    let lasting = new_key(&database).await;
+    let mut serve = settings(&database);
+    serve.configuration.start_budget = BUDGET;
+    let instance = Instance::with(serve, &lasting).await;
+    let text = create(&instance.running.service, &anything()).await.expect("a key");
+    let unseen = Calls::to(&instance.running, &text).await;
+    let held = instance.wheel.hold_every(Point::KeyRead);
+    let starting = unseen.start(call("one", 1));
+    let answer = tokio::time::timeout(BUDGET + TRANSPORT, starting).await;
+    let answer = answer.expect("within its budget").expect("a call that ends");
+    let refused = answer.err().expect("nobody knows who calls");
+    comes_back_later(&refused, Code::Unavailable, "STORE_UNAVAILABLE");
+    // Whoever has no budget waits until it is known.
+    let came = held.came();
+    let reading =
+        tokio::spawn(async move { unseen.get("one").await.err().map(|status| status.code()) });
+    held.arrived_times(came + 1).await;
+    held.release();
+    assert_eq!(reading.await.expect("a call that ends"), Some(Code::NotFound), "nothing was done");
+    instance.stop().await;
+}
