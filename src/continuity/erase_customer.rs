@@ -132,9 +132,14 @@ impl Service {
         let tenant = caller.tenant.id;
         let walked = self.walks.of(tenant, &customer_ref, self.store.now());
         let operation = Arc::new(EraseOperation { service, caller: own, asked, erasing, walked });
-        self.change(operation).await?;
+        let erased = self.change(operation).await?;
         self.walks.forget(tenant, &customer_ref);
-        self.receipt(caller, token, customer_ref).await
+        let receipt = self.receipt(caller, token, customer_ref).await;
+        if erased.is_some() {
+            return receipt;
+        }
+        // Sent again: a receipt is shown, and of somebody who is named no more.
+        self.traced(caller, Verb::Repeat, &About::of(token), receipt, |_| Vec::new())
     }
 
     /// The receipt of an erasure that the journal holds.

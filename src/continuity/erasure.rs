@@ -8,6 +8,7 @@ use super::record::{NoticeRecord, PlaceRecord, State};
 use super::sealing::Slot;
 use super::settling::customer_of;
 use super::theirs::Theirs;
+use super::unopened;
 use crate::clock::Time;
 use crate::ids::{CustomerId, Token};
 use crate::store::Removal;
@@ -107,7 +108,7 @@ async fn keep(
     now: Time,
     caller: &str,
 ) -> Result<Kept, Error> {
-    let known = match desk.interaction(interaction).await {
+    let known = match unopened::interaction(desk, interaction).await {
         // Whose it is has been erased since it was found.
         Err(Error::Erased) => return Ok(Kept { replaces: Vec::new(), rows: Vec::new() }),
         known => known?,
@@ -131,7 +132,8 @@ async fn keep(
                 kept.replaces.push(guard.position);
                 kept.rows.push(journaling::row(desk, &state, place).await?);
             }
-            // It went by time, or with its customer: it stays whose it was, and the newest the newest.
+            // It went by time, or with its customer, or does not open: it stays whose it was, and the
+            // newest the newest. What nobody can read may name them, and so it goes.
             None if is_newest => {
                 kept.replaces.push(guard.position);
                 let place = place.bare(Outcome::Removed);

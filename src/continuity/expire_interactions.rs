@@ -5,7 +5,7 @@
 //! An interaction is as old as the last start, update or end of it that was received: the sweep that
 //! walks the journal lets it go when it comes to that row, and passes by all others of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Error;
@@ -18,6 +18,7 @@ use super::service::Service;
 use super::settling::{customer_of, refold, remaining};
 use super::sweep;
 use super::tenant::Tenant;
+use super::unopened;
 use crate::clock::Time;
 use crate::context::IntentStatus;
 use crate::ids::{CustomerId, TenantId, Token};
@@ -28,8 +29,9 @@ use crate::store::{Boxed, Operation, Proposed, Reads, Removal};
 
 /// Interactions of one operation at most: they are one customer's, whose file is read once for all.
 const AT_ONCE: usize = 16;
-/// Requests of one operation at most.
-const REQUESTS: usize = 64;
+/// Requests of one operation at most. Each may be another customer's, who is named by a row of their
+/// own: of those one operation writes no more than 32 (`MOST_JOURNAL_ROWS` of the store).
+const REQUESTS: usize = 32;
 
 /// The rows of a step as operations take them: each customer's interactions together.
 pub(super) fn groups(rows: Vec<OldRow>) -> Vec<Vec<OldRow>> {
@@ -66,7 +68,7 @@ impl ExpireOperation {
 
     async fn expire(&self, desk: &mut Desk<'_, '_>) -> Result<u64, Error> {
         if self.rows.iter().all(|row| row.is_request) {
-            return Ok(self.strip_requests(desk));
+            return self.strip_requests(desk).await;
         }
         let (mut leaving, mut gone) = (BTreeMap::<CustomerId, Leaving>::new(), 0);
         for row in &self.rows {
@@ -98,12 +100,25 @@ impl ExpireOperation {
         Ok(gone)
     }
 
-    /// What requests were answered goes as well; that they were made stays.
-    fn strip_requests(&self, desk: &mut Desk<'_, '_>) -> u64 {
+    /// What requests were answered goes as well; that they were made stays. A row names each customer
+    /// whom they changed: it may have been the last that was known of them, and by that row they are
+    /// looked at again.
+    async fn strip_requests(&self, desk: &mut Desk<'_, '_>) -> Result<u64, Error> {
+        let named: BTreeSet<CustomerId> = self.rows.iter().filter_map(|row| row.customer).collect();
+        let named: Vec<CustomerId> = named.into_iter().collect();
+        // Who was erased or removed meanwhile is named nowhere any more. Nothing of them is opened.
+        let there = unopened::people(desk, &named).await?;
+        let there: BTreeSet<CustomerId> = there.into_keys().collect();
+        let mut named: Vec<Option<CustomerId>> = there.into_iter().map(Some).collect();
+        if named.is_empty() {
+            named.push(None);
+        }
         desk.effects.strip.extend(self.rows.iter().map(|row| row.interaction));
-        let named = Token(self.service.entropy.bytes());
-        desk.effects.journal.push(sweep::row(named, Verb::Expire, None, self.now));
-        self.rows.len() as u64
+        for customer in named {
+            let own = Token(self.service.entropy.bytes());
+            desk.effects.journal.push(sweep::row(own, Verb::Expire, customer, self.now));
+        }
+        Ok(self.rows.len() as u64)
     }
 
     /// Takes an interaction off the file it is on; whose that is.

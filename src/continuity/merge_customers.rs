@@ -14,6 +14,7 @@ use super::joining::{self, Around, MergeRecord, around, rejoin};
 use super::naming::named;
 use super::record::RequestRecord;
 use super::service::Service;
+use super::traces::About;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::merges;
 use crate::store::rows::{MergeRow, MergeState, Verb};
@@ -73,7 +74,11 @@ impl Service {
         let operation = Arc::new(MergeOperation { service, caller: own, asked, merging });
         match self.change(operation).await? {
             Some(merged) => Ok(merged),
-            None => merged_as_it_stands(self, caller, merge_id).await,
+            None => {
+                let merged = merged_as_it_stands(self, caller, merge_id).await;
+                let whom = |it: &Merged| vec![it.customer];
+                self.traced(caller, Verb::Repeat, &About::of(merge_id), merged, whom)
+            }
         }
     }
 }

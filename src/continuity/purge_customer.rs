@@ -1,5 +1,5 @@
 //! Removes a customer by time: one that nothing was ever linked to, one of a test tenant, one whose
-//! last contact on file went some time ago and of whom nothing is left.
+//! last contact on file, or last request, went some time ago and of whom nothing is left.
 
 use std::sync::Arc;
 

@@ -10,9 +10,10 @@ use super::absorb::{Feedback, News, absorb};
 use super::answer::{Settled, Warning, Wish, answer, settled};
 use super::caller::{Caller, Role};
 use super::desk::Desk;
-use super::get_interaction::as_it_stands;
+use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
 use super::service::Service;
+use super::traces::About;
 use super::update_interaction::MOST_UPDATES;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
@@ -78,9 +79,12 @@ impl Service {
                 self.remember_labels(caller, &settled);
                 answer(settled, caller, self.store.now(), &wish)
             }
-            changed => {
-                let warnings = changed.map_or_else(Vec::new, |settled| settled.warnings);
-                as_it_stands(self, caller, interaction, &wish, warnings).await?
+            Some(settled) => {
+                as_it_stands(self, caller, interaction, &wish, settled.warnings).await?
+            }
+            None => {
+                let answer = as_it_stands(self, caller, interaction, &wish, Vec::new()).await;
+                self.traced(caller, Verb::Repeat, &About::of(interaction), answer, whom)?
             }
         };
         Ok(Reassigned {

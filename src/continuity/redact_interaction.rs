@@ -8,13 +8,14 @@ use std::sync::Arc;
 use super::Error;
 use super::caller::{Caller, Role};
 use super::carrying;
-use super::desk::Desk;
+use super::desk::{Desk, Known};
 use super::filing;
 use super::journaling::{self, Entry};
 use super::record::State;
 use super::redactions::{self, Field};
 use super::service::Service;
 use super::settling::{customer_of, refresh};
+use super::traces::About;
 use crate::clock::Time;
 use crate::ids::{TenantId, Token};
 use crate::store::rows::Verb;
@@ -81,8 +82,10 @@ impl Service {
         let state = match self.change(operation).await? {
             Some(state) => state,
             None => {
-                let known = self.known(caller, interaction).await?;
-                known.ok_or(Error::InteractionNotFound)?.state
+                let known = self.known(caller, interaction).await;
+                let known = known.and_then(|known| known.ok_or(Error::InteractionNotFound));
+                let whom = |it: &Known| customer_of(&it.state.customer).into_iter().collect();
+                self.traced(caller, Verb::Repeat, &About::of(interaction), known, whom)?.state
             }
         };
         Ok(Redacted::of(redacting.interaction_id, &state))

@@ -19,7 +19,7 @@ use super::service::Service;
 use super::tenant::Tenant;
 use crate::clock::{DAY, Time};
 use crate::context::{EMPTIED_KEPT, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT, never_ended_after};
-use crate::ids::{CustomerId, Token};
+use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{JournalRow, Outcome, Verb};
 use crate::store::sweep::{OldRow, RowsOf};
 use crate::store::{Operation, Verdict};
@@ -49,10 +49,11 @@ pub struct Swept {
 }
 
 impl Service {
-    /// Sweeps every tenant once, as far as there is anything to sweep.
+    /// Sweeps every tenant once, as far as there is anything to sweep. One that cannot be swept keeps no
+    /// other from it.
     ///
     /// # Errors
-    /// The store's; what was swept before stays swept.
+    /// The first that was met; what was swept before and after it stays swept.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, Error> {
         self.sweep_as_of(self.store.now()).await
     }
@@ -63,29 +64,41 @@ impl Service {
     /// # Errors
     /// As [`Service::sweep`].
     pub async fn sweep_as_of(self: &Arc<Self>, now: Time) -> Result<Swept, Error> {
-        let mut swept = Swept::default();
+        let (mut swept, mut first) = (Swept::default(), None);
         for row in self.store.tenants().await? {
-            let tenant = self.tenant(row.tenant).await?;
-            for which in [RowsOf::Voice, RowsOf::OtherChannels] {
-                swept.closed += self.each_old_row(&tenant, which, now).await?;
-            }
-            swept.purged += self.each_old_row(&tenant, RowsOf::Unidentified, now).await?;
-            if tenant.test {
-                swept.purged += self.each_old_row(&tenant, RowsOf::NewCustomers, now).await?;
-            }
-            swept.forgotten += self.each_old_row(&tenant, RowsOf::Said, now).await?;
-            swept.purged += self.each_old_row(&tenant, RowsOf::Expired, now).await?;
-            swept.archived += self.each_inactive_customer(&tenant, now).await?;
-            self.sweep_webhooks(&tenant, now, &mut swept).await?;
-            loop {
-                let gone = self.store.remove_expired_blocks(tenant.id, now, STEP).await?;
-                swept.expired += gone;
-                if gone < STEP as u64 {
-                    break;
-                }
+            if let Err(error) = self.sweep_tenant(row.tenant, now, &mut swept).await {
+                tracing::warn!(tenant = row.tenant.0, %error, "a tenant could not be swept");
+                first = first.or(Some(error));
             }
         }
-        Ok(swept)
+        first.map_or(Ok(swept), Err)
+    }
+
+    async fn sweep_tenant(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        now: Time,
+        swept: &mut Swept,
+    ) -> Result<(), Error> {
+        let tenant = self.tenant(tenant).await?;
+        for which in [RowsOf::Voice, RowsOf::OtherChannels] {
+            swept.closed += self.each_old_row(&tenant, which, now).await?;
+        }
+        swept.purged += self.each_old_row(&tenant, RowsOf::Unidentified, now).await?;
+        if tenant.test {
+            swept.purged += self.each_old_row(&tenant, RowsOf::NewCustomers, now).await?;
+        }
+        swept.forgotten += self.each_old_row(&tenant, RowsOf::Said, now).await?;
+        swept.purged += self.each_old_row(&tenant, RowsOf::Expired, now).await?;
+        swept.archived += self.each_inactive_customer(&tenant, now).await?;
+        self.sweep_webhooks(&tenant, now, swept).await?;
+        loop {
+            let gone = self.store.remove_expired_blocks(tenant.id, now, STEP).await?;
+            swept.expired += gone;
+            if gone < STEP as u64 {
+                return Ok(());
+            }
+        }
     }
 
     /// Walks the rows that are old enough, from where the sweep last stopped.

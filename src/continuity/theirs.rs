@@ -4,18 +4,20 @@
 //! it only grows. Of a long journal one request may not see the end in its time: the next goes on from
 //! there.
 
+mod counting;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::Error;
 use super::desk::Desk;
-use super::load;
 use super::naming::named;
 use super::record::ErasureRecord;
+use super::unopened;
+use crate::cache::Remembered;
 use crate::ids::{CustomerId, Stamp, Token};
 use crate::store::belonging::{self, Found, Stretch};
-use crate::store::rows::{BlockKind, Verb};
-use crate::store::{history, merges};
+use crate::store::rows::Verb;
 
 /// Interactions whose rows are read at once.
 const STEP: usize = 1_024;
@@ -53,7 +55,8 @@ pub(super) struct Theirs {
     pub counts: ErasureRecord,
 }
 
-/// Looks up everything of the person that a ref names.
+/// Looks up everything of the person that a ref names. That something of it does not open is no
+/// reason to keep it: it is there, and counts.
 ///
 /// # Errors
 /// [`Error::Erased`], [`Error::CustomerNotFound`], and the store's.
@@ -62,14 +65,40 @@ pub(super) async fn theirs(
     customer_ref: &str,
     walked: &Mutex<Walked>,
 ) -> Result<Theirs, Error> {
+    see(desk, customer_ref).await?;
     let customer = named(desk, customer_ref).await?;
     let person = desk.there(customer, false).await?;
-    let set = desk.set_of(&person, false).await?;
-    let mut members: Vec<CustomerId> = set.iter().map(|member| member.row.customer).collect();
+    let mut members = members(desk, &person).await?;
     members.sort_unstable();
     let mut theirs = of_members(desk, person.set_name(), members, walked).await?;
-    count(desk, &mut theirs).await?;
+    counting::count(desk, &mut theirs).await?;
     Ok(theirs)
+}
+
+/// Looks up everybody whom a ref leads to, whether their keys open or not: whoever asks for them at
+/// this desk after that is told of them.
+async fn see(desk: &mut Desk<'_, '_>, customer_ref: &str) -> Result<(), Error> {
+    let mut next = CustomerId::parse_ref(customer_ref);
+    let mut seen = BTreeSet::new();
+    while let Some(id) = next.filter(|id| seen.insert(*id)) {
+        let person = unopened::people(desk, &[id]).await?.remove(&id);
+        next = person.and_then(|person| person.row.moved_to);
+    }
+    Ok(())
+}
+
+/// Everybody who is one person with somebody, in no order.
+async fn members(
+    desk: &mut Desk<'_, '_>,
+    person: &Arc<Remembered>,
+) -> Result<Vec<CustomerId>, Error> {
+    match desk.set_of(person, false).await {
+        // One after the other: what has changed meanwhile is found out when it is erased.
+        Err(Error::Sealed) => {
+            Ok(unopened::people(desk, &person.members).await?.into_keys().collect())
+        }
+        set => Ok(set?.iter().map(|member| member.row.customer).collect()),
+    }
 }
 
 /// Everything of these customers, whose refs are followed no further back than to whoever was moved
@@ -84,7 +113,7 @@ pub(super) async fn of_members(
     walked: &Mutex<Walked>,
 ) -> Result<Theirs, Error> {
     let ids = with_moved(desk, &members).await?;
-    let people = desk.people(&ids, false).await?;
+    let people = unopened::people(desk, &ids).await?;
     let mut theirs = Theirs {
         name,
         members,
@@ -255,54 +284,6 @@ pub(super) async fn rows_of(
         }
     }
     Ok(all)
-}
-
-async fn count(desk: &mut Desk<'_, '_>, theirs: &mut Theirs) -> Result<(), Error> {
-    let tenant = desk.tenant_id();
-    let ids: Vec<CustomerId> = theirs.everybody.keys().copied().collect();
-    let people = desk.people(&ids, false).await?;
-    let (mut variables, mut attributes, mut consents) = (0, 0, 0);
-    for id in &ids {
-        let id = *id;
-        let blocks = desk
-            .reads
-            .load(Box::new(move |connection| {
-                Box::pin(async move { history::blocks_of(connection, tenant, id, None).await })
-            }))
-            .await?;
-        let Some(person) = people.get(&id) else { continue };
-        for row in &blocks {
-            let block = load::open_block(tenant, &person.key, row)?;
-            let values = block.values.len() as i64;
-            match row.kind {
-                BlockKind::Variables => variables += values,
-                BlockKind::Profile => attributes += values,
-                BlockKind::Consents => consents += block.consents.len() as i64,
-            }
-        }
-    }
-    let (customers, asked) = (ids.len() as i64, ids.clone());
-    let (merges, (identifiers, intents)) = desk
-        .reads
-        .load(Box::new(move |connection| {
-            Box::pin(async move {
-                let merges = merges::merges(connection, tenant, &asked).await?.len() as i64;
-                Ok((merges, belonging::counts(connection, tenant, &asked).await?))
-            })
-        }))
-        .await?;
-    theirs.counts = ErasureRecord {
-        customers,
-        interactions: theirs.interactions.len() as i64,
-        identifiers,
-        intents,
-        variables,
-        attributes,
-        merges,
-        journal_entries: theirs.rows.len() as i64,
-        consents,
-    };
-    Ok(())
 }
 
 #[cfg(test)]

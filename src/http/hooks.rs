@@ -246,6 +246,17 @@ enum Why {
 }
 
 impl Why {
+    /// Why a key, or a hook, may not call.
+    fn of(error: Error) -> Self {
+        match error {
+            Error::MissingApiKey | Error::InvalidApiKey => {
+                Self::NotLetIn(NotLetIn::Refused("the API key is none of ours"))
+            }
+            Error::ExpiredApiKey => Self::NotLetIn(NotLetIn::Refused("the API key has expired")),
+            error => Self::Other(grpc::status(&error).into()),
+        }
+    }
+
     /// What whoever delivered is told; the log is told more.
     fn told(self, hook: &str) -> Refused {
         let (reason, said) = match self {
@@ -278,7 +289,7 @@ async fn let_in(
         // As much work as for a known one: most of those that are not Zendesk's take a key.
         let key = api_key(&parts.headers, &AUTHORIZATION);
         match key.filter(|_| parts.uri.path().strip_prefix(PREFIX) == Some(Kind::Generic.name())) {
-            Some(key) => drop(service.authenticate(&key).await),
+            Some(key) => drop(service.whose_key(&key).await),
             None => drop(hooks.nobodys.check(&parts.headers, &body, now)),
         }
         return Err(Why::NotLetIn(UNKNOWN));
@@ -286,28 +297,25 @@ async fn let_in(
     let caller = match &hook.proof {
         Proof::Signed(signed) => {
             signed.check(&parts.headers, &body, now).map_err(Why::NotLetIn)?;
-            service.authenticate_hook(&hook.caller).await
+            service.authenticate_hook(&hook.caller).await.map_err(Why::of)?
         }
         Proof::ApiKey(header) => {
             let missing = NotLetIn::Refused("there is no API key in its header");
             let key = api_key(&parts.headers, header).ok_or(Why::NotLetIn(missing))?;
-            service.authenticate(&key).await
+            with_key(service, hook, &key).await?
         }
     };
-    match caller {
-        // The test tenant of the same name is another tenant.
-        Ok(caller) if caller.tenant.name == hook.caller.tenant() && !caller.tenant.test => {
-            Ok((caller, body))
-        }
-        Ok(_) => Err(Why::NotLetIn(NotLetIn::Refused("the API key is another tenant's"))),
-        Err(Error::MissingApiKey | Error::InvalidApiKey) => {
-            Err(Why::NotLetIn(NotLetIn::Refused("the API key is none of ours")))
-        }
-        Err(Error::ExpiredApiKey) => {
-            Err(Why::NotLetIn(NotLetIn::Refused("the API key has expired")))
-        }
-        Err(error) => Err(Why::Other(grpc::status(&error).into())),
+    Ok((caller, body))
+}
+
+/// Who delivers with this key. It is a call of theirs only once it is known that they are let in.
+async fn with_key(service: &Arc<Service>, hook: &Hook, key: &str) -> Result<Caller, Why> {
+    let tenant = service.whose_key(key).await.map_err(Why::of)?;
+    // The test tenant of the same name is another tenant.
+    if tenant.name != hook.caller.tenant() || tenant.test {
+        return Err(Why::NotLetIn(NotLetIn::Refused("the API key is another tenant's")));
     }
+    service.authenticate(key).await.map_err(Why::of)
 }
 
 /// Ends the interaction.

@@ -11,7 +11,7 @@ use threadline::grpc::proto::{
 use threadline::ids::TenantId;
 
 use super::customers::{mail, upsert, upsert_with};
-use super::erasing::erase;
+use super::erasing::{erase, preview};
 use super::settling::{MAIL, NUMBER, staff};
 use super::ties::{identifier, link, unlink};
 use super::watching_customers::of as watched;
@@ -25,6 +25,7 @@ each_engine!(
     every_call_leaves_its_entries,
     what_was_refused_or_not_there_is_told,
     what_is_sent_again_is_a_read,
+    a_correction_that_is_sent_again_is_a_read,
     keys_are_in_the_chain,
 );
 
@@ -285,6 +286,38 @@ async fn what_is_sent_again_is_a_read(engine: Engine) {
     assert_eq!(watch.actions(&world).await, ["repeat"]);
     client.upsert(upsert("p", vec![mail(MAIL)])).await.expect("the same");
     assert_eq!(watch.actions(&world).await, ["repeat"]);
+    whole(&world).await;
+    world.close().await;
+}
+
+/// What moves, takes out or joins is answered again with who is who by now; a receipt names nobody.
+async fn a_correction_that_is_sent_again_is_a_read(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let mut watch = Watch::of(&world).await;
+    let one = client.start(call("one", NUMBER)).await.expect("a start").customer_ref;
+    client.start(call("two", "+14155550188")).await.expect("a start");
+    let made = client.upsert(upsert("p", vec![mail(MAIL)])).await.expect("an upsert");
+    let other = made.customer.expect("them").customer_ref;
+    macro_rules! again {
+        ($call:expr, $whom:expr) => {{
+            $call.await.expect("the first");
+            watch.news(&world).await;
+            $call.await.expect("the same");
+            let said = |whom: &str| ("repeat".to_owned(), "shown".to_owned(), whom.to_owned());
+            assert_eq!(watch.news(&world).await, [said($whom)]);
+        }};
+    }
+    again!(client.redact(redact("one", "rd", &[])), &one);
+    client.reassign(reassign("two", "r", None)).await.expect("a reassignment");
+    let moved = client.get(get("two")).await.expect("it").customer_ref;
+    again!(client.reassign(reassign("two", "r", None)), &moved);
+    again!(client.merge(merge("m", &one, &other)), &one);
+    let token = preview(&client, &one).await.preview_token;
+    client.erase(erase(&one, &token, "e")).await.expect("an erasure");
+    // What named them is in the list no more.
+    watch.seen = 0;
+    again!(client.erase(erase(&one, &token, "e")), "");
     whole(&world).await;
     world.close().await;
 }

@@ -1,16 +1,22 @@
 //! Customers of whom hardly anything is left: who stays, and who goes with the last of it.
 
+use sqlx::{Executor as _, Row as _};
 use threadline::clock::{DAY, SECOND};
 use threadline::grpc::proto::{EndInteractionRequest, ProfileAttributeInput, VariableInput};
 
-use super::customers::upsert;
+use super::customers::{mail, upsert};
 use super::retention::{KEPT, Passing, is_gone};
 use super::settling::{MAIL, NUMBER, staff};
-use super::ties::{identifier, link};
+use super::ties::{identifier, link, unlink};
 use crate::support::requests::{call, end, merge, number_hint, start_with};
 use crate::support::{Engine, each_engine};
 
-each_engine!(who_has_anything_left_stays, who_has_only_what_expires_left_goes_with_it);
+each_engine!(
+    who_has_anything_left_stays,
+    who_has_only_what_expires_left_goes_with_it,
+    whom_a_request_left_with_nothing_goes_after_it,
+    who_was_kept_for_a_tie_goes_once_that_is_gone,
+);
 
 async fn who_has_anything_left_stays(engine: Engine) {
     let passing = Passing::on(engine, "").await;
@@ -67,5 +73,61 @@ async fn who_has_only_what_expires_left_goes_with_it(engine: Engine) {
         assert_eq!(swept.purged, purged, "after {days} days more");
         assert_eq!(is_gone(&client, &person).await, purged == 1);
     }
+    passing.close().await;
+}
+
+/// How many customers there are, and how many keys of theirs.
+async fn left(passing: &Passing) -> (i64, i64) {
+    let mut connection = passing.world.connect().await;
+    let mut count = async |sql: &'static str| {
+        connection.fetch_one(sql).await.expect("a count").get::<i64, _>(0)
+    };
+    let customers = count("SELECT COUNT(*) FROM customer").await;
+    // One is the tenant's own.
+    (customers, count("SELECT COUNT(*) - 1 FROM data_key").await)
+}
+
+/// No contact of theirs ever was on file: only requests named them. More than one operation strips.
+async fn whom_a_request_left_with_nothing_goes_after_it(engine: Engine) {
+    const PEOPLE: usize = 40;
+    let passing = Passing::on(engine, "").await;
+    let client = staff(&passing.world).await;
+    let service = &passing.world.running.service;
+    for number in 0..PEOPLE {
+        let address = format!("somebody{number}@example.com");
+        let made = client.upsert(upsert(&address, vec![mail(&address)])).await;
+        let person = made.expect("an upsert").customer.expect("them").customer_ref;
+        let id = format!("unlink {number}");
+        client.unlink(unlink(&id, &person, mail(&address))).await.expect("an unlink");
+    }
+    client.upsert(upsert("kept", vec![mail(MAIL)])).await.expect("an upsert");
+    passing.days(KEPT + 1).await;
+    let swept = service.sweep().await.expect("a sweep");
+    assert_eq!((swept.forgotten, swept.purged), (2 * PEOPLE as u64 + 1, 0));
+    passing.days(30).await;
+    assert_eq!(service.sweep().await.expect("a sweep").purged, 0, "not a day too early");
+    passing.days(2).await;
+    assert_eq!(service.sweep().await.expect("a sweep").purged, PEOPLE as u64);
+    assert_eq!(left(&passing).await, (1, 1), "whoever has an address stays, nobody else");
+    passing.close().await;
+}
+
+async fn who_was_kept_for_a_tie_goes_once_that_is_gone(engine: Engine) {
+    let passing = Passing::on(engine, "").await;
+    let client = staff(&passing.world).await;
+    let service = &passing.world.running.service;
+    let person = client.start(call("old", NUMBER)).await.expect("a start").customer_ref;
+    client.end(end("old")).await.expect("an end");
+    client.link(link("l", &person, mail(MAIL))).await.expect("a link");
+    passing.days(KEPT + 1).await;
+    assert_eq!(passing.swept().await, 2, "the call, and the request that linked");
+    passing.days(32).await;
+    assert_eq!(service.sweep().await.expect("a sweep").purged, 0, "the tie is left");
+    client.unlink(unlink("u", &person, mail(MAIL))).await.expect("an unlink");
+    passing.days(KEPT + 1).await;
+    assert_eq!(passing.swept().await, 1);
+    passing.days(32).await;
+    assert_eq!(service.sweep().await.expect("a sweep").purged, 1);
+    assert_eq!(left(&passing).await, (0, 0));
     passing.close().await;
 }

@@ -2,6 +2,7 @@
 //! docs/webhooks-in.md.
 
 mod as_sent;
+mod uncounted;
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;

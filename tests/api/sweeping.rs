@@ -7,7 +7,9 @@ use threadline::grpc::proto::{EndInteractionRequest, IntentStatus, InteractionSt
 use super::remembering::MONDAY;
 use super::settling::{MAIL, NUMBER, staff};
 use crate::support::requests::{call, email_hint, end_with, get, merge, start, start_with};
-use crate::support::{Client, Engine, Setup, World};
+use crate::support::{Client, Engine, Setup, World, each_engine};
+
+each_engine!(one_that_cannot_be_swept_keeps_no_other_from_it);
 
 async fn world(clock: &Clock) -> World {
     Setup::on(Engine::Sqlite).clock(clock).open().await
@@ -119,5 +121,24 @@ async fn who_is_removed_leaves_their_set_and_who_is_merged_is_somebody() {
     world.running.service.sweep().await.expect("a sweep");
     let members = real.person(&nobody).await.member_refs;
     assert!(members.contains(&nobody) && members.contains(&known), "kept with the other");
+    world.close().await;
+}
+
+async fn one_that_cannot_be_swept_keeps_no_other_from_it(engine: Engine) {
+    let world = World::on(engine).await;
+    let first = staff(&world).await;
+    let own = first.start(call("own", NUMBER)).await.expect("a start").customer_ref;
+    let globex = NewKey { tenant: "globex".into(), ..World::new_key(&["telephony", "admin"]) };
+    let globex = world.client(&globex).await;
+    globex.start(call("theirs", NUMBER)).await.expect("a start");
+    let tenant = "tenant = (SELECT tenant FROM customer WHERE customer = $1)";
+    world.damage(("tenant", "secrets"), tenant, &own).await;
+    // One that remembers no tenant.
+    let other = world.beside("").await;
+    let later = world.now().plus(2 * DAY);
+    assert!(other.service.sweep_as_of(later).await.is_err(), "it is said that one does not open");
+    assert!(status(&globex, "theirs").await == InteractionStatus::NeverEnded, "it is swept");
+    assert!(status(&first, "own").await == InteractionStatus::Active, "it comes first");
+    other.stop().await.expect("an orderly stop");
     world.close().await;
 }

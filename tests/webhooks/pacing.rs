@@ -7,14 +7,15 @@ use threadline::clock::Clock;
 use threadline::grpc::proto::IdentityHints;
 
 use super::ground::{Hooked, QUICK, number, whole_call};
-use super::receiver::Manner;
+use super::receiver::{Manner, Received};
 use crate::support::issuer::Issuer;
 use crate::support::requests::{call, end, merge, start_with};
-use crate::support::{Engine, each_engine};
+use crate::support::{Engine, World, each_engine};
 
 each_engine!(
     what_is_never_accepted_keeps_its_own_time,
     a_receiver_that_asks_for_time_has_it,
+    what_it_asked_for_holds_after_a_restart,
     order_holds_when_two_become_one,
     order_holds_when_a_visitor_signs_in,
 );
@@ -64,6 +65,38 @@ async fn a_receiver_that_asks_for_time_has_it(engine: Engine) {
     assert!(rested >= Duration::from_millis(2_900), "{rested:?}");
     assert_eq!(hooked.receiver.overlaps(), 0);
     hooked.world.close().await;
+}
+
+/// With whatever status. Three of others fail after the restart, so that the endpoint rests, and what
+/// failed is hastened once it accepts again: but not what it asked time for.
+async fn what_it_asked_for_holds_after_a_restart(engine: Engine) {
+    const ASKED: u32 = 10;
+    let hooked = Hooked::on(engine).await;
+    hooked.receiver.answers(|_| Manner::Later(500, ASKED));
+    for of in 0..3 {
+        hooked.client.start(call(&format!("{of}-0"), &number(of))).await.expect("a start");
+    }
+    hooked.until_rows("that is known", |rows| rows.0 == 3).await;
+    let Hooked { world, receiver, .. } = hooked;
+    let world = world.again_with(QUICK).await;
+    receiver.answers(|_| Manner::Status(500));
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    for of in 3..6 {
+        client.start(call(&format!("{of}-0"), &number(of))).await.expect("a start");
+    }
+    receiver.until("the others fail", |it| it.all().len() >= 6).await;
+    receiver.answers(|_| Manner::Status(200));
+    let accepted = receiver.until_accepted(6).await;
+    let all = receiver.all();
+    for of in 0..3 {
+        let own = format!("{of}-0");
+        let is_own = |one: &&Received| one.of("interaction_id") == own;
+        let first = all.iter().find(is_own).expect("it was tried");
+        let last = accepted.iter().find(is_own).expect("it was accepted");
+        let left_alone = last.at.duration_since(first.at);
+        assert!(left_alone >= Duration::from_millis(9_900), "{own}: {left_alone:?}");
+    }
+    world.close().await;
 }
 
 async fn order_holds_when_two_become_one(engine: Engine) {

@@ -12,7 +12,7 @@ use standardwebhooks::Webhook;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing takes longer, however loaded the machine is.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How it answers one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Manner {
     Slow(Duration),
     /// With 429, and when to come back, in seconds.
     TooMany(u32),
+    /// With another status that says so.
+    Later(u16, u32),
     /// Not at all, until the sender has gone away.
     Hangs,
     /// By closing the connection.
@@ -208,9 +210,8 @@ fn serve(state: &State, stream: TcpStream) {
             Manner::Status(status) => {
                 format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n")
             }
-            Manner::TooMany(seconds) => {
-                format!("HTTP/1.1 429 So\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n")
-            }
+            Manner::TooMany(seconds) => later(429, seconds),
+            Manner::Later(status, seconds) => later(status, seconds),
             Manner::Slow(_) => "HTTP/1.1 200 So\r\nContent-Length: 2\r\n\r\nok".into(),
             Manner::Redirects(to) => {
                 format!("HTTP/1.1 307 So\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
@@ -237,6 +238,10 @@ fn serve(state: &State, stream: TcpStream) {
             return;
         }
     }
+}
+
+fn later(status: u16, seconds: u32) -> String {
+    format!("HTTP/1.1 {status} So\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n")
 }
 
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {

@@ -12,7 +12,7 @@ use super::super::Webhooks;
 use super::super::lanes::{Lanes, Waiting};
 use super::super::schedule::LONGEST_RETRY_AFTER;
 use super::pace::Pace;
-use super::{NotDelivered, PAGE, Runner, TOO_MUCH, interests, lane};
+use super::{NotDelivered, PAGE, Runner, interests, lane};
 use crate::clock::{SECOND, Time};
 use crate::continuity::Error;
 use crate::continuity::tenant::Tenant;
@@ -23,6 +23,8 @@ use crate::store::webhooks::{DeliveryRow, DeliveryState, EndpointState, Hold, Pr
 const ROWS_SAID_EVERY: Duration = Duration::from_millis(200);
 /// How soon it is said how far everything was accepted.
 const PLACE_SAID_EVERY: Duration = Duration::from_secs(1);
+/// An outcome from here on is a status that was answered; below are the reasons why none was.
+const LOWEST_STATUS: i64 = 100;
 
 /// What the store knows of it.
 pub(super) struct Said {
@@ -185,10 +187,42 @@ impl Runner {
 }
 
 /// Until when a receiver may have asked to be left alone with it: that is no row's, but part of when it
-/// is due.
+/// is due. Whoever answered may have asked, with whatever status; who did not has asked for nothing.
 fn asked(row: &DeliveryRow) -> Time {
-    match TOO_MUCH.contains(&row.outcome) {
+    match row.outcome >= LOWEST_STATUS {
         true => row.due.min(row.failed.plus(LONGEST_RETRY_AFTER)),
         false => Time(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{DAY, MINUTE};
+    use crate::events::webhooks::sender::NoAnswer;
+
+    const FAILED: Time = Time(1_000_000);
+
+    fn failed(outcome: i64, due: i64) -> DeliveryRow {
+        DeliveryRow {
+            position: 7,
+            state: DeliveryState::Waiting,
+            attempts: 1,
+            due: FAILED.plus(due),
+            failed: FAILED,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn whoever_answered_may_have_asked_for_time() {
+        for status in [429, 503, 500, 404] {
+            let due = FAILED.plus(MINUTE);
+            assert_eq!(asked(&failed(status, MINUTE)), due, "{status}");
+            let longest = FAILED.plus(LONGEST_RETRY_AFTER);
+            assert_eq!(asked(&failed(status, DAY)), longest, "{status}: that is its own time");
+        }
+        let silent = asked(&failed(NoAnswer::NotConnected as i64, MINUTE));
+        assert_eq!(silent, Time(0), "nobody was there to ask");
     }
 }
