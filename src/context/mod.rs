@@ -50,6 +50,7 @@ pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
 pub use profile::{
     AttributeConflict, AttributeWrite, Chosen, MAX_ATTRIBUTES, current_profile, profile_conflicts,
+    standing_profile,
 };
 pub use redaction::{
     MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Masked, Pattern, Redaction,
@@ -63,5 +64,5 @@ pub use retention::{
     LEAST_KEPT, MAX_TTL_SECONDS, MOST_KEPT, Retention, TEST_TENANT_KEPT, UNIDENTIFIED_KEPT,
     UNREACHED, never_ended_after, reached,
 };
-pub use variables::{MAX_VARIABLES, VariableWrite, current_variables};
+pub use variables::{MAX_VARIABLES, VariableWrite, current_variables, standing_variables};
 pub use vocabulary::{Audience, ConsentState, Disclosure, IntentStatus, Order, Sensitivity};

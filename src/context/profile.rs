@@ -60,9 +60,14 @@ pub struct AttributeConflict<'w> {
 ///
 /// The newest wins among writes of equal assurance and a weaker one never
 /// replaces a stronger one. A clear is a write like any other: it removes what
-/// is not stronger than itself. At most [`MAX_ATTRIBUTES`], the most recently set.
-pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
+/// is not stronger than itself. All there are, however many: an answer has [`current_profile`].
+pub fn standing_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
     standing(&unresolved(writes))
+}
+
+/// Of the attributes that stand, by name, at most [`MAX_ATTRIBUTES`], the most recently set.
+pub fn current_profile(writes: &[AttributeWrite]) -> BTreeMap<&str, &AttributeWrite> {
+    newest(standing_profile(writes))
 }
 
 fn standing<'w>(counting: &[Counting<'w>]) -> BTreeMap<&'w str, &'w AttributeWrite> {
@@ -76,13 +81,19 @@ fn standing<'w>(counting: &[Counting<'w>]) -> BTreeMap<&'w str, &'w AttributeWri
     let mut standing: BTreeMap<&str, &AttributeWrite> =
         strongest.into_iter().map(|(name, counting)| (name, counting.write)).collect();
     standing.retain(|_, write| write.value.is_some());
-    if standing.len() > MAX_ATTRIBUTES {
-        let mut by_age: Vec<&AttributeWrite> = standing.into_values().collect();
-        by_age.sort_by_key(|write| std::cmp::Reverse((write.set, write.order)));
-        by_age.truncate(MAX_ATTRIBUTES);
-        standing = by_age.into_iter().map(|write| (write.name.as_str(), write)).collect();
-    }
     standing
+}
+
+fn newest<'w>(
+    standing: BTreeMap<&'w str, &'w AttributeWrite>,
+) -> BTreeMap<&'w str, &'w AttributeWrite> {
+    if standing.len() <= MAX_ATTRIBUTES {
+        return standing;
+    }
+    let mut by_age: Vec<&AttributeWrite> = standing.into_values().collect();
+    by_age.sort_by_key(|write| std::cmp::Reverse((write.set, write.order)));
+    by_age.truncate(MAX_ATTRIBUTES);
+    by_age.into_iter().map(|write| (write.name.as_str(), write)).collect()
 }
 
 /// The attributes of which different values were written, by name: the newest that does not stand
@@ -97,7 +108,7 @@ pub fn profile_conflicts(writes: &[AttributeWrite]) -> Vec<AttributeConflict<'_>
     for one in &counting {
         by_name.entry(&one.write.name).or_default().push(one);
     }
-    for (name, kept) in standing(&counting) {
+    for (name, kept) in newest(standing(&counting)) {
         let of_name = || by_name.get(name).into_iter().flatten();
         let cleared = of_name().filter(|it| it.write.value.is_none()).map(|it| it.strength).max();
         let others = of_name().filter(|counting| {
@@ -270,6 +281,7 @@ mod tests {
         let current = current_profile(&writes);
         assert_eq!(current.len(), MAX_ATTRIBUTES);
         assert_eq!(current.keys().next(), Some(&"a050"));
+        assert_eq!(standing_profile(&writes).len(), 250, "all of them stand");
     }
 
     prop_compose! {

@@ -79,10 +79,12 @@ fn variable(name: &str, sensitivity: Sensitivity) -> VariableWrite {
         ttl_seconds: DEFAULT_TTL_SECONDS,
         set: MONDAY,
         expire: MONDAY.plus(DEFAULT_TTL_SECONDS * 1_000),
+        own_expire: MONDAY.plus(DEFAULT_TTL_SECONDS * 1_000),
         sensitivity,
         channel: text("channel"),
         interaction_id: text("id0"),
         agent_ref: text("agent0"),
+        of: Token([2; 16]),
         order: (1, 0),
         kept: MONDAY.plus(DEFAULT_TTL_SECONDS * 1_000),
     }

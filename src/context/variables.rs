@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::vocabulary::{Order, Sensitivity};
 use crate::clock::Time;
+use crate::ids::Token;
 
 /// Most variables in an answer; the newest are kept.
 pub const MAX_VARIABLES: usize = 200;
@@ -21,8 +22,10 @@ pub struct VariableWrite {
     pub ttl_seconds: i64,
     /// The time of the event that set it.
     pub set: Time,
-    /// From when on it is gone: event time plus time to live.
+    /// From when on it is gone: event time plus time to live, or earlier, with what hid it when it came.
     pub expire: Time,
+    /// From when on it would be gone, had nothing hidden it.
+    pub own_expire: Time,
     /// Who may see it.
     pub sensitivity: Sensitivity,
     /// The channel of the interaction that set it.
@@ -31,6 +34,8 @@ pub struct VariableWrite {
     pub interaction_id: String,
     /// Who handled that interaction.
     pub agent_ref: String,
+    /// The contact or request that set it.
+    pub of: Token,
     /// Which of the writes of one moment came later.
     pub order: Order,
     /// Until when the store keeps it: at least until it and whatever it hid when it was written
@@ -45,9 +50,9 @@ debug_without_text!(VariableWrite { ttl_seconds, set, expire, sensitivity, order
 /// The newest write of a name, by event time and then by journal position,
 /// hides all older ones, also when it cleared the value or has expired
 /// itself; but not once the store keeps it no longer, as then nothing that
-/// lives was hidden by it when it came. A write whose expiry is `now` is gone. At most [`MAX_VARIABLES`],
-/// the most recently set.
-pub fn current_variables(writes: &[VariableWrite], now: Time) -> BTreeMap<&str, &VariableWrite> {
+/// lives was hidden by it when it came. A write whose expiry is `now` is gone. All there are, however
+/// many: an answer has [`current_variables`].
+pub fn standing_variables(writes: &[VariableWrite], now: Time) -> BTreeMap<&str, &VariableWrite> {
     let mut newest: BTreeMap<&str, &VariableWrite> = BTreeMap::new();
     for write in writes.iter().filter(|write| write.kept > now) {
         let standing = newest.entry(&write.name).or_insert(write);
@@ -56,13 +61,19 @@ pub fn current_variables(writes: &[VariableWrite], now: Time) -> BTreeMap<&str, 
         }
     }
     newest.retain(|_, write| write.value.is_some() && write.expire > now);
-    if newest.len() > MAX_VARIABLES {
-        let mut by_age: Vec<&VariableWrite> = newest.into_values().collect();
-        by_age.sort_by_key(|write| std::cmp::Reverse((write.set, write.order)));
-        by_age.truncate(MAX_VARIABLES);
-        newest = by_age.into_iter().map(|write| (write.name.as_str(), write)).collect();
-    }
     newest
+}
+
+/// Of the variables that stand at `now`, by name, at most [`MAX_VARIABLES`], the most recently set.
+pub fn current_variables(writes: &[VariableWrite], now: Time) -> BTreeMap<&str, &VariableWrite> {
+    let standing = standing_variables(writes, now);
+    if standing.len() <= MAX_VARIABLES {
+        return standing;
+    }
+    let mut by_age: Vec<&VariableWrite> = standing.into_values().collect();
+    by_age.sort_by_key(|write| std::cmp::Reverse((write.set, write.order)));
+    by_age.truncate(MAX_VARIABLES);
+    by_age.into_iter().map(|write| (write.name.as_str(), write)).collect()
 }
 
 /// Event time, then journal position; should both be equal, a clear wins, which tells less.
@@ -83,10 +94,12 @@ mod tests {
             ttl_seconds,
             set: Time(set),
             expire: Time(set).plus(ttl_seconds * 1_000),
+            own_expire: Time(set).plus(ttl_seconds * 1_000),
             sensitivity: Sensitivity::Normal,
             channel: "voice".into(),
             interaction_id: "call-1".into(),
             agent_ref: String::new(),
+            of: Token([0; 16]),
             order: (0, 0),
             kept: Time(i64::MAX),
         }
@@ -132,6 +145,7 @@ mod tests {
         let current = current_variables(&writes, Time(300));
         assert_eq!(current.len(), MAX_VARIABLES);
         assert_eq!(current.keys().next(), Some(&"v050"));
+        assert_eq!(standing_variables(&writes, Time(300)).len(), 250, "all of them stand");
     }
 
     prop_compose! {

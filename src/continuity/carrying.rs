@@ -1,16 +1,18 @@
 //! What an interaction gave one customer, on its way to another.
 
+use std::collections::BTreeSet;
+
 use super::Error;
 use super::consenting;
 use super::desk::Desk;
 use super::filing::{customer_key, mark_dispute, put_block};
 use super::load;
-use super::record::{BlockRecord, State};
+use super::record::{BlockRecord, State, ValueRecord};
 use super::sealing::Slot;
 use super::waiting::wait;
 use crate::ids::{CustomerId, Token};
-use crate::store::history;
-use crate::store::rows::{BlockKind, FactRow};
+use crate::store::rows::{BlockKind, BlockRow, FactRow};
+use crate::store::{Removal, history};
 
 /// The facts and values that one interaction gave a customer, opened.
 #[derive(Default)]
@@ -42,6 +44,24 @@ impl Carried {
             }
         }
         self
+    }
+
+    /// With lasting values that are no better proven than their next customer is.
+    pub fn no_stronger(mut self, assurance: i64) -> Self {
+        for (_, block) in self.blocks.iter_mut().filter(|(kind, _)| *kind == BlockKind::Profile) {
+            block.assurance = block.assurance.min(assurance);
+        }
+        self
+    }
+
+    /// Whether a value that was said at that time ends early because one of these hid it when it came.
+    fn hid(&self, value: &ValueRecord, set: i64) -> bool {
+        let hides = |it: &ValueRecord| {
+            it.name == value.name && it.own_expire.unwrap_or(it.expire) == value.expire
+        };
+        let variables = self.blocks.iter().filter(|(kind, _)| *kind == BlockKind::Variables);
+        let mut newer = variables.filter(|(_, block)| block.set > set);
+        value.own_expire.is_some() && newer.any(|(_, block)| block.values.iter().any(hides))
     }
 
     /// Values wait in the interaction until somebody says whose they are; its intents it holds
@@ -105,6 +125,65 @@ async fn reopen(desk: &mut Desk<'_, '_>, customer: CustomerId) -> Result<(), Err
         mark_dispute(desk, customer);
     }
     Ok(())
+}
+
+/// What others gave the customer, came late and ends with what leaves now, has its own time again, as
+/// far as nothing else hides it. A block is never changed: all that those others gave is written anew,
+/// and keeps its place. What leaves is to be among the removals by now.
+pub(super) async fn uncover(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    interaction: Token,
+    leaving: &Carried,
+) -> Result<(), Error> {
+    if leaving.blocks.iter().all(|(kind, _)| *kind != BlockKind::Variables) {
+        return Ok(());
+    }
+    let mut again = Vec::new();
+    for other in covered(desk, customer, interaction, leaving).await? {
+        let mut carried = carry(desk, customer, other).await?;
+        let blocks = std::mem::take(&mut carried.blocks);
+        again.extend(blocks.into_iter().map(|(kind, block)| (other, kind, block)));
+        desk.effects.removals.push(Removal::Content { customer, interaction: other });
+        receive(desk, customer, other, carried).await?;
+    }
+    again.sort_by_key(|(_, _, block)| (block.first_position, block.first_part));
+    for (other, kind, mut block) in again {
+        let set = block.set;
+        let variables = block.values.iter_mut().filter(|_| kind == BlockKind::Variables);
+        for value in variables.filter(|value| leaving.hid(value, set)) {
+            value.expire = value.own_expire.take().unwrap_or(value.expire);
+        }
+        put_block(desk, customer, other, kind, block).await?;
+    }
+    Ok(())
+}
+
+/// Who else gave a customer a value that ends with what leaves.
+async fn covered(
+    desk: &mut Desk<'_, '_>,
+    customer: CustomerId,
+    interaction: Token,
+    leaving: &Carried,
+) -> Result<BTreeSet<Token>, Error> {
+    let tenant = desk.tenant_id();
+    let key = customer_key(desk, customer).await?;
+    let rows = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move { history::blocks_of(connection, tenant, customer, None).await })
+        }))
+        .await?;
+    let mut others = BTreeSet::new();
+    let is_other =
+        |row: &&BlockRow| row.kind == BlockKind::Variables && row.interaction != interaction;
+    for row in rows.iter().filter(is_other) {
+        let block = load::open_block(tenant, &key, row)?;
+        if block.values.iter().any(|value| leaving.hid(value, block.set)) {
+            others.insert(row.interaction);
+        }
+    }
+    Ok(others)
 }
 
 /// Gives a customer what an interaction had given another.

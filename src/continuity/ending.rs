@@ -24,21 +24,21 @@ pub(super) fn part(revision: Option<i64>) -> Vec<u8> {
 
 /// Whether this end is to be written: a higher revision amends, an equal one is the first answer,
 /// a lower one is acknowledged and ignored; without a revision the same content is a replay and
-/// other content a conflict. A close for want of an end gives way to any real end.
+/// other content a conflict. A close for want of an end gives way to any real end. However often it
+/// was updated, an interaction can be ended: of what is written only ends count against the limit.
 pub(super) fn may_end(
     known: &Known,
     revision: Option<i64>,
     fingerprint: &[u8],
 ) -> Result<(), Error> {
-    if known.entry.guards.len() > MOST_UPDATES {
-        return Err(Error::TooManyUpdates);
-    }
-    let ending = known.state.ending.as_ref().filter(|ending| !ending.never_ended);
-    let Some(ending) = ending else { return Ok(()) };
     let mut ends = known.entry.guards.iter().filter(|guard| guard.verb == Verb::End);
+    let has_room = ends.clone().count() < MOST_UPDATES;
+    let room = if has_room { Ok(()) } else { Err(Error::TooManyUpdates) };
+    let ending = known.state.ending.as_ref().filter(|ending| !ending.never_ended);
+    let Some(ending) = ending else { return room };
     match (revision, ending.revision) {
-        (Some(new), Some(known)) if new > known => Ok(()),
-        (Some(_), None) => Ok(()),
+        (Some(new), Some(known)) if new > known => room,
+        (Some(_), None) => room,
         (Some(_), Some(_)) => Err(Error::AlreadyDone),
         (None, _) if ends.any(|end| end.part.is_empty() && end.fingerprint == fingerprint) => {
             Err(Error::AlreadyDone)
@@ -207,18 +207,22 @@ fn named(state: &State, end: &End, said: Time) -> Vec<IntentRecord> {
     end.intents.iter().map(named).collect()
 }
 
-/// Takes in the matters that an update names; as they are taken.
+/// Takes in the matters that an update names; as they are taken. What the end said of the same matter
+/// keeps its status, and is for as few eyes from now on.
 pub(super) fn named_in_between(
     state: &mut State,
     intents: &[IntentRecord],
     at: Time,
 ) -> Vec<IntentRecord> {
     let whole = state.ending.as_ref().map_or(0, |ending| ending.sensitivity);
-    let ended: &[IntentRecord] = state.ending.as_ref().map_or(&[][..], |ending| &ending.intents);
+    let ended = state.ending.as_mut().map(|ending| &mut ending.intents[..]).unwrap_or_default();
     let mut taken = Vec::with_capacity(intents.len());
     for said in intents {
         let said = IntentRecord { said: at.0, ..said.clone() };
         let said = no_less_private(said, whole, ended.iter().chain(&state.intents));
+        for known in ended.iter_mut().filter(|known| is_same_matter(known, &said)) {
+            known.sensitivity = said.sensitivity;
+        }
         state.intents.retain(|known| !is_same_matter(known, &said));
         state.intents.push(said.clone());
         taken.push(said);
@@ -277,16 +281,16 @@ fn is_same_matter(one: &IntentRecord, other: &IntentRecord) -> bool {
     (&one.intent, &one.reference) == (&other.intent, &other.reference)
 }
 
-/// The ending as it now stands: what an amendment does not mention stays.
+/// The ending as it now stands: what an amendment does not mention stays. Whether anybody was reached
+/// does so, too, where the disposition that said it was taken out since.
 fn merge(before: Option<EndingRecord>, end: &End, outcome: Outcome) -> EndingRecord {
-    let before = before.filter(|ending| !ending.never_ended).unwrap_or_default();
+    let before = before.filter(|ending| !ending.never_ended);
+    let says_all = end.complete || before.is_none();
+    let before = before.unwrap_or_default();
     let intents = matters(&before, end, outcome.updates.into_iter().chain(outcome.named));
     let or = |said: &str, known: String| if said.is_empty() { known } else { said.to_owned() };
-    let reached = if end.disposition.is_empty() && !before.disposition.is_empty() {
-        before.reached
-    } else {
-        outcome.reached
-    };
+    let reached =
+        if end.disposition.is_empty() && !says_all { before.reached } else { outcome.reached };
     let sensitivity = if end.sensitivity == Sensitivity::Normal && before.sensitivity != 0 {
         before.sensitivity
     } else {
@@ -356,3 +360,6 @@ fn standing(update: Option<IntentRecord>, said: IntentRecord, end: &End) -> Inte
         None => said,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,8 +189,8 @@ pub(super) async fn write_facts(
             sensitivity: said.sensitivity,
             content: slot.seal_bytes(desk.tenant_id(), &key, text, &desk.service.entropy),
         };
-        let same = |one: &FactRow| (one.intent, one.reference) == (intent, reference);
-        desk.effects.facts.retain(|one| !same(one));
+        let of = |row: &FactRow| (row.interaction, row.intent, row.reference);
+        desk.effects.facts.retain(|row| of(row) != (interaction, intent, reference));
         desk.effects.facts.push(row);
     }
     desk.take_in_hand(customer).await?.touch();
@@ -211,7 +211,8 @@ pub(super) fn forget_facts(
         let reference =
             (!it.reference.is_empty()).then(|| secrets.text("intent_reference", &it.reference));
         // It may have come here a moment ago, from another customer.
-        desk.effects.facts.retain(|row| (row.intent, row.reference) != (intent, reference));
+        let of = |row: &FactRow| (row.interaction, row.intent, row.reference);
+        desk.effects.facts.retain(|row| of(row) != (interaction, intent, reference));
         desk.effects.removals.push(Removal::Fact { customer, interaction, intent, reference });
     }
 }
@@ -336,10 +337,16 @@ pub(super) async fn flush(
     let values = std::mem::take(&mut state.values);
     write_values(desk, state, interaction, BlockKind::Variables, values, (at, 0)).await?;
     let attributes = std::mem::take(&mut state.attributes);
-    let strength = standing(state).assurance.unwrap_or(Assurance::Asserted).code();
+    let strength = strength(state);
     write_values(desk, state, interaction, BlockKind::Profile, attributes, (at, strength)).await?;
     let consents = std::mem::take(&mut state.consents);
     consenting::write(desk, state, interaction, consents, at).await
+}
+
+/// Code of the assurance that lasting values have which an interaction says of its customer, as it now
+/// stands.
+pub(super) fn strength(state: &State) -> i64 {
+    standing(state).assurance.unwrap_or(Assurance::Asserted).code()
 }
 
 /// Forgets rows that this very operation was about to give a customer.

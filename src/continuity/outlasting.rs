@@ -7,6 +7,7 @@ use super::working::Working;
 use crate::clock::Time;
 use crate::context::VariableWrite;
 use crate::ids::CustomerId;
+use crate::store::Removal;
 
 /// A value that a customer has, as far as others may hide it or be hidden.
 #[derive(Clone)]
@@ -14,17 +15,20 @@ pub(super) struct Written {
     name: String,
     set: Time,
     expire: Time,
+    /// When it expires if what hides it moves away.
+    own_expire: Time,
 }
 
 impl Written {
     fn of(write: &VariableWrite) -> Self {
-        Self { name: write.name.clone(), set: write.set, expire: write.expire }
+        let VariableWrite { set, expire, own_expire, .. } = *write;
+        Self { name: write.name.clone(), set, expire, own_expire }
     }
 }
 
 /// How long a block of variables is kept: until all in it have expired, and until whatever it
 /// hides has, lest an older value reappear. A value that comes late and is hidden already ends
-/// with what hides it, for the same reason.
+/// with what hides it, for the same reason. What this very operation takes away hides nothing.
 pub(super) async fn outlasts(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
@@ -45,7 +49,11 @@ pub(super) async fn outlasts(
     }
     let context = person.and_then(|person| person.context.clone()).unwrap_or_default();
     let kept = context.variables.iter().filter(|write| write.kept > now);
-    let mut known: Vec<Written> = kept.map(Written::of).collect();
+    let stays = kept.filter(|write| {
+        let gone = Removal::Content { customer, interaction: write.of };
+        !desk.effects.removals.contains(&gone)
+    });
+    let mut known: Vec<Written> = stays.map(Written::of).collect();
     // What this very operation has written to them is not in their context yet.
     known.extend(desk.written.iter().filter(|(of, _)| *of == customer).map(|(_, it)| it.clone()));
     for write in known.iter().filter(|write| write.set > Time(record.set)) {
@@ -58,11 +66,11 @@ pub(super) async fn outlasts(
     // What others of one set have said is hidden as well; it ends by nobody's writes but theirs.
     known.extend(of_others);
     let hidden = |write: &&Written| record.values.iter().any(|it| it.name == write.name);
-    let older = known.iter().filter(hidden).map(|write| write.expire.0).max();
+    let older = known.iter().filter(hidden).map(|write| write.own_expire.0).max();
     let set = Time(record.set);
     desk.written.extend(record.values.iter().map(|value| {
-        let written = Written { name: value.name.clone(), set, expire: Time(value.expire) };
-        (customer, written)
+        let (expire, own_expire) = (Time(value.expire), Time(ends(value)));
+        (customer, Written { name: value.name.clone(), set, expire, own_expire })
     }));
     Ok(last(record).max(older.unwrap_or(0)))
 }

@@ -202,13 +202,14 @@ pub(super) async fn withdraw(
         return Ok(Carried::default());
     }
     desk.take_in_hand(from).await?;
-    let carried = carrying::carry(desk, from, interaction).await?.leaving();
+    let carried = carrying::carry(desk, from, interaction).await?;
     filing::drop_unwritten(desk, from, interaction);
     if let Some(filed_at) = state.filed_at.take() {
         let ended = Time(filed_at);
         desk.effects.removals.push(Removal::Interaction { customer: from, ended, interaction });
     }
     desk.effects.removals.push(Removal::Content { customer: from, interaction });
+    carrying::uncover(desk, from, interaction, &carried).await?;
     desk.effects.strip.push(interaction);
     if state.settled {
         let others = remaining(desk, from, &[interaction]).await?;
@@ -222,7 +223,7 @@ pub(super) async fn withdraw(
     state.displaced.clear();
     state.settled = false;
     state.counted = false;
-    Ok(carried)
+    Ok(carried.leaving())
 }
 
 /// A contact on file, as far as it gives reasons for ties.
@@ -327,21 +328,23 @@ pub(super) fn refold(
 }
 
 /// Moves an interaction, with all it gave, to another customer. The old one keeps nothing of it;
-/// left with no interaction, link or profile, its ref resolves to the new one.
+/// left with no interaction, link or profile, its ref resolves to the new one. `linkable` as in [`settle`].
 pub(super) async fn move_to(
     desk: &mut Desk<'_, '_>,
     state: &mut State,
     interaction: Token,
     to: CustomerId,
     looked: &Looked<'_>,
-    basis: Basis,
+    (basis, linkable): (Basis, impl Fn(usize) -> bool),
 ) -> Result<(), Error> {
     // Only a customer that it gave something to can have been left empty by it.
     let (gave, waited) = (state.settled || state.filed_at.is_some(), !state.settled);
     let from = customer_of(&state.customer).filter(|_| gave);
     let carried = withdraw(desk, state, interaction).await?;
     let looked = without_withdrawn(desk, looked);
-    settle(desk, state, interaction, to, &looked, basis, |_| true).await?;
+    settle(desk, state, interaction, to, &looked, basis, linkable).await?;
+    // Of them nothing was proven but what is by now.
+    let carried = carried.no_stronger(filing::strength(state));
     carrying::receive(desk, to, interaction, carried).await?;
     if waited {
         // What was settled has been carried as it was said, and when.

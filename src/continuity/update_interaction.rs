@@ -251,6 +251,10 @@ impl UpdateOperation {
         let fields = redactions::apply(state);
         let warnings = fields.iter().map(Warning::stays_redacted).collect();
         if !state.settled {
+            if state.ending.is_some() && state.filed_at.is_some() {
+                // Its candidate's file shows it: for as few eyes as was said now.
+                filing::file(desk, state, self.interaction).await?;
+            }
             return Ok(warnings);
         }
         intents.retain(|said| fields.iter().all(|it| !it.means_intent(&said.intent)));

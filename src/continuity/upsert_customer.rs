@@ -21,7 +21,7 @@ use super::record::{BlockRecord, ConsentRecord, RequestRecord, ValueRecord};
 use super::service::Service;
 use super::settling::new_customer;
 use crate::clock::Time;
-use crate::context::{Context, Disclosure, current_profile, current_variables};
+use crate::context::{Context, Disclosure, standing_profile, standing_variables};
 use crate::identity::{Assurance, RawIdentifier};
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::{BlockKind, Verb};
@@ -197,7 +197,7 @@ impl UpsertOperation {
     /// The lasting values to write: those that the mask names, and clears of those it names that
     /// are not given.
     fn profile(&self, context: &Context) -> Vec<ValueRecord> {
-        let standing = current_profile(&context.profile);
+        let standing = standing_profile(&context.profile);
         let mut values =
             masked(&self.upsert.mask.profile, &self.upsert.profile, standing.keys().copied());
         if matches!(self.guard, Guard::Content(_)) {
@@ -213,7 +213,7 @@ impl UpsertOperation {
         let same = |it: &crate::context::AttributeWrite| it.value == value.value;
         let values = || context.profile.iter().filter(|it| it.resolves.is_none());
         let of_name = || values().filter(|it| it.name == value.name);
-        let standing = current_profile(&context.profile);
+        let standing = standing_profile(&context.profile);
         let stands = standing.get(value.name.as_str());
         if stands.is_some_and(|it| same(it) && it.assurance >= strength) {
             return false;
@@ -226,7 +226,8 @@ impl UpsertOperation {
 
     fn variables(&self, context: &Context) -> Vec<ValueRecord> {
         let now = self.service.store.now();
-        let standing = current_variables(&context.variables, now);
+        // Also what no answer has room for: behind what is cleared it would come up.
+        let standing = standing_variables(&context.variables, now);
         let names = standing.keys().copied();
         let mut values = masked(&self.upsert.mask.variables, &self.upsert.variables, names);
         for value in &mut values {

@@ -44,17 +44,19 @@ fn variables<'b>(
     block: &'b BlockRecord,
     row: &BlockRow,
 ) -> impl Iterator<Item = VariableWrite> + 'b {
-    let (order, kept) = (order(block, row), row.expire);
+    let (of, order, kept) = (row.interaction, order(block, row), row.expire);
     block.values.iter().map(move |value| VariableWrite {
         name: value.name.clone(),
         value: value.value.clone(),
         ttl_seconds: value.ttl_seconds,
         set: Time(block.set),
         expire: Time(value.expire),
+        own_expire: Time(value.own_expire.unwrap_or(value.expire)),
         sensitivity: Sensitivity::from_code(value.sensitivity).unwrap_or(Sensitivity::Sensitive),
         channel: block.channel.clone(),
         interaction_id: block.interaction_id.clone(),
         agent_ref: block.agent_ref.clone(),
+        of,
         order,
         kept,
     })
