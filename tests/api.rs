@@ -13,6 +13,7 @@ use support::issuer;
 /// The cases by subject.
 mod api {
     mod access;
+    mod after_the_end;
     mod archiving;
     mod auditing;
     mod auth;
@@ -20,6 +21,7 @@ mod api {
     mod bad_input;
     mod bad_reads;
     mod becoming;
+    mod borrowed;
     mod certified_doors;
     mod checkpoints;
     mod chosen;
@@ -37,6 +39,7 @@ mod api {
     mod erased_rows;
     mod erasing;
     mod erasing_corners;
+    mod erasing_damaged;
     mod erasing_late;
     mod explaining;
     mod export_command;
@@ -53,12 +56,14 @@ mod api {
     mod late_facts;
     mod late_words;
     mod long_readers;
+    mod many_values;
     mod memory;
     mod merge_command;
     mod merging;
     mod merging_corners;
     mod merging_twice;
     mod metrics;
+    mod moved_values;
     mod moving;
     mod person;
     mod protected;

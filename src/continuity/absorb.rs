@@ -230,7 +230,9 @@ async fn take_up(
             state.decision.iter_mut().for_each(|record| name_as(record, looked, best));
             word.heard_of(desk, state, Some(best)).await?;
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
-            become_of(desk, state, interaction, best, looked, basis).await?;
+            // As in a start: where the primary identifier decided, what it overruled stays whose it is.
+            let own = |index: usize| !looked.points_elsewhere(index, best);
+            become_of(desk, state, interaction, best, looked, (basis, own)).await?;
             state.made_customer = false;
         }
         (Recommendation::Confirm, Some(best)) => {
@@ -257,7 +259,8 @@ async fn take_up(
             let visitor = looked.first_sign_in();
             let new = visitor.map_or_else(|| new_customer(desk, Time(state.start_time)), Ok)?;
             word.heard_of(desk, state, visitor).await?;
-            become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
+            become_of(desk, state, interaction, new, looked, (Basis::NewCustomer, |_| true))
+                .await?;
             state.made_customer = visitor.is_none();
         }
     }
@@ -294,14 +297,15 @@ async fn follow(
                 name_as(decision, looked, target);
                 decision.conflicts = conflicts;
             }
-            become_of(desk, state, interaction, target, looked, basis).await?;
+            become_of(desk, state, interaction, target, looked, (basis, |_| true)).await?;
             state.made_customer = state.made_customer && stays;
         }
         // Somebody new, and somebody new it already is.
         None if !is_news => {}
         None => {
             let new = new_customer(desk, Time(state.start_time))?;
-            become_of(desk, state, interaction, new, looked, Basis::NewCustomer).await?;
+            become_of(desk, state, interaction, new, looked, (Basis::NewCustomer, |_| true))
+                .await?;
             state.made_customer = true;
         }
     }
@@ -318,7 +322,7 @@ async fn become_of(
     interaction: Token,
     customer: CustomerId,
     looked: &Looked<'_>,
-    basis: Basis,
+    (basis, linkable): (Basis, impl Fn(usize) -> bool),
 ) -> Result<(), Error> {
     let before = customer_of(&state.customer);
     let before = match before {
@@ -327,11 +331,11 @@ async fn become_of(
     };
     match before {
         Some(before) if before != customer => {
-            move_to(desk, state, interaction, customer, looked, basis).await
+            move_to(desk, state, interaction, customer, looked, (basis, linkable)).await
         }
         _ => {
             let waited = !state.settled;
-            settle(desk, state, interaction, customer, looked, basis, |_| true).await?;
+            settle(desk, state, interaction, customer, looked, basis, linkable).await?;
             if waited {
                 filing::flush(desk, state, interaction).await?;
             }

@@ -16,8 +16,8 @@ use super::desk::Desk;
 use super::recognise;
 use super::record::{CandidateRecord, State};
 use super::redactions::Field;
+use super::resting;
 use super::settling::customer_of;
-use super::signing_in;
 use super::vouching;
 use crate::clock::Time;
 use crate::context::{
@@ -161,7 +161,7 @@ pub struct Settled {
     pub(super) disclosure: Disclosure,
     /// Whether the customer is set aside for want of a contact.
     pub(super) archived: bool,
-    /// Whether it rests on a browser at which somebody has become known since.
+    /// Whether it rests on less than an identifier of a customer of whom others made more since.
     pub(super) borrowed: bool,
     /// What the sets of the customer and the candidates are called, where they belong to one.
     pub(super) set_names: FxHashMap<CustomerId, CustomerId>,
@@ -204,7 +204,7 @@ pub(super) async fn settled(
         Some(id) => as_left(desk, id, &labels).await?,
         None => None,
     };
-    let borrowed = signing_in::is_borrowed(desk, &state).await?;
+    let borrowed = resting::is_borrowed(desk, &state).await?;
     let (mut set_names, unnamed) = candidates::named(desk, &mut state).await?;
     let joined = left.as_ref().filter(|left| left.joined).map(|left| left.customer);
     set_names.extend(id.zip(joined));

@@ -11,8 +11,8 @@ use super::recognise::{self, judge, look};
 use super::record::{
     About, CandidateRecord, ConflictRecord, DecisionRecord, EvidenceRecord, State,
 };
+use super::resting;
 use super::settling::{customer_of, settle};
-use super::signing_in;
 use super::start_interaction::decide_first;
 use super::vouching;
 use super::working::Working;
@@ -136,9 +136,10 @@ async fn take_over(
         return Ok(());
     };
     let looked = look(desk, hints, Some(customer), None).await?;
-    signing_in::hand_on(state, previous);
-    let borrowed = signing_in::is_borrowed(desk, previous).await?;
-    let certain = standing_of(previous, false, borrowed);
+    resting::hand_on(desk, state, previous).await?;
+    let borrowed = resting::is_borrowed(desk, previous).await?;
+    let joined = !looked.people.get(&customer).is_none_or(|person| person.members.is_empty());
+    let certain = standing_of(previous, joined, borrowed);
     let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
     let strength = match previous.made_customer && !borrowed {
         // Nobody was matched: what was shown of somebody new is as good as it was.
@@ -160,7 +161,7 @@ async fn take_over(
     // Whoever said it said it of this customer; that somebody else was rejected says nothing here.
     state.feedback = if said_yes(previous) { previous.feedback } else { 0 };
     state.named = previous.named.clone();
-    let mut decision = handed_on(previous, &certain, customer);
+    let mut decision = handed_on(previous, (&certain, joined), customer);
     decision.assurance = strength.map_or(0, Assurance::code);
     if borrowed {
         decision.recommendation = decision.recommendation.min(Recommendation::Confirm.code());
@@ -173,7 +174,8 @@ async fn take_over(
     }
     state.decision = Some(decision);
     let basis = Basis::Decided(strength.unwrap_or(Assurance::Asserted));
-    settle(desk, state, interaction, customer, &looked, basis, |index| !elsewhere(index)).await?;
+    let own = |index: usize| !borrowed && !elsewhere(index);
+    settle(desk, state, interaction, customer, &looked, basis, own).await?;
     if !against.is_empty() {
         // As with an update: it stays theirs, and what points elsewhere is listed and asked for.
         let judged = judge(desk, &looked, None, state);
@@ -198,15 +200,20 @@ fn add_conflicts(decision: &mut DecisionRecord, more: Vec<ConflictRecord>) {
 }
 
 /// The decision as the next in the chain takes it over: of a settled customer there is no more
-/// doubt than before, of a new one none at all that it is the same contact.
-fn handed_on(previous: &State, certain: &Standing, customer: CustomerId) -> DecisionRecord {
+/// doubt than before, of a new one, who is still nobody else, none at all that it is the same contact.
+fn handed_on(
+    previous: &State,
+    (certain, joined): (&Standing, bool),
+    customer: CustomerId,
+) -> DecisionRecord {
     let mut decision = previous.decision.clone().unwrap_or_default();
     decision.inherited = true;
     if !previous.settled {
         return decision;
     }
     let own = customer.0.to_vec();
-    if previous.made_customer || previous.feedback == REJECTED {
+    let is_new = previous.made_customer && !joined;
+    if is_new || (previous.feedback == REJECTED && !previous.made_customer) {
         decision.recommendation = Recommendation::Reuse.code();
         decision.conflicts.clear();
         decision.candidates.clear();

@@ -65,7 +65,11 @@ impl EndOperation {
             None => hints,
         };
         match (echoed, before) {
-            (Some(customer), _) => {
+            (Some(customer), before) => {
+                if let Some(before) = before {
+                    // Whoever it is, it is the same conversation.
+                    state.contact = before.state.contact;
+                }
                 self.take_word(desk, &mut state, customer, &hints).await?;
             }
             (None, Some(before)) => {

@@ -1,5 +1,7 @@
 //! More hints on an interaction that is settled on somebody known: they link what points to nobody
-//! else, and move nothing; what does point to somebody else is listed, and asked for.
+//! else, and move nothing; what does point to somebody else is listed, and asked for. Where it rests on
+//! no identifier of a customer of whom others have made more, they link nothing: whoever is there may be
+//! another one, and what they show would lead them to that customer from then on.
 
 use super::Error;
 use super::absorb::said_yes;
@@ -7,6 +9,8 @@ use super::desk::Desk;
 use super::naming::name_as;
 use super::recognise::{self, Looked};
 use super::record::{CandidateRecord, ConflictRecord, State};
+use super::resting;
+use super::retiring;
 use super::settling::{customer_of, settle};
 use crate::clock::Time;
 use crate::identity::{Assurance, Basis, Decision, Recommendation};
@@ -23,17 +27,23 @@ pub(super) async fn keep(
 ) -> Result<(), Error> {
     let customer = customer_of(&state.customer).ok_or(Error::CustomerNotFound)?;
     let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
+    let borrowed = !said_yes(state) && resting::is_borrowed(desk, state).await?;
     let earlier = state.decision.clone().unwrap_or_default();
-    let basis = if state.made_customer {
+    let set = looked.set_name(customer);
+    let of_customer = decision.candidates.iter().find(|one| one.customer == set);
+    let matches = of_customer.map_or(0, |one| one.assurance.code());
+    let basis = if retiring::is_all_they_have(desk, state, interaction).await? {
         Basis::NewCustomer
     } else if said_yes(state) {
         Basis::Confirmed(Assurance::from_code(state.vouched).unwrap_or(Assurance::Asserted))
     } else {
-        let now = decision.assurance.map_or(0, Assurance::code);
-        let strength = Assurance::from_code(earlier.assurance.max(now));
+        // Whom it made is a customer like any other once anything else is theirs.
+        let decided = if state.made_customer { 0 } else { earlier.assurance };
+        let strength = Assurance::from_code(decided.max(matches));
         Basis::Decided(strength.unwrap_or(Assurance::Asserted))
     };
-    settle(desk, state, interaction, customer, looked, basis, |index| !elsewhere(index)).await?;
+    let own = |index: usize| !borrowed && !elsewhere(index);
+    settle(desk, state, interaction, customer, looked, basis, own).await?;
     let asks = (0..looked.shown.len()).any(elsewhere);
     let at = Time(state.start_time);
     let mut record = recognise::record(desk, looked, decision, at, asks).await?;
@@ -46,13 +56,12 @@ pub(super) async fn keep(
     }
     record.conflicts = conflicts_with(looked, state, customer);
     record.inherited = earlier.inherited;
-    record.assurance = record.assurance.max(earlier.assurance);
+    record.assurance = earlier.assurance.max(matches);
     // What was decided stands; what points elsewhere makes the caller ask, unless this customer is
     // recognised all the same: they hold the primary identifier, or a token proves them.
     let best = decision.candidates.first().map(|best| best.customer);
-    let recognised =
-        decision.recommendation == Recommendation::Reuse && best == Some(looked.set_name(customer));
-    record.recommendation = if record.conflicts.is_empty() || recognised {
+    let recognised = decision.recommendation == Recommendation::Reuse && best == Some(set);
+    record.recommendation = if (record.conflicts.is_empty() && !borrowed) || recognised {
         earlier.recommendation
     } else {
         earlier.recommendation.min(Recommendation::Confirm.code())

@@ -9,9 +9,9 @@ use super::catching_up::{archived, strictest};
 use super::desk::Desk;
 use super::load;
 use super::record::{ContactRecord, State};
+use super::resting;
 use super::service::Service;
 use super::settling::customer_of;
-use super::signing_in;
 use super::traces::About;
 use crate::cache::Remembered;
 use crate::clock::Time;
@@ -108,14 +108,15 @@ pub(super) async fn subject(
     }
     let set = desk.set_of(&person, false).await?;
     let said = super::absorb::said_yes(&known.state);
-    let borrowed = signing_in::is_borrowed(desk, &known.state).await?;
+    let borrowed = resting::is_borrowed(desk, &known.state).await?;
     let standing = standing_of(&known.state, set.len() > 1, borrowed);
     let rule = set_aside(strictest(&set), archived(&set).is_some(), said, standing.assurance);
     let view = looking_through((&known.state, &standing), rule, caller, desk.service.store.now());
     if caller.has(Role::Admin) {
         return Ok(Subject { customer, sensitive_allowed: true, asks: Arc::default() });
     }
-    if !is_open_to(&view) {
+    // Whoever made a customer is shown nothing of what others made of them; nor is who looks through it.
+    if !is_open_to(&view) || (borrowed && !said) {
         return Err(Error::NotSettled);
     }
     let asks = Arc::clone(&caller.tenant.policy.disclosure_requires_consent);

@@ -13,18 +13,15 @@ use rustc_hash::FxHashMap;
 use super::Error;
 use super::desk::Desk;
 use super::duplicates;
-use super::recognise::{self, Looked};
+use super::recognise::Looked;
 use super::record::{HintRecord, State};
 use super::sealing::Slot;
 use super::settling::{self, customer_of};
-use super::working::Working;
 use crate::cache::Remembered;
 use crate::identity::{Assurance, Basis, Hint, HintKind, Owner, Proof, VISITOR, to_join};
 use crate::ids::{CustomerId, Token};
 use crate::store::rows::{LinkRow, MergeState};
 
-/// Ties that an interaction remembers of those before it in its chain.
-const MOST_TIES: usize = 64;
 /// Why the service joins them.
 const SIGNED_IN: &str = "the visitor signed in";
 
@@ -52,66 +49,12 @@ pub(super) fn anonymous(
     Ok(sets)
 }
 
-/// Whether nothing but a browser says whose an interaction is, and not only what anybody could say.
-pub(super) fn rests_on_browser(state: &State) -> bool {
-    let mut carried = state
-        .hints
-        .iter()
-        .filter_map(recognise::hint)
-        .filter(|hint| hint.assurance >= Assurance::Carried)
-        .peekable();
-    match carried.peek() {
-        Some(_) => carried.all(|hint| hint.is_visitor()),
-        // It may have been taken over.
-        None => state.by_browser,
-    }
-}
-
-/// Whether an interaction rests on a browser alone whose visitor has become known since, by more than
-/// their word, and not in this interaction or one that it goes on with: somebody signed in there, or is
-/// one person with them. Whoever sits at it still may be another one, and is asked.
-pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
-    let by_browser = state.vouched == 0 && rests_on_browser(state);
-    let Some(id) = customer_of(&state.customer).filter(|_| by_browser) else { return Ok(false) };
-    if desk.working.get(&id).is_some_and(Working::is_new) {
-        return Ok(false);
-    }
-    let Some(person) = desk.person(id, false).await? else { return Ok(false) };
-    let own = ties_of(state);
-    for member in desk.set_of(&person, false).await? {
-        let of_others = member.links.iter().filter(|link| {
-            let is_own = own.iter().any(|token| *token == link.token.0);
-            link.assurance >= Assurance::Carried.code() && !is_own
-        });
-        if !all_browsers(desk, &member, of_others)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// What an interaction and those before it in its chain gave reason to tie to their customer.
-fn ties_of(state: &State) -> Vec<&[u8]> {
-    let own = state.supports.iter().map(|support| &*support.token);
-    own.chain(state.chain_ties.iter().map(|token| &**token)).collect()
-}
-
-/// What goes on with an interaction rests on what it rested on. However long the chain, it remembers each
-/// tie once and not more than so many: of whom it has forgotten one, it asks.
-pub(super) fn hand_on(state: &mut State, previous: &State) {
-    state.by_browser = rests_on_browser(previous);
-    if state.by_browser || rests_on_browser(state) {
-        let ties: BTreeSet<&[u8]> = ties_of(previous).into_iter().collect();
-        state.chain_ties = ties.into_iter().take(MOST_TIES).map(<[u8]>::to_vec).collect();
-    }
-}
-
 fn is_anonymous(desk: &Desk<'_, '_>, person: &Remembered) -> Result<bool, Error> {
     all_browsers(desk, person, person.links.iter())
 }
 
 /// Whether all of these links of a person name browsers.
-fn all_browsers<'l>(
+pub(super) fn all_browsers<'l>(
     desk: &Desk<'_, '_>,
     person: &Remembered,
     links: impl Iterator<Item = &'l LinkRow>,
@@ -225,34 +168,5 @@ impl Looked<'_> {
         let decided = self.proof == Proof::Decides(self.set_name(customer));
         let of_browser = self.proof.signed_in() && self.hints[index].is_visitor();
         (decided || of_browser) && self.points_elsewhere(index, customer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::record::SupportRecord;
-    use super::*;
-
-    #[test]
-    fn a_long_chain_remembers_each_tie_once_and_not_too_many() {
-        let mut previous = State { by_browser: true, ..State::default() };
-        for step in 0..300u16 {
-            let tie = |of: u16| SupportRecord {
-                token: of.to_be_bytes().to_vec(),
-                ..SupportRecord::default()
-            };
-            previous.supports = vec![tie(0), tie(step / 10)];
-            let mut state = State::default();
-            hand_on(&mut state, &previous);
-            let remembered: BTreeSet<_> = state.chain_ties.iter().collect();
-            assert_eq!(remembered.len(), state.chain_ties.len(), "each once");
-            assert_eq!(state.chain_ties.len(), usize::from(step / 10) + 1);
-            previous = state;
-        }
-        previous.supports.clear();
-        previous.chain_ties = (0..100u8).map(|of| vec![of]).collect();
-        let mut state = State::default();
-        hand_on(&mut state, &previous);
-        assert_eq!(state.chain_ties.len(), MOST_TIES);
     }
 }

@@ -31,14 +31,14 @@ each_engine!(
 );
 
 /// A world that trusts one key.
-struct Site {
-    world: World,
-    client: Client,
+pub(super) struct Site {
+    pub(super) world: World,
+    pub(super) client: Client,
     key: Issuer,
 }
 
 impl Site {
-    async fn on(engine: Engine) -> Self {
+    pub(super) async fn on(engine: Engine) -> Self {
         let key = Issuer::new("EdDSA", "k");
         let world = Setup::on(engine).settings(&trusting("acme", &[&key])).open().await;
         let client = world.client(&World::new_key(&["telephony", "admin"])).await;
@@ -46,7 +46,7 @@ impl Site {
     }
 
     /// A browser, signed in if there is a subject.
-    fn hints(&self, visitor: &str, subject: &str) -> IdentityHints {
+    pub(super) fn hints(&self, visitor: &str, subject: &str) -> IdentityHints {
         let token = match subject {
             "" => String::new(),
             subject => self.key.token(&claims(subject, Clock::System.now())),
@@ -54,19 +54,24 @@ impl Site {
         IdentityHints { visitor_id: visitor.to_owned(), ..token_hint(&token) }
     }
 
-    async fn start(&self, id: &str, visitor: &str, subject: &str) -> StartInteractionResponse {
+    pub(super) async fn start(
+        &self,
+        id: &str,
+        visitor: &str,
+        subject: &str,
+    ) -> StartInteractionResponse {
         let hints = self.hints(visitor, subject);
         self.client.start(start_with(id, "web_chat", hints)).await.expect("a start")
     }
 
-    async fn sign_in(&self, id: &str, subject: &str) -> StartInteractionResponse {
+    pub(super) async fn sign_in(&self, id: &str, subject: &str) -> StartInteractionResponse {
         let hints = Some(self.hints("", subject));
         let signs_in = UpdateInteractionRequest { identity_hints: hints, ..update(id, "sign in") };
         self.client.update(signs_in).await.expect("an update")
     }
 
     /// A whole chat with an open matter.
-    async fn chat(&self, id: &str, visitor: &str, subject: &str) -> String {
+    pub(super) async fn chat(&self, id: &str, visitor: &str, subject: &str) -> String {
         self.start(id, visitor, subject).await;
         let ended = EndInteractionRequest {
             variables: variable("order", id),

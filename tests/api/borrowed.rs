@@ -1,0 +1,217 @@
+//! Who made a customer by what anybody could say, or sits at a browser, is shown nothing of what others
+//! have made of that customer, and is not met as them from then on.
+
+use threadline::grpc::proto::{
+    EndInteractionRequest, GetCustomerRequest, IdentityHints, IntentStatus, MergeCustomersRequest,
+    StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest,
+};
+use tonic::Code;
+
+use super::settling::{MAIL, NUMBER, assert_silent, somebody, staff};
+use super::visitors::Site;
+use super::web_tokens::assert_proven;
+use crate::support::client::{Said, assert_refused, said};
+use crate::support::requests::{
+    confirm, email_hint, end, end_with, external_hint, merge, number_hint, start_with, update,
+    variable,
+};
+use crate::support::{Client, Engine, Setup, World, each_engine};
+
+each_engine!(
+    whoever_typed_an_address_first_does_not_become_its_owner,
+    nor_by_signing_in,
+    nor_does_who_goes_on_with_it,
+    what_goes_on_in_one_chain_is_handed_on,
+    an_agent_does_not_look_through_it,
+    a_stranger_who_signs_in_at_a_browser_is_nobody_who_did_before,
+    what_the_primary_identifier_overrules_is_not_linked_by_an_update,
+    an_end_that_names_its_customer_stays_in_its_chain,
+);
+
+fn hinted(id: &str, hints: IdentityHints) -> UpdateInteractionRequest {
+    UpdateInteractionRequest { identity_hints: Some(hints), ..update(id, "more") }
+}
+
+fn going_on(id: &str, with: &str, hints: IdentityHints) -> StartInteractionRequest {
+    StartInteractionRequest {
+        continues_interaction_id: with.into(),
+        ..start_with(id, "web_chat", hints)
+    }
+}
+
+/// A chat that only typed the address; then whoever has it writes, an agent says that it is them, and
+/// what they said is on file.
+async fn typed_by_one_and_had_by_another(client: &Client) -> String {
+    let chat = client.start(start_with("chat", "web_chat", email_hint(MAIL))).await;
+    let customer = chat.expect("a start").customer_ref;
+    let mail = client.start(start_with("mail", "email", email_hint(MAIL))).await.expect("a start");
+    assert_eq!((said(&mail), &mail.customer_ref), (Said::Confirm, &customer));
+    client.update(confirm("mail", "it is them")).await.expect("an update");
+    let ended = EndInteractionRequest {
+        variables: variable("secret", "of whoever wrote"),
+        ..end_with("mail", "divorce", IntentStatus::Open)
+    };
+    client.end(ended).await.expect("an end");
+    customer
+}
+
+fn assert_not_them(answer: &StartInteractionResponse) {
+    assert_ne!(said(answer), Said::Reuse);
+    assert_silent(answer);
+}
+
+async fn whoever_typed_an_address_first_does_not_become_its_owner(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let customer = typed_by_one_and_had_by_another(&client).await;
+    let own = || external_hint("user_id", "U-666");
+    assert_not_them(&client.update(hinted("chat", own())).await.expect("an update"));
+    let next = client.start(start_with("next", "app", own())).await.expect("a start");
+    assert_not_them(&next);
+    assert_ne!(next.customer_ref, customer);
+    assert_eq!(client.person(&customer).await.identifiers.len(), 1, "the address alone");
+    world.close().await;
+}
+
+async fn nor_by_signing_in(engine: Engine) {
+    let site = Site::on(engine).await;
+    let customer = typed_by_one_and_had_by_another(&site.client).await;
+    assert_not_them(&site.sign_in("chat", "user-666").await);
+    let next = site.start("next", "", "user-666").await;
+    assert_not_them(&next);
+    assert_ne!(next.customer_ref, customer);
+    site.world.close().await;
+}
+
+async fn nor_does_who_goes_on_with_it(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    // Taken over while nobody else was known by it.
+    let chat = client.start(start_with("chat", "web_chat", email_hint(MAIL))).await;
+    let customer = chat.expect("a start").customer_ref;
+    let early = client.start(going_on("early", "chat", IdentityHints::default())).await;
+    assert_eq!(said(&early.expect("a continuation")), Said::Reuse);
+    let mail = client.start(start_with("mail", "email", email_hint(MAIL))).await.expect("a start");
+    assert_eq!(mail.customer_ref, customer);
+    client.update(confirm("mail", "it is them")).await.expect("an update");
+    let ended = end_with("mail", "divorce", IntentStatus::Open);
+    client.end(ended).await.expect("an end");
+    for id in ["chat", "early"] {
+        let on = client.start(going_on(&format!("on from {id}"), id, IdentityHints::default()));
+        let on = on.await.expect("a continuation");
+        assert_eq!((said(&on), &on.customer_ref), (Said::Confirm, &customer), "{id}");
+        assert_silent(&on);
+    }
+    let early = client.update(update("early", "later")).await.expect("an update");
+    assert_eq!(said(&early), Said::Confirm);
+    assert_silent(&early);
+    let sure = client.update(confirm("early", "an agent asked")).await.expect("an update");
+    assert_eq!(said(&sure), Said::Reuse);
+    assert_eq!(sure.open_intents.len(), 1);
+    // One person with somebody who is known.
+    let typed =
+        client.start(start_with("typed", "web_chat", email_hint("other@example.com"))).await;
+    let typed = typed.expect("a start").customer_ref;
+    let known = somebody(&client, "known", "voice", number_hint(NUMBER)).await;
+    let merged: MergeCustomersRequest = merge("they are one", &typed, &known);
+    client.merge(merged).await.expect("a merge");
+    let on = client.start(going_on("on", "typed", IdentityHints::default())).await;
+    assert_not_them(&on.expect("a continuation"));
+    world.close().await;
+}
+
+async fn what_goes_on_in_one_chain_is_handed_on(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    client.start(start_with("bot", "web_chat", email_hint(MAIL))).await.expect("a start");
+    let ended = EndInteractionRequest {
+        variables: variable("seat", "12A"),
+        ..end_with("bot", "seat", IntentStatus::Open)
+    };
+    client.end(ended).await.expect("an end");
+    for (id, before) in [("agent", "bot"), ("second level", "agent")] {
+        let on = client.start(going_on(id, before, IdentityHints::default())).await;
+        let on = on.expect("a continuation");
+        assert_eq!(said(&on), Said::Reuse, "{id}");
+        assert_eq!(on.variables["seat"].value, "12A", "{id}");
+        client.end(end(id)).await.expect("an end");
+    }
+    world.close().await;
+}
+
+async fn an_agent_does_not_look_through_it(engine: Engine) {
+    let site = Site::on(engine).await;
+    typed_by_one_and_had_by_another(&site.client).await;
+    site.start("browser's", "browser-1", "").await;
+    site.chat("signed in", "browser-1", "user-17").await;
+    let agent = site.world.role("agent").await;
+    for id in ["chat", "browser's"] {
+        let whom = GetCustomerRequest { interaction_id: id.into(), ..Default::default() };
+        let refused = agent.customer(whom).await;
+        assert_refused(refused, Code::FailedPrecondition, "INTERACTION_NOT_SETTLED");
+    }
+    for id in ["mail", "signed in"] {
+        let whom = GetCustomerRequest { interaction_id: id.into(), ..Default::default() };
+        agent.customer(whom).await.expect("whose contact it is");
+    }
+    site.world.close().await;
+}
+
+async fn a_stranger_who_signs_in_at_a_browser_is_nobody_who_did_before(engine: Engine) {
+    let site = Site::on(engine).await;
+    for (browser, hints) in [
+        ("browser-1", site.hints("", "user-666")),
+        ("browser-2", external_hint("user_id", "U-666")),
+    ] {
+        let ids = ["before", "open", "signed in", "later"].map(|id| format!("{id} {browser}"));
+        let [before, open, signed_in, later] = &ids;
+        site.chat(before, browser, "").await;
+        assert_eq!(said(&site.start(open, browser, "").await), Said::Reuse);
+        let owner = site.chat(signed_in, browser, &format!("owner of {browser}")).await;
+        let stranger = site.client.update(hinted(open, hints.clone())).await.expect("an update");
+        assert_not_them(&stranger);
+        let on = site.client.start(going_on(&format!("on {browser}"), open, hints.clone())).await;
+        assert_not_them(&on.expect("a continuation"));
+        let next = site.client.start(start_with(later, "app", hints)).await.expect("a start");
+        assert_not_them(&next);
+        assert_ne!(next.customer_ref, owner);
+        let back = site.start(&format!("back {browser}"), "", &format!("owner of {browser}")).await;
+        assert_proven(&back, &owner);
+    }
+    site.world.close().await;
+}
+
+async fn what_the_primary_identifier_overrules_is_not_linked_by_an_update(engine: Engine) {
+    let settings = "[tenants.acme]\nprimary_identifier = \"user_id\"\n";
+    let world = Setup::on(engine).settings(settings).open().await;
+    let client = staff(&world).await;
+    let ada = somebody(&client, "ada", "app", external_hint("user_id", "U-1")).await;
+    let bob = somebody(&client, "bob", "voice", number_hint(NUMBER)).await;
+    client.start(start_with("both", "voice", IdentityHints::default())).await.expect("a start");
+    let both = IdentityHints { caller_number: NUMBER.into(), ..external_hint("user_id", "U-1") };
+    let decided = client.update(hinted("both", both)).await.expect("an update");
+    assert_eq!((said(&decided), &decided.customer_ref), (Said::Reuse, &ada));
+    assert_eq!(client.person(&ada).await.identifiers.len(), 1, "Bob's number is his");
+    client.end(end("both")).await.expect("an end");
+    let next = client.start(start_with("next", "voice", number_hint(NUMBER))).await;
+    let next = next.expect("a start");
+    assert_eq!((said(&next), &next.customer_ref), (Said::Reuse, &bob));
+    world.close().await;
+}
+
+async fn an_end_that_names_its_customer_stays_in_its_chain(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let ada = somebody(&client, "ada", "voice", number_hint(NUMBER)).await;
+    let of_ada = EndInteractionRequest {
+        channel: "email".into(),
+        customer_ref: ada.clone(),
+        continues_interaction_id: "ada".into(),
+        ..end_with("ticket", "billing", IntentStatus::Open)
+    };
+    client.end(of_ada).await.expect("an end");
+    let next = client.start(start_with("next", "voice", number_hint(NUMBER))).await;
+    let next = next.expect("a start");
+    assert_eq!(next.open_intents[0].attempt_count, 1, "one conversation");
+    world.close().await;
+}
