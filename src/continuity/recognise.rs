@@ -18,7 +18,7 @@ use super::sealing::Slot;
 use super::signing_in;
 use crate::cache::Remembered;
 use crate::clock::Time;
-use crate::context::{Disclosure, current_profile};
+use crate::context::{Disclosure, Sensitivity, current_profile};
 use crate::identity::{
     Assurance, Attestation, Decision, Fitted, Hint, HintKind, Identifier, MAX_OWNERS, Owner,
     Person, Proof, Question, Recommendation, Shown, decide, effective_owners, evidence, gathered,
@@ -338,7 +338,8 @@ fn sealed_label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<Vec<u8>, Err
     Ok(Slot::CandidateLabel.seal_bytes(tenant, &person.key, text.as_bytes(), entropy))
 }
 
-/// The masked label of a candidate, from the profile's `name` and the linked identifiers.
+/// The masked label of a candidate, from the profile's `name` and the linked identifiers. Of a name that
+/// only a proof opens it says nothing: it is shown to ask by.
 fn label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<String, Error> {
     let mut identifiers = Vec::new();
     for link in &person.links {
@@ -352,7 +353,9 @@ fn label(desk: &Desk<'_, '_>, person: &Remembered) -> Result<String, Error> {
     }
     identifiers.sort_by(|a, b| (&a.scheme, &a.value).cmp(&(&b.scheme, &b.value)));
     let name = person.context.as_ref().and_then(|context| {
-        current_profile(&context.profile).get("name").and_then(|write| write.value.clone())
+        let profile = current_profile(&context.profile);
+        let name = profile.get("name").filter(|it| it.sensitivity == Sensitivity::Normal);
+        name.and_then(|write| write.value.clone())
     });
     Ok(masked_label(name.as_deref(), &identifiers))
 }

@@ -250,12 +250,15 @@ fn content(start: &Start) -> Vec<&[u8]> {
     // A token counts as issuer and subject, whether there was a key to check it with or not.
     let unproven = start.normalised.unproven.iter().map(|named| (named, HintKind::WebToken));
     let hints = start.normalised.hints.iter().map(|hint| (&hint.identifier, hint.kind));
-    let mut hints: Vec<(&Identifier, HintKind)> = hints.chain(unproven).collect();
-    hints.sort();
+    let shown = hints.chain(unproven).map(|(identifier, kind)| (identifier, kind.shown_as()));
+    let mut hints: Vec<(&Identifier, &str)> = shown.collect();
+    hints.sort_unstable();
+    // A number that called and is listed as well is two hints once its line is known.
+    hints.dedup();
     let mut parts: Vec<&[u8]> = Vec::with_capacity(3 + 4 * hints.len());
     parts.extend([start.channel.as_bytes(), direction]);
-    for (identifier, kind) in hints {
-        parts.push(kind.name().as_bytes());
+    for (identifier, shown_as) in hints {
+        parts.push(shown_as.as_bytes());
         parts.extend(
             [&identifier.scheme, &identifier.namespace, &identifier.value].map(|it| it.as_bytes()),
         );

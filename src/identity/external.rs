@@ -83,12 +83,14 @@ pub(super) fn whatsapp_id(value: &str) -> WhatsappId<'_> {
     let (id, server) = value.split_once('@').unwrap_or((value, ""));
     // A point is a separator of phone numbers too, but every business-scoped id has letters.
     let letters = id.chars().any(char::is_alphabetic);
+    // `:12` behind the number is one of the sender's devices.
+    let sender = id.split(':').next().unwrap_or(id);
     match server.to_ascii_lowercase().as_str() {
-        "lid" if numeric_id(id).is_some() => WhatsappId::Opaque(format!("{id}@lid")),
-        // `:12` behind the number is one of the sender's devices.
-        "s.whatsapp.net" | "c.us" if !letters => {
-            WhatsappId::Phone(id.split(':').next().unwrap_or(id))
-        }
+        "lid" => match numeric_id(sender) {
+            Some(hidden) => WhatsappId::Opaque(format!("{hidden}@lid")),
+            None => WhatsappId::Neither,
+        },
+        "s.whatsapp.net" | "c.us" if !letters => WhatsappId::Phone(sender),
         "" if !letters => WhatsappId::Phone(id),
         "" => business_scoped(id).map_or(WhatsappId::Neither, WhatsappId::Opaque),
         _ => WhatsappId::Neither,
@@ -137,6 +139,8 @@ mod tests {
             ("whatsapp:GB.aB3", "GB.aB3"),
             ("US.ENT.11815799212886844830", "US.ENT.11815799212886844830"),
             ("123456789012345@lid", "123456789012345@lid"),
+            ("123456789012345:12@lid", "123456789012345@lid"),
+            ("whatsapp:123456789012345:0@LID", "123456789012345@lid"),
         ] {
             assert_eq!(whatsapp_id(text), WhatsappId::Opaque(id.into()), "{text}");
         }
@@ -149,6 +153,8 @@ mod tests {
             "US.13-49",
             "120363025246125486@g.us",
             "status@broadcast",
+            ":12@lid",
+            "sarah:12@lid",
             &long,
         ] {
             assert_eq!(whatsapp_id(text), WhatsappId::Neither, "{text}");

@@ -60,6 +60,35 @@ pub(super) fn is_junk(value: &str) -> bool {
         || is_template(value)
 }
 
+/// What a login signs for whoever has not signed in, as lower-case letters and digits only.
+const NOBODYS_SUBJECTS: [&str; 12] = [
+    "anon",
+    "anonymous",
+    "anonymoususer",
+    "guest",
+    "nan",
+    "nil",
+    "none",
+    "null",
+    "objectobject",
+    "unauthenticated",
+    "undefined",
+    "unknown",
+];
+
+/// Whether the subject of a signed token stands for nobody: nothing but signs and zeros, −1, a word
+/// that says so, or a template that nobody filled in.
+///
+/// Less is that here than elsewhere. An issuer has signed for this very subject, so that `111`, `x`
+/// and `test` are somebody's accounts; without them, whoever sits at the browser would decide.
+pub(super) fn is_nobodys_subject(subject: &str) -> bool {
+    let word = squashed(subject);
+    subject.trim() == "-1"
+        || word.bytes().all(|byte| byte == b'0')
+        || NOBODYS_SUBJECTS.contains(&word.as_str())
+        || subject.contains("{{")
+}
+
 /// The letters and digits of a text, in lower case.
 pub(super) fn squashed(text: &str) -> String {
     let mut squashed = String::with_capacity(text.len());
@@ -197,6 +226,32 @@ mod tests {
             "Nona",
         ] {
             assert!(!is_junk(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_an_issuer_signs_for_is_somebody() {
+        for subject in [
+            "",
+            " ",
+            "-",
+            "0",
+            "0000",
+            "-1",
+            "null",
+            "(null)",
+            "Undefined",
+            "anonymousUser",
+            "Guest",
+        ] {
+            assert!(is_nobodys_subject(subject), "{subject:?}");
+        }
+        assert!(is_nobodys_subject("00000000-0000-0000-0000-000000000000"));
+        assert!(is_nobodys_subject("{{user.id}}"));
+        for subject in
+            ["111", "9999", "x", "xx", "test", "no", "1", "{3F2504E0-4F89}", "auth0|null0"]
+        {
+            assert!(!is_nobodys_subject(subject), "{subject:?}");
         }
     }
 }

@@ -4,15 +4,13 @@
 //! numbers) is dropped with a notice, for networks and CRMs send such things
 //! all day. Only what no system can have meant is a violation.
 
+mod platforms;
 mod signing_in;
 
 use rlibphonenumber::Region;
 
 use super::email::{self, MAX_EMAIL};
-use super::external::{
-    self, MAX_VALUE, WhatsappId, is_beyond_ids, is_kind, is_telegrams_own, namespace_mistake,
-    numeric_id, value_mistake,
-};
+use super::external::{MAX_VALUE, is_kind, namespace_mistake, value_mistake};
 use super::hints::{
     Circumstances, MAX_EXTERNAL_IDS, MAX_HINTS, MAX_IDENTIFIERS, Normalised, Notice, RawHints,
     RawIdentifier, Violation,
@@ -21,10 +19,6 @@ use super::junk::{is_junk, is_placeholder};
 use super::phone::{self, Bare, Number, Reading};
 use super::policy::{NamespaceUse, Policy};
 use super::vocabulary::{Assurance, Attestation, Direction, Hint, HintKind, Identifier, VISITOR};
-
-/// Channels whose platform vouches for nobody: a kind of the same name proves nothing there.
-const UNVOUCHED_CHANNELS: [&str; 9] =
-    ["voice", "phone", "sms", "email", "web_chat", "webchat", "chat", "in_app", "web"];
 
 /// Kinds that have a field of their own, where they are checked.
 const RESERVED_KINDS: [&str; 4] = ["customer_ref", VISITOR, "visitor_id", "web_token"];
@@ -36,9 +30,11 @@ pub fn normalise(raw: &RawHints, at: &Circumstances<'_>, policy: &Policy) -> Nor
     let mut reader = Reader { at, policy, region, found: Normalised::default() };
     reader.counts(raw);
     reader.numbers(raw);
-    reader.email("identity_hints.email", &raw.email, None, None);
+    let sender = if at.channel == "email" { Assurance::Carried } else { Assurance::Asserted };
+    reader.email("identity_hints.email", &raw.email, (sender, None), None);
+    let alone = if is_only_address(raw) { sender } else { Assurance::Asserted };
     for (namespace, value) in raw.external_ids.iter().take(MAX_EXTERNAL_IDS) {
-        reader.external_entry(namespace, value);
+        reader.external_entry(namespace, value, alone);
     }
     reader.customer_ref(&raw.customer_ref);
     reader.visitor(&raw.visitor_id);
@@ -51,6 +47,16 @@ pub fn normalise(raw: &RawHints, at: &Circumstances<'_>, policy: &Policy) -> Nor
         reader.identifier(index, identifier);
     }
     reader.finish()
+}
+
+/// Whether `external_ids` names the one address where the sender's is looked for. Of one that stands
+/// beside another nobody knows that a mail came from it.
+fn is_only_address(raw: &RawHints) -> bool {
+    let entries = raw.external_ids.iter();
+    let addresses = entries.filter(|(namespace, value)| {
+        namespace.trim().eq_ignore_ascii_case("email") && !value.trim().is_empty()
+    });
+    raw.email.trim().is_empty() && addresses.count() == 1
 }
 
 struct Reader<'a> {
@@ -131,11 +137,12 @@ impl Reader<'_> {
         None
     }
 
+    /// An e-mail address; `trust` as in [`Reader::keep`].
     fn email(
         &mut self,
         field: &str,
         value: &str,
-        stated: Option<Assurance>,
+        trust: (Assurance, Option<Assurance>),
         derived: Option<bool>,
     ) {
         if value.is_empty() || !self.acceptable(field, value, MAX_EMAIL) {
@@ -150,15 +157,7 @@ impl Reader<'_> {
         if is_placeholder(&address) {
             return self.junk(field);
         }
-        let own = self.at.channel == "email";
-        let default = if own { Assurance::Carried } else { Assurance::Asserted };
-        self.keep(
-            field,
-            identifier("email", "", address),
-            HintKind::Email,
-            (default, stated),
-            derived,
-        );
+        self.keep(field, identifier("email", "", address), HintKind::Email, trust, derived);
     }
 
     fn customer_ref(&mut self, value: &str) {
@@ -168,11 +167,15 @@ impl Reader<'_> {
         }
     }
 
-    fn external_entry(&mut self, namespace: &str, value: &str) {
+    /// One entry of `external_ids`; `address` is what an e-mail address is worth there.
+    fn external_entry(&mut self, namespace: &str, value: &str, address: Assurance) {
         if let Some(mistake) = namespace_mistake(namespace) {
             return self.refuse("identity_hints.external_ids", format!("a namespace {mistake}"));
         }
         let field = format!("identity_hints.external_ids[{namespace}]");
+        if namespace.trim().eq_ignore_ascii_case("email") {
+            return self.email(&field, value, (address, None), None);
+        }
         self.external(&field, namespace, value, None, None);
     }
 
@@ -186,7 +189,7 @@ impl Reader<'_> {
     ) {
         let namespace = namespace.trim().to_lowercase();
         match namespace.as_str() {
-            "email" => return self.email(field, value, stated, derived),
+            "email" => return self.other_email(field, value, stated, derived),
             "phone" => return self.other_phone(field, value, stated, derived),
             _ => {}
         }
@@ -206,6 +209,18 @@ impl Reader<'_> {
         // Case is kept: some systems' ids differ only by it.
         let id = identifier("external", &namespace, value.trim().to_owned());
         self.keep(field, id, rule.kind, (rule.assurance, stated), derived);
+    }
+
+    /// An address that no mail came from. It was said or typed, on every channel: what somebody writes
+    /// of an address in a mail proves as little as what they say of it on the phone.
+    fn other_email(
+        &mut self,
+        field: &str,
+        value: &str,
+        stated: Option<Assurance>,
+        derived: Option<bool>,
+    ) {
+        self.email(field, value, (Assurance::Asserted, stated), derived);
     }
 
     /// A number that nobody called from. It was said or typed, on every channel.
@@ -229,55 +244,6 @@ impl Reader<'_> {
                 derived,
             );
         }
-    }
-
-    /// An id that a messaging platform gave its user.
-    fn platform(
-        &mut self,
-        field: &str,
-        scheme: &str,
-        namespace: &str,
-        value: &str,
-        stated: Option<Assurance>,
-        derived: Option<bool>,
-    ) {
-        if value.is_empty() || !self.acceptable(field, value, MAX_VALUE) {
-            return;
-        }
-        let vouched = self.at.channel == scheme && !UNVOUCHED_CHANNELS.contains(&scheme);
-        let default = if vouched { Assurance::Authenticated } else { Assurance::Asserted };
-        // A number that no platform can have given is a mistake, also if it is all nines.
-        let impossible = matches!(scheme, "telegram" | "discord") && is_beyond_ids(value);
-        if is_junk(value) && !impossible {
-            return self.junk(field);
-        }
-        let (id, kind) = match (scheme, external::whatsapp_id(value)) {
-            ("whatsapp", WhatsappId::Phone(digits)) => {
-                let Some(number) = self.number(field, digits, Bare::International) else { return };
-                (identifier("phone", "", number.e164), HintKind::Whatsapp)
-            }
-            ("whatsapp", WhatsappId::Opaque(id)) => {
-                (identifier(scheme, namespace, id), HintKind::Whatsapp)
-            }
-            ("whatsapp", WhatsappId::Neither) => {
-                let reason = "must be a phone number or a business-scoped id, not a name";
-                return self.refuse(field, reason.to_owned());
-            }
-            ("telegram" | "discord", _) => {
-                let Some(id) = numeric_id(value) else {
-                    let reason = "must be the user's numeric id, not a name".to_owned();
-                    return self.refuse(field, reason);
-                };
-                let telegram = scheme == "telegram";
-                if telegram && is_telegrams_own(&id) {
-                    return self.junk(field);
-                }
-                let kind = if telegram { HintKind::Telegram } else { HintKind::Discord };
-                (identifier(scheme, namespace, id), kind)
-            }
-            _ => (identifier(scheme, namespace, value.trim().to_owned()), HintKind::AccountNumber),
-        };
-        self.keep(field, id, kind, (default, stated), derived);
     }
 
     fn identifier(&mut self, index: usize, raw: &RawIdentifier) {
@@ -304,7 +270,7 @@ impl Reader<'_> {
         let (stated, derived) = (raw.assurance, raw.derived);
         match kind.as_str() {
             "phone" => self.other_phone(&field, &raw.value, stated, derived),
-            "email" => self.email(&field, &raw.value, stated, derived),
+            "email" => self.other_email(&field, &raw.value, stated, derived),
             "external" | "external_id" => {
                 self.external(&field, &namespace, &raw.value, stated, derived);
             }

@@ -210,6 +210,15 @@ fn namespace_mistakes(name: &str, namespace: &NamespacePolicy) -> Vec<String> {
     if !matches!(namespace.kind, HintKind::Crm | HintKind::AccountNumber) {
         mistakes.push(format!("namespaces.{name}.kind: must be crm or account_number"));
     }
+    let read_as = match name {
+        "email" => Some("an e-mail address"),
+        "phone" => Some("a phone number"),
+        _ => None,
+    };
+    mistakes.extend(read_as.map(|what| {
+        let why = format!("external_ids.{name} is read as {what} and never as an external id");
+        format!("namespaces.{name}: nothing can be set for it, since {why}")
+    }));
     mistakes
 }
 
@@ -280,6 +289,17 @@ mod tests {
         assert!(!["Atlantis", "0800 123"].iter().any(|given| mistakes.contains(given)));
         let nan = Policy { reuse_confidence: f64::NAN, ..Policy::default() };
         assert_eq!(nan.validate().len(), 1);
+    }
+
+    #[test]
+    fn nothing_can_be_set_for_what_is_no_external_id() {
+        for name in ["email", "phone"] {
+            let one = (name.to_owned(), Policy::default().namespace(name));
+            let policy = Policy { namespaces: BTreeMap::from([one]), ..Policy::default() };
+            let mistakes = policy.validate();
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].starts_with(&format!("namespaces.{name}: nothing")));
+        }
     }
 
     #[test]

@@ -10,3 +10,4 @@ mod proof;
 mod properties;
 mod worked_starts;
 mod world;
+mod worth;

@@ -209,6 +209,17 @@ impl HintKind {
         matches!(self, Self::Mobile | Self::Landline | Self::Voip | Self::UnknownLine)
     }
 
+    /// What makes two starts of one identifier different: how it was shown. What line a number is
+    /// may be looked up between two tries, and which weights an id takes is the tenant's choice:
+    /// neither is said of the customer.
+    pub fn shown_as(self) -> &'static str {
+        match self {
+            Self::Mobile | Self::Landline | Self::Voip | Self::UnknownLine => "number",
+            Self::Crm | Self::AccountNumber => "id",
+            kind => kind.name(),
+        }
+    }
+
     /// Days after which a use counts half (shared/identity/README.md).
     pub fn half_life_days(self) -> f64 {
         match self {

@@ -2,7 +2,7 @@
 
 use super::{MAX_VALUE, Reader, identifier};
 use crate::identity::hints::ShownToken;
-use crate::identity::junk::is_junk;
+use crate::identity::junk::{is_junk, is_nobodys_subject};
 use crate::identity::vocabulary::{Assurance, HintKind, VISITOR};
 
 /// Channels on which a visitor id comes from the caller's own page or app.
@@ -28,7 +28,7 @@ impl Reader<'_> {
     pub(super) fn web_token(&mut self, token: &ShownToken) {
         let field = "identity_hints.web_token";
         let Some(who) = token.named() else { return };
-        if is_junk(&who.subject) {
+        if is_nobodys_subject(&who.subject) {
             return self.junk(field);
         }
         let id = identifier("web_token", &who.issuer, who.subject.clone());

@@ -9,7 +9,7 @@ use crate::identity::{
 
 use Assurance::{Asserted, Authenticated, Carried, Verified};
 
-fn on(channel: &str) -> Circumstances<'_> {
+pub(super) fn on(channel: &str) -> Circumstances<'_> {
     Circumstances {
         channel,
         direction: Direction::Inbound,
@@ -20,12 +20,12 @@ fn on(channel: &str) -> Circumstances<'_> {
     }
 }
 
-fn read(raw: &RawHints, at: &Circumstances<'_>) -> Normalised {
+pub(super) fn read(raw: &RawHints, at: &Circumstances<'_>) -> Normalised {
     let own_numbers = BTreeSet::from(["+18005550199".to_owned()]);
     normalise(raw, at, &Policy { own_numbers, ..Policy::default() })
 }
 
-fn raw(field: &str, value: &str) -> RawHints {
+pub(super) fn raw(field: &str, value: &str) -> RawHints {
     let mut raw = RawHints::default();
     let value = value.to_owned();
     match field {
@@ -41,7 +41,12 @@ fn raw(field: &str, value: &str) -> RawHints {
     raw
 }
 
-fn listed(kind: &str, namespace: &str, value: &str, assurance: Option<Assurance>) -> RawHints {
+pub(super) fn listed(
+    kind: &str,
+    namespace: &str,
+    value: &str,
+    assurance: Option<Assurance>,
+) -> RawHints {
     let (kind, namespace, value) = (kind.into(), namespace.into(), value.into());
     let entry = RawIdentifier { kind, namespace, value, assurance, derived: None };
     RawHints { identifiers: vec![entry], ..RawHints::default() }
