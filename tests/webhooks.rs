@@ -25,6 +25,7 @@ mod webhooks {
     mod pacing;
     mod put_back;
     mod receiver;
+    mod restarting;
     mod secrets;
     mod taking_over;
 }

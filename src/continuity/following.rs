@@ -185,7 +185,11 @@ enum To {
     Interaction(Arc<Settled>),
     /// An interaction, and whose it is, of whom something is damaged: nothing can be answered of it.
     Unopened(Arc<State>, Option<CustomerId>),
-    Customer(CustomerId),
+    /// A customer, by the name of their set and by their own.
+    Customer {
+        named: CustomerId,
+        own: CustomerId,
+    },
     /// The refs of somebody who was erased; what their set was called comes first.
     Erased(Vec<CustomerId>),
 }
@@ -196,16 +200,18 @@ impl Event {
         match &self.to {
             To::Interaction(settled) => settled.customer,
             To::Unopened(_, customer) => *customer,
-            To::Customer(customer) => Some(*customer),
+            To::Customer { named, .. } => Some(*named),
             To::Erased(refs) => refs.first().copied(),
         }
     }
 
     /// Whose it is themselves, by whatever their set is called.
     pub fn own_customer(&self) -> Option<CustomerId> {
-        match self.state() {
-            Some(state) => customer_of(&state.customer),
-            None => self.customer(),
+        match &self.to {
+            To::Interaction(settled) => customer_of(&settled.state.customer),
+            To::Unopened(state, _) => customer_of(&state.customer),
+            To::Customer { own, .. } => Some(*own),
+            To::Erased(_) => self.customer(),
         }
     }
 
@@ -248,7 +254,7 @@ impl Event {
         match &self.to {
             To::Interaction(settled) => Some(&settled.state),
             To::Unopened(state, _) => Some(state),
-            To::Customer(_) | To::Erased(_) => None,
+            To::Customer { .. } | To::Erased(_) => None,
         }
     }
 

@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use super::Error;
 use super::desk::Desk;
-use super::recognise;
-use super::record::State;
+use super::record::{HintRecord, State};
 use super::settling::{customer_of, token_of};
 use super::signing_in::all_browsers;
 use super::working::Working;
 use crate::cache::Remembered;
-use crate::identity::{Assurance, Hint, Identifier};
+use crate::identity::{Assurance, VISITOR};
 use crate::store::history;
 
 /// Ties that an interaction remembers of those before it in its chain.
@@ -34,14 +33,17 @@ enum Ground {
 }
 
 /// What an interaction was shown, as far as it cannot just be said.
-fn carried(state: &State) -> impl Iterator<Item = Hint> {
-    let hints = state.hints.iter().filter_map(recognise::hint);
-    hints.filter(|hint| hint.assurance >= Assurance::Carried)
+fn carried(state: &State) -> impl Iterator<Item = &HintRecord> {
+    state.hints.iter().filter(|hint| hint.assurance >= Assurance::Carried.code())
+}
+
+fn is_visitor(hint: &HintRecord) -> bool {
+    hint.scheme == VISITOR
 }
 
 /// Whether a browser is among what an interaction, or the one it goes on with, rests on.
 fn shows_browser(state: &State) -> bool {
-    state.by_browser || carried(state).any(|hint| hint.is_visitor())
+    state.by_browser || carried(state).any(is_visitor)
 }
 
 /// Whether its customer was nobody's before this interaction or its chain, and no identifier had to
@@ -77,14 +79,14 @@ pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Resul
 /// What says that an interaction is theirs who are one person in this set. An identifier that none of
 /// them has says nothing, however hard it was to come by, unless they had it by this very interaction.
 fn ground(desk: &Desk<'_, '_>, state: &State, set: &[Arc<Remembered>]) -> Ground {
-    let is_theirs = |hint: &Hint| {
-        let Identifier { scheme, namespace, value } = &hint.identifier;
-        let token = desk.tenant.secrets.identifier(scheme, namespace, value);
+    let is_theirs = |hint: &HintRecord| {
+        let secrets = &desk.tenant.secrets;
+        let token = secrets.identifier(&hint.scheme, &hint.namespace, &hint.value);
         let mut links = set.iter().flat_map(|member| member.links.iter());
         links.any(|link| link.token == token && link.assurance >= Assurance::Carried.code())
             || supports(state).any(|support| *support == token.0)
     };
-    if carried(state).any(|hint| !hint.is_visitor() && is_theirs(&hint)) {
+    if carried(state).any(|hint| !is_visitor(hint) && is_theirs(hint)) {
         return Ground::Identifier;
     }
     if shows_browser(state) { Ground::Browser } else { Ground::Word }
@@ -109,18 +111,21 @@ fn is_known_by_more(
     Ok(false)
 }
 
-/// Whether a contact is on their file that is not of this one's chain.
+/// Whether a contact is on their file that is not of this one's chain. A stream asks it of every contact
+/// that it shows: no more of the file is read than that takes.
 async fn has_other_contacts(
     desk: &mut Desk<'_, '_>,
     state: &State,
     person: &Remembered,
 ) -> Result<bool, Error> {
     let (tenant, customer) = (desk.tenant_id(), person.row.customer);
-    let contacts = desk.reads.load(Box::new(move |connection| {
-        Box::pin(async move { history::whole_file(connection, tenant, customer).await })
-    }));
     let own = token_of(&state.contact);
-    Ok(contacts.await?.iter().any(|row| Some(row.contact) != own))
+    let found = desk.reads.look(Box::new(move |connection| {
+        Box::pin(
+            async move { history::has_contact_beside(connection, tenant, customer, own).await },
+        )
+    }));
+    Ok(found.await?)
 }
 
 /// The ties by more than a word that an interaction and those before it in its chain gave reason for.

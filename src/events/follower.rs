@@ -116,6 +116,10 @@ impl Follower {
             if self.watchers.is_empty() && self.watching.retire(self.tenant.id, &self.mailbox) {
                 return;
             }
+            // The settings may have changed since. It is open, so that nothing is read for it.
+            if let Ok(tenant) = self.service.tenant(self.tenant.id).await {
+                self.tenant = tenant;
+            }
             let begun = Instant::now();
             let found = self.service.follow(&self.tenant, self.position, &self.interests).await;
             let rest = match found {

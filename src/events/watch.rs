@@ -30,7 +30,8 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 const KEY_LOOKED_AT_EVERY: Duration = Duration::from_millis(300);
 /// What was read longer ago is read again before it is sent: it may not be shown any more.
 const FRESH_FOR: Duration = Duration::from_secs(2);
-/// How long a watcher who reads on by themselves waits for a store that does not answer.
+/// How long a watcher waits for a store that does not answer: who reads on by themselves, and whose key
+/// is looked at.
 const SILENT_FOR: Duration = Duration::from_secs(5);
 /// Between two tries of something that could not be done.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -56,6 +57,8 @@ pub struct Watch {
     forgotten_at: Instant,
     heartbeat_at: Instant,
     key_looked_at: Instant,
+    /// Since when the store has not said whether the key is still good.
+    key_unknown_since: Option<Instant>,
     over: bool,
     _place: Place,
 }
@@ -113,6 +116,7 @@ impl Watch {
             forgotten_at: now,
             heartbeat_at: now,
             key_looked_at: now,
+            key_unknown_since: None,
             over: false,
             _place: place,
         })
@@ -140,7 +144,10 @@ impl Watch {
             if *self.stopping.borrow() {
                 return Err(Error::WatchInterrupted(self.resume_token()));
             }
-            self.look_at_key().await?;
+            if !self.is_admitted().await? {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                continue;
+            }
             self.forget_shown();
             let message = match &self.from {
                 From::Journal(_) if self.heartbeat_at <= Instant::now() => Some(self.heartbeat()),
@@ -155,13 +162,22 @@ impl Watch {
     }
 
     /// A key that was revoked or has expired watches no further, nor a certificate that nobody vouches
-    /// for any more.
-    async fn look_at_key(&mut self) -> Result<(), Error> {
-        if self.key_looked_at.elapsed() >= KEY_LOOKED_AT_EVERY {
-            self.service().still_admits(&self.shown).await?;
-            self.key_looked_at = Instant::now();
+    /// for any more. While the store does not say so either way, nothing is shown: `false`.
+    async fn is_admitted(&mut self) -> Result<bool, Error> {
+        if self.key_looked_at.elapsed() < KEY_LOOKED_AT_EVERY {
+            return Ok(true);
         }
-        Ok(())
+        let begun = Instant::now();
+        match self.service().still_admits(&self.shown).await {
+            Ok(()) => (self.key_looked_at, self.key_unknown_since) = (Instant::now(), None),
+            Err(Error::Store(error)) => {
+                let since = *self.key_unknown_since.get_or_insert(begun);
+                let is_over = since.elapsed() >= SILENT_FOR;
+                return if is_over { Err(error.into()) } else { Ok(false) };
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// The next event of the page in hand, or the next page; behind the last, it is heard on.
@@ -172,7 +188,9 @@ impl Watch {
                 if next < page.events.len() && page.read_at.elapsed() < FRESH_FOR =>
             {
                 let message = self.tell(&page, next).await?;
-                self.from = From::Journal(Some(Read { page, next: next + 1 }));
+                let is_done = self.position >= page.events[next].position;
+                let next = next + usize::from(is_done);
+                self.from = From::Journal(Some(Read { page, next }));
                 Ok(message)
             }
             Some(Read { page, next }) if next >= page.events.len() => {
@@ -266,7 +284,12 @@ impl Watch {
         let ended = live.ended.get().copied();
         match delivery {
             Some(Delivery { page, index }) if page.read_at.elapsed() < FRESH_FOR => {
-                self.tell(&page, index).await
+                let message = self.tell(&page, index).await?;
+                if self.position < page.events[index].position {
+                    // It may take a while until it can be told: whoever waits hears nothing meanwhile.
+                    self.from = From::Journal(None);
+                }
+                Ok(message)
             }
             Some(_) if ended.is_none() => {
                 // What waits here is stale: read again from where this watcher is.
@@ -283,7 +306,8 @@ impl Watch {
     }
 
     /// An event as this watcher may see it, once the audit will know that they did; nothing of one
-    /// who has not agreed to be shown.
+    /// who has not agreed to be shown. Nothing either where it must wait, because the audit takes no entry
+    /// just now, or what was read is stale by then: the place that was reached stays before it.
     async fn tell(&mut self, page: &Page, index: usize) -> Result<Option<Message>, Error> {
         let event = &page.events[index];
         // A stream may last for days.
@@ -293,13 +317,19 @@ impl Watch {
             self.position = event.position;
             return Ok(None);
         }
+        if page.read_at.elapsed() >= FRESH_FOR {
+            return Ok(None);
+        }
         let own = page.called(&self.interest).filter(|_| watched.is_customer());
         let left = own.is_some() && event.customer() != own;
         // Of those, GetInteraction shows an agent nothing; whoever calls there may yet be another.
         let elsewhere = !self.caller.has(Role::Admin) && !event.is_addressed_by(&self.caller);
         let names_only = left || elsewhere || !event.opens();
         let customer = own.or(event.customer());
-        self.trace(event, customer).await?;
+        if !self.trace(event, customer)? {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            return Ok(None);
+        }
         self.position = event.position;
         let now = service.store().now();
         let answer = || event.answer(&self.caller, now, self.request.history_limit);
@@ -314,26 +344,23 @@ impl Watch {
         Ok(Some(Message { resume_token: self.resume_token(), told: Some(told) }))
     }
 
-    /// Leaves the entry that somebody is shown, unless this stream has left one lately.
-    async fn trace(&mut self, event: &Event, shown: Option<CustomerId>) -> Result<(), Error> {
+    /// Leaves the entry that somebody is shown, unless this stream has left one lately. Whether it is
+    /// there: not while too many wait.
+    fn trace(&mut self, event: &Event, shown: Option<CustomerId>) -> Result<bool, Error> {
         let lately = self.told_of.get(&shown).filter(|at| at.elapsed() < SHOWN_AGAIN_AFTER);
         if lately.is_some() {
-            return Ok(());
+            return Ok(true);
         }
-        let (service, watched) = (Arc::clone(self.service()), &self.request.watched);
-        while let Err(error) = service.trace_event(&self.caller, watched, event, shown) {
-            match error {
-                Error::Store(store::Error::QueueFull) if !*self.stopping.borrow() => {
-                    tokio::time::sleep(AGAIN_AFTER).await;
-                }
-                _ => return Err(Error::WatchInterrupted(self.resume_token())),
-            }
+        match self.service().trace_event(&self.caller, &self.request.watched, event, shown) {
+            Ok(()) => {}
+            Err(Error::Store(store::Error::QueueFull)) => return Ok(false),
+            Err(_) => return Err(Error::WatchInterrupted(self.resume_token())),
         }
         if self.told_of.len() >= MOST_SHOWN {
             self.told_of.clear();
         }
         self.told_of.insert(shown, Instant::now());
-        Ok(())
+        Ok(true)
     }
 
     /// Forgets, once an hour, whom it has shown so long ago that they leave an entry again anyhow:

@@ -116,6 +116,27 @@ pub async fn whole_file(
     rows.iter().map(interaction_row).collect()
 }
 
+/// Whether a contact is on a customer's file that is not this one, nor goes on with it; any, if none is
+/// named.
+///
+/// # Errors
+/// As the database's.
+pub async fn has_contact_beside(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    customer: CustomerId,
+    contact: Option<Token>,
+) -> Result<bool, Error> {
+    let mut arguments = Arguments::of(tenant);
+    arguments.push(&customer);
+    arguments.push(&contact);
+    let sql = scoped!(
+        "SELECT 1 FROM interaction WHERE tenant = $1 AND customer = $2 AND contact <> $3 LIMIT 1"
+    );
+    let row = statement::query(sql, arguments).fetch_optional(&mut *connection).await?;
+    Ok(row.is_some())
+}
+
 /// Intent facts of a customer, newest first; of one interaction only if named.
 ///
 /// # Errors

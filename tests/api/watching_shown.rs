@@ -2,23 +2,29 @@
 //! comes late.
 
 use prost::Message as _;
+use threadline::context::ConsentState::Granted;
 use threadline::grpc::proto::{
     Audience, EndInteractionRequest, GetInteractionRequest, GetInteractionResponse,
     InteractionView, Recommendation, Sensitivity, StartInteractionRequest, VariableInput,
     WatchInteractionsRequest,
 };
 
+use super::consents::{consent, upsert_consents};
 use super::customers::{mail as mail_address, upsert_with};
 use super::merging::join;
 use super::settling::{MAIL, NUMBER, somebody, staff};
+use super::visitors::Site;
+use crate::support::client::{Said, said};
 use crate::support::requests::{
-    call, confirm, email_hint, end, external_hint, number_hint, reject, start, start_with,
+    call, confirm, email_hint, end, external_hint, number_hint, reject, start, start_with, update,
 };
 use crate::support::watcher::{Watcher, after, everything};
 use crate::support::{Client, Engine, World, each_engine};
 
 each_engine!(
     an_event_shows_what_a_look_shows,
+    it_shows_what_is_to_be_done_with_a_browser,
+    it_goes_by_the_settings_as_they_are_now,
     who_calls_is_there_before_the_phone_rings,
     a_late_watcher_is_not_shown_whom_it_was_mistaken_for,
     a_late_watcher_is_not_shown_what_was_capped_since,
@@ -140,6 +146,43 @@ async fn an_event_shows_what_a_look_shows(engine: Engine) {
     for pair in &mut pairs {
         pair.agrees("known", "ended").await;
     }
+    world.close().await;
+}
+
+/// Somebody came back to a browser, and another one signed in there since: who is there now is asked,
+/// whatever the view.
+async fn it_shows_what_is_to_be_done_with_a_browser(engine: Engine) {
+    let site = Site::on(engine).await;
+    site.chat("before", "browser-1", "").await;
+    assert_eq!(said(&site.start("open", "browser-1", "").await), Said::Reuse);
+    site.chat("signed in", "browser-1", "user-17").await;
+    // What one stream asks for is read for all: whoever asks for less is first, and alone.
+    for view in [InteractionView::Basic, InteractionView::Full] {
+        let mut pair = Pair::of(site.world.role("agent").await, view).await;
+        let id = view.as_str_name().to_owned();
+        site.client.update(update("open", &id)).await.expect("an update");
+        let shown = pair.agrees("open", &id).await;
+        let identity = shown.identity.as_ref().expect("an identity");
+        assert!(identity.recommendation() == Recommendation::Confirm, "{id}");
+    }
+    site.world.close().await;
+}
+
+/// Also what all who watch are shown of is read by them.
+async fn it_goes_by_the_settings_as_they_are_now(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let known = somebody(&client, "past", "voice", number_hint(NUMBER)).await;
+    let agreed = upsert_consents("yes", &known, consent("history", Granted));
+    client.upsert(agreed).await.expect("an upsert");
+    let mut pair = Pair::of(world.role("agent").await, InteractionView::Basic).await;
+    client.start(call("before", NUMBER)).await.expect("a start");
+    pair.agrees("before", "before").await;
+    let asks = "[tenants.acme]\ndisclosure_requires_consent = \"history\"\n";
+    world.reload(asks).await.expect("valid settings");
+    client.start(call("after", NUMBER)).await.expect("a start");
+    let shown = pair.agrees("after", "they have agreed").await;
+    assert!(shown.warnings.iter().all(|one| one.code != "consent_missing"));
     world.close().await;
 }
 

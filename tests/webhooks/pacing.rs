@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use threadline::clock::Clock;
-use threadline::grpc::proto::IdentityHints;
+use threadline::grpc::proto::{
+    CustomerInput, IdentityHints, ProfileAttributeInput, UpsertCustomerRequest,
+};
 
 use super::ground::{Hooked, QUICK, number, whole_call};
 use super::receiver::{Manner, Received};
 use crate::support::issuer::Issuer;
-use crate::support::requests::{call, end, merge, start_with};
+use crate::support::requests::{call, end, merge, start_with, unmerge};
 use crate::support::{Engine, World, each_engine};
 
 each_engine!(
@@ -17,6 +19,7 @@ each_engine!(
     a_receiver_that_asks_for_time_has_it,
     what_it_asked_for_holds_after_a_restart,
     order_holds_when_two_become_one,
+    order_holds_when_one_becomes_two,
     order_holds_when_a_visitor_signs_in,
 );
 
@@ -117,6 +120,38 @@ async fn order_holds_when_two_become_one(engine: Engine) {
     let accepted = hooked.receiver.until_accepted(5).await;
     let told: Vec<String> = accepted[2..].iter().map(|one| one.of("interaction_id")).collect();
     assert_eq!(told, ["1-1", "", "0-1"], "the merge between them names no interaction");
+    hooked.world.close().await;
+}
+
+/// The younger of the two is changed while they are one, and called like the older. That change is still
+/// theirs when they are two again.
+async fn order_holds_when_one_becomes_two(engine: Engine) {
+    let later = QUICK.replace("retry_seconds = [1, 1", "retry_seconds = [3, 1");
+    let hooked = Hooked::with(engine, &later).await;
+    let start = async |of: usize, id: &str| {
+        hooked.client.start(call(id, &number(of))).await.expect("a start").customer_ref
+    };
+    let (one, other) = (start(0, "0-0").await, start(1, "1-0").await);
+    let merged = hooked.client.merge(merge("joined", &one, &other)).await.expect("a merge");
+    hooked.receiver.until_accepted(3).await;
+    hooked.receiver.answers(|_| Manner::Status(500));
+    let seat = ProfileAttributeInput { value: "12A".into(), ..Default::default() };
+    let profile = [("seat".to_owned(), seat)].into();
+    let change = UpsertCustomerRequest {
+        request_id: "changed".into(),
+        customer_ref: other,
+        customer: Some(CustomerInput { profile, ..Default::default() }),
+        ..Default::default()
+    };
+    hooked.client.upsert(change).await.expect("a change");
+    hooked.until_rows("it was not accepted", |rows| rows.0 == 1).await;
+    hooked.client.unmerge(unmerge("two again", &merged.merge_id)).await.expect("an unmerge");
+    hooked.receiver.answers(|_| Manner::Status(200));
+    start(1, "1-1").await;
+    let accepted = hooked.receiver.until_accepted(6).await;
+    let changed = accepted.iter().position(|one| one.kind() == "customer.changed");
+    let started = accepted.iter().position(|one| one.of("interaction_id") == "1-1");
+    assert!(changed.is_some() && changed < started, "{changed:?}, {started:?}");
     hooked.world.close().await;
 }
 

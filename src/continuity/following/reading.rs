@@ -216,8 +216,9 @@ impl Reading<'_> {
             let to = match what {
                 Said::Erased(refs) => Some(To::Erased(refs)),
                 Said::Customers(customers) => {
-                    let named = customers.iter().find_map(|one| self.names.get(one)).copied();
-                    named.map(To::Customer)
+                    let name = |own: CustomerId| Some((own, *self.names.get(&own)?));
+                    let first = customers.into_iter().find_map(name);
+                    first.map(|(own, named)| To::Customer { named, own })
                 }
                 Said::Interaction { .. } => {
                     match stands(&mut desk, &mut answers, &row, (opened, &whom.names)).await {
@@ -372,7 +373,8 @@ async fn stands(
     Ok(Some(to))
 }
 
-/// What answers that show nothing of a context are made of.
+/// What answers that show nothing of a context are made of. What is tied to them is kept: on what an
+/// interaction rests says what is to be done with whom it is settled on.
 fn without_context(person: Remembered) -> Remembered {
-    Remembered { links: Vec::new(), ties: Vec::new(), context: Some(Arc::default()), ..person }
+    Remembered { context: Some(Arc::default()), ..person }
 }

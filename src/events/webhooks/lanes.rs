@@ -34,6 +34,8 @@ pub(super) struct Waiting {
     pub attempts: u32,
     /// Not before.
     pub due: Time,
+    /// What its time is, where it was brought forward for once without being counted.
+    pub own_time: Option<Time>,
     /// Not before this either, whatever becomes of the endpoint: the receiver said so.
     pub asked: Time,
     /// Failures until its time may be brought forward again.
@@ -58,6 +60,7 @@ impl Waiting {
             received,
             attempts: 0,
             due: Time(0),
+            own_time: None,
             asked: Time(0),
             keeps_time_for: 0,
             failed: Time(0),
@@ -66,6 +69,12 @@ impl Waiting {
             in_flight: false,
             gone: false,
         }
+    }
+
+    /// Whether it failed, and may be brought forward from later than `now`.
+    fn may_come_sooner(&self, now: Time) -> bool {
+        let waits = self.failed > Time(0) && !self.in_flight && self.due > now;
+        waits && self.keeps_time_for == 0
     }
 
     /// As it is stored.
@@ -204,13 +213,29 @@ impl Lanes {
 
     /// Everybody may come at once: the endpoint accepts again. The attempt that failed while it did not
     /// is not counted. Whoever failed only before `since` keeps their own time, and so does whoever
-    /// was brought forward and failed again: it is not the endpoint that keeps them waiting.
-    pub fn hasten(&mut self, since: Time, now: Time) {
-        for one in self.waiting.values_mut() {
-            let waits = one.failed >= since && !one.in_flight && one.due > now;
-            if waits && one.keeps_time_for == 0 {
+    /// was brought forward and failed again: it is not the endpoint that keeps them waiting. Whose time
+    /// has changed.
+    pub fn hasten(&mut self, since: Time, now: Time) -> Vec<i64> {
+        let mut hastened = Vec::new();
+        for (position, one) in &mut self.waiting {
+            if one.failed >= since && one.may_come_sooner(now) {
                 one.due = one.due.min(now.max(one.asked));
                 one.attempts = one.attempts.saturating_sub(1);
+                one.keeps_time_for = KEEPS_TIME_FOR;
+                hastened.push(*position);
+            }
+        }
+        hastened
+    }
+
+    /// What had failed before somebody took over may come at once, since the endpoint accepts: it may have
+    /// been the endpoint that kept it waiting. For once, and for nothing: what fails then, too, has as many
+    /// attempts left as before, and its own time.
+    pub fn bring_forward(&mut self, now: Time) {
+        for one in self.waiting.values_mut() {
+            let due = now.max(one.asked);
+            if one.may_come_sooner(now) && due < one.due {
+                (one.own_time, one.due) = (Some(one.due), due);
                 one.keeps_time_for = KEEPS_TIME_FOR;
             }
         }

@@ -5,6 +5,8 @@
 //! nobody else tries the same event meanwhile. What was accepted and not yet said to be is sent again by
 //! whoever takes over, under the same id.
 
+mod looks;
+mod outcomes;
 mod pace;
 mod progress;
 
@@ -19,7 +21,6 @@ use tokio::time::Instant;
 use self::pace::Pace;
 use super::lanes::{Lane, Lanes, Waiting};
 use super::payload::{body, event_type};
-use super::schedule::heeded;
 use super::sender::{Attempt, NoAnswer};
 use super::{Place, Webhooks};
 use crate::clock::{DAY, SECOND, Time};
@@ -28,7 +29,7 @@ use crate::continuity::following::{Event, Filter, Interest, Since};
 use crate::continuity::tenant::Tenant;
 use crate::continuity::webhooks::{Endpoint, MOST_WAITING, event_id};
 use crate::ids::CustomerId;
-use crate::store::webhooks::{DeliveryRow, DeliveryState, EndpointState, Hold};
+use crate::store::webhooks::{DeliveryRow, EndpointState, Hold};
 
 /// Attempts at one endpoint at once, as long as it can take them.
 const IN_FLIGHT: usize = 8;
@@ -55,6 +56,9 @@ pub(super) struct Runner {
     bodies: HashMap<i64, (Instant, Vec<u8>)>,
     /// Given up, and read again after a take-over.
     given_up: HashSet<i64>,
+    /// Whether something waits that had failed before this instance took over, and nothing was accepted
+    /// since: whether the endpoint was down then nobody knows any more.
+    inherited: bool,
     /// The journal was read up to here.
     read: i64,
     /// When the first of what comes after that was committed, where that is what waits longest.
@@ -128,14 +132,16 @@ impl Runner {
             if std::mem::take(&mut runner.goes_well) {
                 runner.webhooks.failing.goes_well(place);
             }
-            let next = look.min(Instant::now() + runner.pause());
+            let pause = Instant::now() + runner.pause();
+            // Whoever leaves looks no more.
+            let next = if leaving { pause } else { look.min(pause) };
             tokio::select! {
                 Some(ended) = runner.in_flight.join_next() => match ended {
                     Ok((position, begun, attempt)) => runner.ended(position, begun, attempt),
                     // Whoever takes over tries it again.
                     Err(_) => return Ok(()),
                 },
-                () = bell.rung(), if !leaving => look = Instant::now() + GATHERED_FOR,
+                () = bell.rung(), if !leaving => look = looks::rung(look, Instant::now()),
                 () = tokio::time::sleep_until(next) => {}
                 // Whoever may have said so is gone: that is a word, too.
                 _ = leave.changed(), if !leaving => {}
@@ -177,7 +183,8 @@ impl Runner {
             }
             Since::PutBack => return Err(NotDelivered::PutBack),
         };
-        if !page.events.is_empty() {
+        if page.events.iter().any(|event| !event.erased().is_empty()) {
+            // Whoever is erased takes along what is theirs by now, and nobody else's.
             self.name_again().await?;
         }
         for event in &page.events {
@@ -187,6 +194,10 @@ impl Runner {
                 self.lanes.add(event.position, Waiting::new(lane(event), event.received));
                 self.bodies.insert(event.position, (begun, body(event)));
             }
+        }
+        if !page.events.is_empty() {
+            // After the page, whose names may be older than those that are read now.
+            self.name_again().await?;
         }
         self.read = page.position;
         self.goes_well |= !page.more;
@@ -217,14 +228,18 @@ impl Runner {
     async fn begin_attempts(&mut self) -> Result<(), Error> {
         let now = self.now();
         self.bodies.retain(|_, (read, _)| read.elapsed() < FRESH_FOR);
-        let held = self.hold.until.since(now) > self.webhooks.longest_attempt() + SECOND;
         let free = self.pace.at_once(now).saturating_sub(self.in_flight.len());
-        if !held || free == 0 {
+        if !self.is_held_at(now) || free == 0 {
             return Ok(());
         }
         let ready = self.lanes.ready(now, free);
         let stale = ready.into_iter().filter(|it| !self.bodies.contains_key(it)).collect();
         self.read_again(stale).await?;
+        // The store may have taken its time for that.
+        let now = self.now();
+        if !self.is_held_at(now) {
+            return Ok(());
+        }
         // Whose they are may be another's by now.
         for position in self.lanes.ready(now, free) {
             let Some((_, body)) = self.bodies.get(&position) else { continue };
@@ -245,6 +260,11 @@ impl Runner {
             });
         }
         Ok(())
+    }
+
+    /// Whether the endpoint is held for longer than an attempt can take that begins now.
+    fn is_held_at(&self, now: Time) -> bool {
+        self.hold.until.since(now) > self.webhooks.longest_attempt() + SECOND
     }
 
     /// Reads events again that were read too long ago. What is gone by now is not sent any more, nor what
@@ -268,6 +288,9 @@ impl Runner {
                 self.done(position);
             }
         }
+        if !found.is_empty() {
+            self.name_again().await?;
+        }
         Ok(())
     }
 
@@ -281,69 +304,6 @@ impl Runner {
             self.lanes.named(&names);
         }
         Ok(())
-    }
-
-    /// An attempt has ended.
-    fn ended(&mut self, position: i64, begun: Time, attempt: Attempt) {
-        let now = self.now();
-        let Some(waiting) = self.lanes.get_mut(position) else { return };
-        waiting.in_flight = false;
-        let (outcome, asked) = match attempt {
-            Attempt::Accepted(_) => return self.accepted(position, now),
-            Attempt::Failed(outcome, asked) => (outcome, asked),
-            Attempt::Gone => {
-                self.state = EndpointState::Gone;
-                (GONE, None)
-            }
-        };
-        let random = self.webhooks.random();
-        if waiting.gone {
-            self.done(position);
-            return self.failed(begun, now, random);
-        }
-        waiting.attempts += 1;
-        waiting.keeps_time_for = waiting.keeps_time_for.saturating_sub(1);
-        (waiting.failed, waiting.outcome) = (now, outcome);
-        waiting.asked = now.plus(heeded(asked));
-        match self.webhooks.terms.schedule.again(waiting.attempts, random, asked) {
-            Some(delay) => {
-                (waiting.due, waiting.stored) = (now.plus(delay), true);
-                let row = waiting.row(position, DeliveryState::Waiting);
-                self.put.insert(position, row);
-            }
-            None => {
-                let row = waiting.row(position, DeliveryState::GivenUp);
-                self.lanes.remove(position);
-                self.put.insert(position, row);
-                let (endpoint, id) = (self.name(), event_id(&self.tenant, position));
-                tracing::warn!(endpoint, id, outcome, "a web-hook was given up");
-            }
-        }
-        self.failed(begun, now, random);
-        if TOO_MUCH.contains(&outcome) {
-            self.pace.slow_down(now.plus(heeded(asked)));
-        }
-    }
-
-    fn accepted(&mut self, position: i64, now: Time) {
-        self.done(position);
-        if let Some(since) = self.pace.accepted() {
-            tracing::info!(endpoint = self.name(), "web-hooks are accepted again");
-            self.lanes.hasten(since, now);
-        }
-    }
-
-    fn failed(&mut self, begun: Time, now: Time, random: u64) {
-        if self.pace.failed(begun, now, random) {
-            tracing::warn!(endpoint = self.name(), "web-hooks are not accepted");
-        }
-        let failing = now.since(self.pace.failing_since());
-        if self.state == EndpointState::On && failing > SWITCHED_OFF_AFTER {
-            self.state = EndpointState::Failed;
-        }
-        if self.state != EndpointState::On {
-            tracing::error!(endpoint = self.name(), state = ?self.state, "web-hooks are switched off");
-        }
     }
 
     /// An event needs nothing any more.
@@ -371,11 +331,6 @@ impl Runner {
         self.endpoint.name(self.tenant.id)
     }
 }
-
-/// The status of an endpoint that is gone.
-const GONE: i64 = 410;
-/// Those of one that is asked too often, or has too much to do.
-const TOO_MUCH: [i64; 2] = [429, 503];
 
 fn lane(event: &Event) -> Lane {
     Lane { interaction: event.token(), customer: event.customer(), own: event.own_customer() }

@@ -59,8 +59,27 @@ fn an_endpoint_that_accepts_again_is_not_made_to_wait() {
         let one = lanes.get_mut(position).expect("it waits");
         (one.failed, one.due) = (Time(failed), Time(9_000));
     }
-    lanes.hasten(Time(200), NOW);
+    assert_eq!(lanes.hasten(Time(200), NOW), [2]);
     assert_eq!(lanes.ready(NOW, 9), [2], "the other one has failed by itself");
+}
+
+#[test]
+fn what_failed_before_a_take_over_comes_sooner_for_once() {
+    let mut lanes = lanes(&[(1, None), (2, None), (3, None)]);
+    for (position, asked) in [(1, 0), (2, 60_000)] {
+        let one = lanes.get_mut(position).expect("it waits");
+        (one.attempts, one.failed) = (4, Time(500));
+        (one.due, one.asked) = (Time(99_000), Time(asked));
+    }
+    lanes.bring_forward(NOW);
+    assert_eq!(lanes.ready(NOW, 9), [1, 3]);
+    assert_eq!(lanes.ready(Time(60_000), 9), [1, 2, 3], "not before it was asked for");
+    let one = lanes.get_mut(1).expect("it waits");
+    assert_eq!((one.attempts, one.own_time), (4, Some(Time(99_000))));
+    // It has failed again.
+    (one.due, one.own_time) = (Time(99_000), None);
+    lanes.bring_forward(NOW);
+    assert_eq!(lanes.ready(NOW, 9), [3]);
 }
 
 #[test]

@@ -65,6 +65,7 @@ impl Runner {
             lanes: Lanes::default(),
             bodies: HashMap::new(),
             given_up: HashSet::new(),
+            inherited: false,
             read: row.position,
             behind: None,
             state: row.state,
@@ -127,6 +128,7 @@ impl Runner {
                 self.gone.insert(row.position);
                 continue;
             };
+            self.inherited |= row.failed > Time(0);
             let waiting = Waiting {
                 attempts: u32::try_from(row.attempts).unwrap_or_default(),
                 due: row.due,

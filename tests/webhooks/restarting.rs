@@ -1,0 +1,112 @@
+//! What failed while a receiver was down is sent soon after it is back, also by whoever delivers only since
+//! then; what fails by itself keeps its own time through that.
+
+use std::time::{Duration, Instant};
+
+use threadline::clock::SECOND;
+use threadline::continuity::webhooks::named;
+use threadline::store::webhooks::DeliveryRow;
+
+use super::ground::{Hooked, QUICK, is_let_go, number};
+use super::receiver::Manner;
+use crate::support::requests::call;
+use crate::support::{Engine, World, each_engine};
+
+each_engine!(
+    what_failed_before_a_restart_is_sent_soon,
+    what_failed_before_a_change_is_sent_soon,
+    what_fails_by_itself_keeps_its_time_through_a_restart,
+    that_it_was_hastened_is_stored,
+);
+
+/// What was not accepted is tried again in ten minutes by itself.
+fn seldom() -> String {
+    QUICK.replace("retry_seconds = [1, 1", "retry_seconds = [600, 1")
+}
+
+/// Three events have failed: the receiver is down.
+async fn in_an_outage(engine: Engine) -> Hooked {
+    let hooked = Hooked::with(engine, &seldom()).await;
+    hooked.receiver.goes_down(true);
+    for of in 0..3 {
+        hooked.client.start(call(&format!("{of}-0"), &number(of))).await.expect("a start");
+    }
+    hooked.until_rows("all three failed", |rows| rows == (3, 0)).await;
+    hooked
+}
+
+/// What waits for an endpoint.
+async fn waiting(world: &World, name: &str) -> Vec<DeliveryRow> {
+    let (tenant, number) = named(name).expect("a name");
+    let store = world.running.service.store();
+    store.waiting_deliveries(tenant, number, 0, 100).await.expect("the store")
+}
+
+async fn what_failed_before_a_restart_is_sent_soon(engine: Engine) {
+    let Hooked { world, receiver, .. } = in_an_outage(engine).await;
+    let world = world.again_with(&seldom()).await;
+    receiver.goes_down(false);
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    client.start(call("3-0", &number(3))).await.expect("a start");
+    receiver.until_accepted(4).await;
+    world.close().await;
+}
+
+async fn what_failed_before_a_change_is_sent_soon(engine: Engine) {
+    let hooked = in_an_outage(engine).await;
+    let service = &hooked.world.running.service;
+    service.rotate_webhook_secret(&hooked.name, 0).await.expect("another secret");
+    // Whoever delivered until now has seen that it is down.
+    is_let_go(&hooked.world, &hooked.name, Duration::from_secs(10)).await;
+    hooked.receiver.goes_down(false);
+    hooked.client.start(call("3-0", &number(3))).await.expect("a start");
+    hooked.receiver.until_accepted(4).await;
+    hooked.world.close().await;
+}
+
+async fn what_fails_by_itself_keeps_its_time_through_a_restart(engine: Engine) {
+    let hooked = Hooked::with(engine, &seldom()).await;
+    hooked.receiver.answers(|one| match one.of("interaction_id").as_str() {
+        "0-0" => Manner::Drops,
+        _ => Manner::Status(200),
+    });
+    hooked.client.start(call("0-0", &number(0))).await.expect("a start");
+    hooked.until_rows("it was not accepted", |rows| rows == (1, 0)).await;
+    let Hooked { world, receiver, name, .. } = hooked;
+    let before = waiting(&world, &name).await.remove(0);
+    let world = world.again_with(&seldom()).await;
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    client.start(call("1-0", &number(1))).await.expect("a start");
+    receiver.until_accepted(1).await;
+    let begun = Instant::now();
+    let after = loop {
+        let row = waiting(&world, &name).await.remove(0);
+        if row.failed > before.failed {
+            break row;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "it is tried once more");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((after.attempts, after.due), (before.attempts, before.due), "for nothing");
+    world.close().await;
+}
+
+/// It asked for a while, so that what is hastened is not sent at once; by itself it would be in ten minutes.
+async fn that_it_was_hastened_is_stored(engine: Engine) {
+    let hooked = Hooked::with(engine, &seldom()).await;
+    hooked.receiver.answers(|_| Manner::Later(500, 90));
+    for of in 0..3 {
+        hooked.client.start(call(&format!("{of}-0"), &number(of))).await.expect("a start");
+    }
+    hooked.until_rows("all three failed", |rows| rows == (3, 0)).await;
+    hooked.receiver.answers(|_| Manner::Status(200));
+    hooked.client.start(call("3-0", &number(3))).await.expect("a start");
+    hooked.receiver.until_accepted(1).await;
+    let soon = hooked.world.now().plus(200 * SECOND);
+    let begun = Instant::now();
+    while waiting(&hooked.world, &hooked.name).await.iter().any(|row| row.due > soon) {
+        assert!(begun.elapsed().as_secs() < 30, "whoever takes over would wait for ten minutes");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    hooked.world.close().await;
+}
