@@ -74,6 +74,10 @@ async fn keep_no_reader(database: &Database, look: Look) {
     while proxy.connections() <= READERS as u64 {
         assert!(at_once().await.into_iter().all(|answered| answered), "the database answers");
     }
+    // The pool asks each that comes back whether it lives, and would wait for that answer for ever.
+    while idle(&instance) < READERS {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     proxy.silence();
     let given_up = tokio::time::timeout(GIVEN_UP_AFTER, at_once()).await;
     assert!(given_up.is_err(), "silent connections do not answer");
@@ -82,6 +86,17 @@ async fn keep_no_reader(database: &Database, look: Look) {
         assert!(begun.elapsed() < SERVED_WITHIN, "readers stay with what is silent");
     }
     instance.stop().await;
+}
+
+/// Connections that wait in the pool.
+fn idle(instance: &Instance) -> usize {
+    let service = &instance.running.service;
+    service.store().take_stock();
+    let text = service.meters().text();
+    let mut lines = text.lines();
+    let said =
+        lines.find_map(|it| it.strip_prefix(r#"threadline_database_connections{state="idle"} "#));
+    said.and_then(|number| number.parse().ok()).expect("it is counted")
 }
 
 /// Whether so many read at one moment as there are places.
