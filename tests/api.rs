@@ -32,6 +32,7 @@ mod api {
     mod consents;
     mod console_entries;
     mod customers;
+    mod decided;
     mod doors;
     mod duplicates;
     mod emptied;
@@ -47,6 +48,7 @@ mod api {
     mod gaps;
     mod going_on;
     mod helpdesk;
+    mod hint_worth;
     mod hooks;
     mod http;
     mod idempotency;
@@ -106,5 +108,6 @@ mod api {
     mod watching_ends;
     mod watching_removed;
     mod watching_shown;
+    mod watching_waits;
     mod web_tokens;
 }

@@ -112,10 +112,8 @@ impl Context {
             let source = write.channel.len() + write.interaction_id.len() + write.agent_ref.len();
             size_of::<VariableWrite>() + text + source
         });
-        let profile = self.profile.iter().map(|write| {
-            let text = write.name.len() + write.value.as_ref().map_or(0, String::len);
-            size_of::<AttributeWrite>() + text
-        });
+        let profile =
+            self.profile.iter().map(|write| size_of::<AttributeWrite>() + write.bytes_beside());
         let history = self.history.iter().map(past_bytes);
         let running = self
             .running

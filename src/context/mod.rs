@@ -49,8 +49,8 @@ pub use disclosure::{
 pub use history::{PastIntent, PastInteraction};
 pub use intents::{IntentFact, MAX_OPEN_INTENTS, OpenIntent, open_intents};
 pub use profile::{
-    AttributeConflict, AttributeWrite, Chosen, MAX_ATTRIBUTES, current_profile, profile_conflicts,
-    standing_profile,
+    AttributeConflict, AttributeWrite, Chosen, MAX_ATTRIBUTES, Overruled, current_profile,
+    profile_conflicts, standing_profile,
 };
 pub use redaction::{
     MAX_COMPILED, MAX_PATTERN_LENGTH, MAX_PATTERN_NAME, MAX_PATTERNS, Masked, Pattern, Redaction,

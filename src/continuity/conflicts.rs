@@ -19,6 +19,7 @@ use crate::cache::Remembered;
 use crate::context::{AttributeConflict, AttributeWrite, Context, profile_conflicts};
 use crate::ids::{CustomerId, Token};
 use crate::store::Reads;
+use crate::store::export;
 use crate::store::history::{self, MOST_CONTACTS, Page};
 use crate::store::rows::Verb;
 
@@ -128,7 +129,10 @@ async fn of_all(desk: &mut Desk<'_, '_>, list: &List) -> Result<Conflicts, Error
         let people = desk.people(ids, true).await?;
         for id in ids {
             let known = people.get(id).filter(|person| person.row.moved_to.is_none());
-            if let Some(person) = known.filter(|person| told.insert(person.set_name())) {
+            let news = known.filter(|person| told.insert(person.set_name()));
+            if let Some(person) = news
+                && !was_told(desk, person, after).await?
+            {
                 let set = desk.set_of(person, true).await?;
                 page.conflicts.extend(of_set(desk, &set).await?);
             }
@@ -142,6 +146,27 @@ async fn of_all(desk: &mut Desk<'_, '_>, list: &List) -> Result<Conflicts, Error
         }
     }
     Ok(page)
+}
+
+/// Whether an earlier page has told of this person, by a marked member that it ended with or passed.
+async fn was_told(
+    desk: &mut Desk<'_, '_>,
+    person: &Remembered,
+    after: CustomerId,
+) -> Result<bool, Error> {
+    let tenant = desk.tenant_id();
+    let mut earlier = person.members.clone();
+    earlier.retain(|member| *member <= after);
+    if earlier.is_empty() {
+        return Ok(false);
+    }
+    let marked = desk
+        .reads
+        .load(Box::new(move |connection| {
+            Box::pin(async move { export::disputed(connection, tenant, &earlier).await })
+        }))
+        .await?;
+    Ok(!marked.is_empty())
 }
 
 /// Open conflicts of customers who are one person, or of one alone: of attributes by name, then of

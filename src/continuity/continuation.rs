@@ -140,12 +140,7 @@ async fn take_over(
     let borrowed = resting::is_borrowed(desk, previous).await?;
     let joined = !looked.people.get(&customer).is_none_or(|person| person.members.is_empty());
     let certain = standing_of(previous, joined, borrowed);
-    let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
-    let strength = match previous.made_customer && !borrowed {
-        // Nobody was matched: what was shown of somebody new is as good as it was.
-        true => certain.assurance.max(Assurance::from_code(strongest)),
-        false => certain.assurance,
-    };
+    let strength = strength(previous, &certain, borrowed);
     let elsewhere = |index: usize| looked.points_elsewhere(index, customer);
     let stronger = (0..looked.shown.len())
         .any(|index| elsewhere(index) && Some(looked.shown[index].assurance) > strength);
@@ -186,6 +181,16 @@ async fn take_over(
         }
     }
     Ok(())
+}
+
+/// How hard it would have been to pretend to be whom the interaction before is settled on.
+fn strength(previous: &State, certain: &Standing, borrowed: bool) -> Option<Assurance> {
+    let strongest = previous.hints.iter().map(|hint| hint.assurance).max().unwrap_or(0);
+    match previous.made_customer && !borrowed {
+        // Nobody was matched: what was shown of somebody new is as good as it was.
+        true => certain.assurance.max(Assurance::from_code(strongest)),
+        false => certain.assurance,
+    }
 }
 
 /// Adds conflicts that are not listed yet.

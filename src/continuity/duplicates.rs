@@ -1,16 +1,18 @@
 //! Duplicates that the service itself notices: two customers who share verified identity.
 //!
 //! They are proposed, or merged where the tenant's policy says so. What somebody has decided on the
-//! same two, in whichever way, is not proposed again.
+//! same two, in whichever way, is not proposed again: nor on whoever is one person with either.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
 use super::desk::Desk;
-use super::joining::{self, MergeRecord, around, rejoin};
+use super::joining::{self, Around, MergeRecord, around, rejoin};
 use super::recognise::Looked;
 use super::settling::linked_with;
 use crate::identity::{Assurance, Duplicates};
 use crate::ids::{CustomerId, Token};
-use crate::store::rows::MergeState;
+use crate::store::rows::{MergeRow, MergeState};
 
 /// So many are joined to one customer by one interaction at most.
 const MOST_AT_ONCE: usize = 4;
@@ -89,8 +91,8 @@ fn proven_tokens(desk: &Desk<'_, '_>, looked: &Looked<'_>, customer: CustomerId)
     verified.map(|(_, token)| *token).filter(|it| linked(*it).is_some_and(is_verified)).collect()
 }
 
-/// Writes edges of the service's own, once: not where there is one, or was one, of whatever state.
-/// All of them may be about to be made.
+/// Writes edges of the service's own, once: not where there is one, or was one, of whatever state,
+/// between the two or whoever is one person with them. All of them may be about to be made.
 pub(super) async fn join(
     desk: &mut Desk<'_, '_>,
     customer: CustomerId,
@@ -101,11 +103,12 @@ pub(super) async fn join(
     let around = around(desk, &[&[customer], others].concat()).await?;
     let record = MergeRecord { reason: reason.to_owned(), ..MergeRecord::default() };
     let mut edges = Vec::new();
-    for other in others.iter().filter(|other| **other != customer) {
-        let between = (customer.min(*other), customer.max(*other));
-        if around.merges.iter().any(|row| (row.one, row.other) == between) {
-            continue;
-        }
+    let wanted = match state {
+        MergeState::Undone => unnamed(&around, customer, others),
+        MergeState::Proposed | MergeState::InForce => undecided(&around, customer, others, state),
+    };
+    for other in wanted {
+        let between = pair(customer, other);
         let name = [between.0.to_ref(), between.1.to_ref()].concat();
         let merge_id = desk.tenant.secrets.text("duplicate", &name);
         edges.push(joining::edge(desk, merge_id, between, state, &record));
@@ -126,4 +129,50 @@ pub(super) async fn join(
         }
         _ => Ok(()),
     }
+}
+
+fn pair(one: CustomerId, other: CustomerId) -> (CustomerId, CustomerId) {
+    (one.min(other), one.max(other))
+}
+
+/// With whom of these the very customer has no edge of whatever state. Somebody's word is kept of the
+/// two that it was said of, also where it holds of their sets already: these may come apart.
+fn unnamed(around: &Around, customer: CustomerId, others: &[CustomerId]) -> Vec<CustomerId> {
+    let is_known = |other: CustomerId| {
+        let between = pair(customer, other);
+        around.merges.iter().any(|row| (row.one, row.other) == between)
+    };
+    others.iter().copied().filter(|other| *other != customer && !is_known(*other)).collect()
+}
+
+/// One of each set among these with which the customer's has no edge of whatever state: what was
+/// decided on two holds for whoever is one person with either, whichever of them a contact points to.
+/// Nobody is joined with two who were told apart: that would make them one all the same, and which of
+/// the two it is, nobody has said.
+fn undecided(
+    around: &Around,
+    customer: CustomerId,
+    others: &[CustomerId],
+    state: MergeState,
+) -> Vec<CustomerId> {
+    let names = around.names(&[]);
+    let name = |id: CustomerId| names.get(&id).copied().unwrap_or(id);
+    let across = |row: &MergeRow| {
+        // Whoever is gone belongs to no set.
+        let (one, other) = (*names.get(&row.one)?, *names.get(&row.other)?);
+        (one != other).then(|| pair(one, other))
+    };
+    let met: BTreeSet<_> = around.merges.iter().filter_map(across).collect();
+    let parted = around.merges.iter().filter(|row| row.state == MergeState::Undone);
+    let apart: BTreeSet<_> = parted.filter_map(across).collect();
+    let own = name(customer);
+    let mut firsts: BTreeMap<CustomerId, CustomerId> = BTreeMap::new();
+    for other in others.iter().copied().filter(|other| name(*other) != own) {
+        firsts.entry(name(other)).or_insert(other);
+    }
+    let is_open = |set: CustomerId| {
+        let joins_apart = firsts.keys().any(|other| apart.contains(&pair(set, *other)));
+        !met.contains(&pair(own, set)) && (state == MergeState::Proposed || !joins_apart)
+    };
+    firsts.iter().filter(|(set, _)| is_open(**set)).map(|(_, other)| *other).collect()
 }

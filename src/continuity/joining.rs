@@ -81,6 +81,23 @@ pub(super) struct Around {
     pub merges: Vec<MergeRow>,
 }
 
+impl Around {
+    /// The set of each of them by its name, with these edges, new or changed.
+    pub fn names(&self, changed: &[MergeRow]) -> BTreeMap<CustomerId, CustomerId> {
+        let everybody: Vec<CustomerId> = self.everybody.iter().copied().collect();
+        let is_kept = |row: &&MergeRow| changed.iter().all(|new| new.merge_id != row.merge_id);
+        let edges: Vec<(CustomerId, CustomerId)> = self
+            .merges
+            .iter()
+            .filter(is_kept)
+            .chain(changed)
+            .filter(|row| row.state == MergeState::InForce)
+            .map(|row| (row.one, row.other))
+            .collect();
+        sets(&everybody, &edges)
+    }
+}
+
 /// Reads the sets of these customers, who exist or are about to.
 pub(super) async fn around(
     desk: &mut Desk<'_, '_>,
@@ -118,15 +135,7 @@ pub(super) async fn rejoin(
     around: &Around,
     changed: Vec<MergeRow>,
 ) -> Result<BTreeMap<CustomerId, Vec<CustomerId>>, Error> {
-    let everybody: Vec<CustomerId> = around.everybody.iter().copied().collect();
-    let kept =
-        around.merges.iter().filter(|row| changed.iter().all(|new| new.merge_id != row.merge_id));
-    let edges: Vec<(CustomerId, CustomerId)> = kept
-        .chain(&changed)
-        .filter(|row| row.state == MergeState::InForce)
-        .map(|row| (row.one, row.other))
-        .collect();
-    let names = sets(&everybody, &edges);
+    let names = around.names(&changed);
     let mut resulting: BTreeMap<CustomerId, Vec<CustomerId>> = BTreeMap::new();
     for (customer, name) in &names {
         resulting.entry(*name).or_default().push(*customer);

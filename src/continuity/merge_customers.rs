@@ -72,10 +72,10 @@ impl Service {
         let merge_id = asked.token;
         let (service, own) = (Arc::clone(self), caller.clone());
         let operation = Arc::new(MergeOperation { service, caller: own, asked, merging });
-        match self.change(operation).await? {
+        match self.change(Arc::clone(&operation)).await? {
             Some(merged) => Ok(merged),
             None => {
-                let merged = merged_as_it_stands(self, caller, merge_id).await;
+                let merged = merged_as_it_stands(&operation, merge_id).await;
                 let whom = |it: &Merged| vec![it.customer];
                 self.traced(caller, Verb::Repeat, &About::of(merge_id), merged, whom)
             }
@@ -84,11 +84,8 @@ impl Service {
 }
 
 /// A merge that was made before, as it now stands.
-async fn merged_as_it_stands(
-    service: &Arc<Service>,
-    caller: &Caller,
-    merge_id: Token,
-) -> Result<Merged, Error> {
+async fn merged_as_it_stands(operation: &MergeOperation, merge_id: Token) -> Result<Merged, Error> {
+    let MergeOperation { service, caller, merging, .. } = operation;
     let mut reads = Reads::Fresh(Arc::clone(&service.store));
     let mut desk = Desk::new(service, &caller.tenant, &mut reads);
     let tenant = desk.tenant_id();
@@ -101,6 +98,9 @@ async fn merged_as_it_stands(
     let Some(row) = row else {
         // It went with one of the two: with the first, the request went as well.
         desk.journaled::<RequestRecord>(merge_id).await?;
+        // The other one may have been erased: whoever named them is told.
+        named(&mut desk, &merging.customer_ref).await?;
+        named(&mut desk, &merging.other_customer_ref).await?;
         return Err(Error::CustomerNotFound);
     };
     let person = desk.there(row.one, false).await?;

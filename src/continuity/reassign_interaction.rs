@@ -9,7 +9,7 @@ use super::Error;
 use super::absorb::{Feedback, News, absorb};
 use super::answer::{Settled, Warning, Wish, answer, settled};
 use super::caller::{Caller, Role};
-use super::desk::Desk;
+use super::desk::{Desk, Known};
 use super::get_interaction::{as_it_stands, whom};
 use super::journaling::{self, Entry};
 use super::service::Service;
@@ -96,6 +96,18 @@ impl Service {
     }
 }
 
+/// Whether it may be done: not when it was done already, nor more often than one is updated. However
+/// much was said of a contact otherwise, it can be put right.
+///
+/// # Errors
+/// [`Error::AlreadyDone`], [`Error::RequestConflict`], [`Error::TooManyUpdates`].
+fn may_reassign(known: &Known, own: (&[u8], &[u8])) -> Result<(), Error> {
+    if known.not_done(Verb::Reassign, own, Error::RequestConflict)? >= MOST_UPDATES {
+        return Err(Error::TooManyUpdates);
+    }
+    Ok(())
+}
+
 struct ReassignOperation {
     service: Arc<Service>,
     caller: Caller,
@@ -123,10 +135,7 @@ impl Operation for ReassignOperation {
             let known = desk.interaction(self.interaction).await?;
             let known = known.ok_or(Error::InteractionNotFound)?;
             let own = (&*self.part, &*self.fingerprint);
-            known.not_done(Verb::Reassign, own, Error::RequestConflict)?;
-            if known.entry.guards.len() > MOST_UPDATES {
-                return Err(Error::TooManyUpdates);
-            }
+            may_reassign(&known, own)?;
             let mut state = known.state;
             let feedback = Some(Feedback::Rejected(self.customer_ref.clone()));
             let news = News { feedback, ..News::default() };
@@ -145,5 +154,44 @@ impl Operation for ReassignOperation {
             let settled = settled(&mut desk, state, warnings).await?;
             Ok(desk.propose(settled))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::continuity::record::State;
+    use crate::store::read::{JournalEntry, JournalGuard};
+
+    const SAID: &[u8] = b"what it said";
+
+    /// An interaction that was started, and of which each of these was done so often since.
+    fn known(done: &[(Verb, usize)]) -> Known {
+        let verbs = done.iter().flat_map(|(verb, times)| std::iter::repeat_n(*verb, *times));
+        let guard = |(position, verb): (i64, Verb)| JournalGuard {
+            verb,
+            part: position.to_be_bytes().to_vec(),
+            fingerprint: SAID.to_vec(),
+            position,
+        };
+        let guards = (1..).zip(std::iter::once(Verb::Start).chain(verbs)).map(guard).collect();
+        let received = Time(0);
+        let entry =
+            JournalEntry { guards, state: Vec::new(), customer: None, received, erased: false };
+        Known { entry: Arc::new(entry), state: State::default() }
+    }
+
+    #[test]
+    fn what_was_updated_and_ended_however_often_can_be_put_right() {
+        let ticket = known(&[(Verb::Update, MOST_UPDATES), (Verb::End, MOST_UPDATES)]);
+        assert!(may_reassign(&ticket, (b"new", SAID)).is_ok());
+        let moved = known(&[(Verb::Reassign, MOST_UPDATES - 1)]);
+        assert!(may_reassign(&moved, (b"new", SAID)).is_ok());
+        let moved = known(&[(Verb::Reassign, MOST_UPDATES)]);
+        let refused = may_reassign(&moved, (b"new", SAID));
+        assert!(matches!(refused, Err(Error::TooManyUpdates)));
+        let first = 2_i64.to_be_bytes();
+        let again = may_reassign(&moved, (&first, SAID));
+        assert!(matches!(again, Err(Error::AlreadyDone)), "it is answered however often it moved");
     }
 }

@@ -31,7 +31,7 @@ mod webhooks;
 pub use changes::{ErasureRecord, NoticeRecord, PlaceRecord, RequestRecord};
 pub use contact::{ContactRecord, MessageRecord, RedactionRecord};
 pub use outcome::{ConversionRecord, EndingRecord, IntentRecord};
-pub use values::{BlockRecord, ChoiceRecord, ConsentRecord, ValueRecord};
+pub use values::{BlockRecord, ChoiceRecord, ConsentRecord, OverruledRecord, ValueRecord};
 pub(super) use webhooks::{EndpointRecord, SecretRecord};
 
 record! {

@@ -9,8 +9,10 @@ use super::changing::Asked;
 use super::conflicts::{Conflict, Disagreement, customer_of_id, of_set};
 use super::desk::Desk;
 use super::filing;
-use super::record::{BlockRecord, ChoiceRecord, RequestRecord};
+use super::record::{BlockRecord, ChoiceRecord, OverruledRecord, RequestRecord};
 use super::service::Service;
+use crate::cache::Remembered;
+use crate::context::{AttributeWrite, Context, Overruled};
 use crate::identity::Violation;
 use crate::ids::{CustomerId, TenantId};
 use crate::store::rows::{BlockKind, Verb};
@@ -83,9 +85,9 @@ struct ResolveOperation {
 }
 
 impl ResolveOperation {
-    /// What is written of it: which value stands, and never the value. It may be another customer's
-    /// once they are two again, or nobody's.
-    fn block(&self, conflict: &Conflict) -> Result<BlockRecord, Error> {
+    /// What is written of it: which value stands, over which others, and never a value. They may be
+    /// another customer's once they are two again, or nobody's.
+    fn block(&self, conflict: &Conflict, context: &Context) -> Result<BlockRecord, Error> {
         let now = self.asked.now.0;
         let interaction_id = self.resolve.request_id.clone();
         let said = BlockRecord { set: now, interaction_id, ..BlockRecord::default() };
@@ -94,7 +96,14 @@ impl ResolveOperation {
                 let chosen = if self.resolve.choice == Choice::Kept { kept } else { other };
                 let (position, part) = chosen.order;
                 let (name, of, set) = (chosen.name.clone(), chosen.of.0.to_vec(), chosen.set.0);
-                let choice = ChoiceRecord { name, of, set, position, part };
+                let Overruled { writes, with_older } = Overruled::of(&context.profile, &name);
+                let over = writes.into_iter().map(|((position, part), of)| OverruledRecord {
+                    of: of.0.to_vec(),
+                    position,
+                    part,
+                });
+                let over = over.collect();
+                let choice = ChoiceRecord { name, of, set, position, part, over, with_older };
                 // Nothing weaker than what it decides about may replace it.
                 let assurance = kept.assurance.max(other.assurance).code();
                 let set = now.max(kept.set.0).max(other.set.0);
@@ -113,6 +122,18 @@ impl ResolveOperation {
             },
         }
     }
+}
+
+/// The member of a set both of whose sides are their own: what was decided of them stays with them when
+/// they are alone again.
+fn whose_own(set: &[Arc<Remembered>], conflict: &Conflict) -> Option<CustomerId> {
+    let Disagreement::Attribute { kept, other } = &conflict.what else { return None };
+    let said = |member: &Remembered, side: &AttributeWrite| {
+        let mut own = member.context.iter().flat_map(|context| &context.profile);
+        own.any(|write| write == side)
+    };
+    let both = set.iter().find(|member| said(member, kept) && said(member, other));
+    both.map(|member| member.row.customer)
 }
 
 /// Whether resolving one conflict resolves another: all that one contact showed goes at once.
@@ -144,13 +165,15 @@ impl Operation for ResolveOperation {
             let customer = customer_of_id(&self.resolve.conflict_id);
             let customer = customer.ok_or(Error::ConflictNotFound)?;
             let person = desk.person(customer, true).await?.ok_or(Error::ConflictNotFound)?;
-            let customer = person.row.customer;
             let set = desk.set_of(&person, true).await?;
             let conflicts = of_set(&mut desk, &set).await?;
             let conflict = conflicts.iter().find(|one| one.id == self.resolve.conflict_id);
             let conflict = conflict.ok_or(Error::ConflictNotFound)?;
             let open = conflicts.iter().filter(|one| !goes_with(conflict, one)).count() as i64;
-            let (token, record) = (self.asked.token, self.block(conflict)?);
+            let customer = whose_own(&set, conflict).unwrap_or(person.row.customer);
+            let contexts = set.iter().map(|member| member.context.clone().unwrap_or_default());
+            let context = Context::gathered(contexts.collect());
+            let (token, record) = (self.asked.token, self.block(conflict, &context)?);
             filing::put_block(&mut desk, customer, token, BlockKind::Profile, record).await?;
             if open == 0 && set.len() == 1 {
                 // Of several, what one alone says is a conflict of theirs again once they are apart.

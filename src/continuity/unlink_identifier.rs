@@ -10,7 +10,7 @@ use super::caller::{Caller, Role};
 use super::changing::{Asked, Ownership, read_identifier, token_of};
 use super::desk::Desk;
 use super::link_identifier::Tie;
-use super::naming::{holders, named};
+use super::naming::named;
 use super::record::RequestRecord;
 use super::service::Service;
 use crate::identity::RawIdentifier;
@@ -120,17 +120,20 @@ impl Operation for UnlinkOperation {
             let token = self.meant(&mut desk, customer).await?;
             let owners = desk.owners(&[token]).await?.remove(&token).unwrap_or_default();
             let now = self.service.store.now();
-            // Of a set, whoever has it: it is not this person's.
-            let holders = holders(&mut desk, customer, token).await?;
+            let person = desk.there(customer, false).await?;
+            // Of a set, everybody: it is not this person's, and who has not had it is not to get it
+            // from what began before, now that nobody of them has it.
+            let set = desk.set_of(&person, false).await?;
+            let members: Vec<CustomerId> = set.iter().map(|member| member.row.customer).collect();
             let mut was_linked = false;
-            for member in &holders.members {
+            for member in &members {
                 let working = desk.take_in_hand(*member).await?;
                 was_linked |= working.links().contains_key(&token);
                 // As of this decision: a contact that it sees began before.
                 working.unlink_directly(token, now);
             }
             let mut left = Owners::clone(&owners);
-            left.customers.retain(|(owner, _)| !holders.members.contains(owner));
+            left.customers.retain(|(owner, _)| !members.contains(owner));
             let record = RequestRecord {
                 customer: customer.0.to_vec(),
                 was_linked,
@@ -138,7 +141,7 @@ impl Operation for UnlinkOperation {
                 ..RequestRecord::default()
             };
             self.asked.write(&mut desk, &self.caller, &record).await?;
-            Ok(desk.propose(Unlinked::of(holders.set_name, &record)))
+            Ok(desk.propose(Unlinked::of(person.set_name(), &record)))
         })
     }
 }

@@ -85,6 +85,11 @@ impl Service {
                 if undone.is_empty() {
                     // They went with one of the two: with the older, the request went as well.
                     desk.journaled::<RequestRecord>(operation.asked.token).await?;
+                    if let Which::Between(one, other) = &operation.unmerging.which {
+                        // The younger may have been erased: whoever named them is told.
+                        self::named(&mut desk, one).await?;
+                        self::named(&mut desk, other).await?;
+                    }
                 }
                 unmerged_as_it_stands(&mut desk, &undone).await
             }

@@ -1,7 +1,9 @@
 //! Somebody said which of two values stands: it is where its own customer and contact are, and nowhere
 //! else.
 
-use threadline::grpc::proto::{ConflictChoice, EndInteractionRequest, ResolveConflictRequest};
+use threadline::grpc::proto::{
+    ConflictChoice, EndInteractionRequest, Identifier, ResolveConflictRequest,
+};
 
 use super::customers::{attributes, mail, phone, upsert_with, value};
 use super::erasing::gone;
@@ -19,6 +21,8 @@ each_engine!(
     of_two_values_of_one_contact_and_moment_the_chosen_one_stands,
     who_is_left_with_a_choice_alone_is_left_with_nothing,
     a_contact_takes_its_value_along,
+    what_was_chosen_of_one_alone_stays_theirs,
+    a_choice_is_none_over_what_nobody_saw,
     what_is_redacted_is_not_chosen_any_more,
     a_choice_outlives_what_is_redacted_beside_it,
 );
@@ -34,6 +38,17 @@ async fn choose(client: &Client, id: &str, customer: &str, choice: ConflictChoic
         ..Default::default()
     };
     assert_eq!(client.resolve(request).await.expect("resolved").open_conflict_count, 0);
+}
+
+/// Who has these identifiers is said to have this attribute.
+async fn called(
+    client: &Client,
+    id: &str,
+    identifiers: Vec<Identifier>,
+    attribute: (&str, &str),
+) -> String {
+    let made = client.upsert(upsert_with(id, identifiers, &[attribute])).await;
+    made.expect("an upsert").customer.expect("them").customer_ref
 }
 
 /// Ann calls, Bea writes; they are one person now, and Bea's name stands.
@@ -136,6 +151,41 @@ async fn a_contact_takes_its_value_along(engine: Engine) {
     client.reassign(reassign("new", "back", Some(&known))).await.expect("it moves back");
     assert_eq!(value(&client.person(&known).await, "name"), Some("Zoe"), "as it was chosen");
     assert!(client.conflicts(&known).await.is_empty());
+    world.close().await;
+}
+
+async fn what_was_chosen_of_one_alone_stays_theirs(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let ann = called(&client, "ann", vec![phone(NUMBER)], ("city", "Bath")).await;
+    let bea = called(&client, "bea", vec![mail(MAIL)], ("name", "Bea")).await;
+    called(&client, "beth", vec![mail(MAIL)], ("name", "Beth")).await;
+    let merged = join(&client, "merge", &ann, &bea).await;
+    choose(&client, "choice", &ann, ConflictChoice::Other).await;
+    assert_eq!(value(&client.person(&ann).await, "name"), Some("Bea"));
+    client.unmerge(unmerge("apart", &merged)).await.expect("an unmerge");
+    assert_eq!(value(&client.person(&bea).await, "name"), Some("Bea"), "both names are hers");
+    assert!(client.conflicts(&bea).await.is_empty());
+    world.close().await;
+}
+
+async fn a_choice_is_none_over_what_nobody_saw(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let bea = called(&client, "bea", vec![mail(MAIL)], ("name", "Bea")).await;
+    let ann = called(&client, "ann", vec![phone(NUMBER)], ("name", "Ann")).await;
+    called(&client, "anna", vec![phone(NUMBER)], ("name", "Anna")).await;
+    choose(&client, "choice", &ann, ConflictChoice::Kept).await;
+    // Only now are they one person, of whom Bea was said before anybody chose.
+    join(&client, "merge", &bea, &ann).await;
+    let conflicts = client.conflicts(&bea).await;
+    let [conflict] = &conflicts[..] else { panic!("{} conflicts", conflicts.len()) };
+    let sides = [&conflict.kept, &conflict.other];
+    let sides = sides.map(|side| side.as_ref().map(|it| it.value.as_str()));
+    assert_eq!(sides, [Some("Anna"), Some("Bea")], "and Ann was decided");
+    choose(&client, "again", &bea, ConflictChoice::Other).await;
+    assert_eq!(value(&client.person(&ann).await, "name"), Some("Bea"));
+    assert!(client.conflicts(&bea).await.is_empty());
     world.close().await;
 }
 

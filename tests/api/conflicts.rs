@@ -7,7 +7,8 @@ use threadline::grpc::proto::{
 };
 use tonic::Code;
 
-use super::customers::{attributes, mail, upsert, upsert_with, value};
+use super::customers::{attributes, mail, phone, upsert, upsert_with, value};
+use super::merging::join;
 use super::settling::{MAIL, NUMBER, somebody, staff};
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{call, confirm, email_hint, end, start_with};
@@ -18,6 +19,7 @@ each_engine!(
     what_a_contact_says_is_flagged_too,
     a_contact_that_showed_somebody_elses_identifier,
     pages_hold_every_conflict_once,
+    who_is_one_person_is_told_of_on_one_page,
     only_an_admin_resolves,
 );
 
@@ -154,6 +156,27 @@ async fn pages_hold_every_conflict_once(engine: Engine) {
     let refused = client.list_conflicts(odd).await;
     let refused = assert_refused(refused, Code::InvalidArgument, "INVALID_FIELD");
     assert_eq!(refused.fields.len(), 2);
+    world.close().await;
+}
+
+async fn who_is_one_person_is_told_of_on_one_page(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let ann = named(&client, "one", "Ann").await;
+    let bea = client.upsert(upsert_with("two", vec![phone(NUMBER)], &[("name", "Bea")])).await;
+    let bea = bea.expect("an upsert").customer.expect("them").customer_ref;
+    join(&client, "m", &ann, &bea).await;
+    let mut found = Vec::new();
+    let mut request = ListConflictsRequest { page_size: 1, ..Default::default() };
+    loop {
+        let page = client.list_conflicts(request.clone()).await.expect("a page");
+        found.extend(page.conflicts.into_iter().map(|it| it.customer_ref));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(found, [ann], "both are marked, and it is one conflict");
     world.close().await;
 }
 

@@ -5,6 +5,7 @@ use threadline::grpc::proto::erase_customer_response::Outcome;
 use threadline::grpc::proto::{
     EndInteractionRequest, EraseCustomerRequest, ErasurePreview, ErasureReceipt,
     GetCustomerRequest, IdentityHints, IntentStatus, ListInteractionsRequest,
+    UnmergeCustomersRequest,
 };
 use tonic::Code;
 
@@ -210,6 +211,19 @@ async fn whoever_was_unmerged_stays(engine: Engine) {
     // The merge named both; whoever says so again is told.
     erased(client.merge(merge("m", &one, &other)).await);
     erased(client.merge(merge("m2", &other, &one)).await);
+    // So is whoever repeats what named somebody as the second of the two.
+    let third = somebody(&client, "third", "voice", number_hint("+14155550177")).await;
+    join(&client, "m3", &other, &third).await;
+    let between = UnmergeCustomersRequest {
+        request_id: "u3".into(),
+        customer_ref: other.clone(),
+        other_customer_ref: third.clone(),
+        ..Default::default()
+    };
+    client.unmerge(between.clone()).await.expect("an unmerge");
+    gone(&client, &third, "e3").await;
+    erased(client.merge(merge("m3", &other, &third)).await);
+    erased(client.unmerge(between).await);
     whole(&world).await;
     world.close().await;
 }

@@ -47,23 +47,23 @@ fn card(value: &str) -> Identifier {
     }
 }
 
-fn cards(values: &[&str]) -> IdentityHints {
+pub(super) fn cards(values: &[&str]) -> IdentityHints {
     let identifiers = values.iter().map(|value| card(value)).collect();
     IdentityHints { identifiers, ..Default::default() }
 }
 
-async fn staff(world: &World) -> Client {
+pub(super) async fn staff(world: &World) -> Client {
     let mut key = World::new_key(&["telephony", "admin"]);
     key.max_assurance = Some("verified".into());
     world.client(&key).await
 }
 
-async fn merging(engine: Engine) -> World {
+pub(super) async fn merging(engine: Engine) -> World {
     Setup::on(engine).settings("[tenants.acme]\nduplicates = \"merge\"\n").open().await
 }
 
 /// A contact with these hints, proven by PIN to be this customer, and ended.
-async fn prove(client: &Client, id: &str, hints: IdentityHints, who: &str) {
+pub(super) async fn prove(client: &Client, id: &str, hints: IdentityHints, who: &str) {
     client.start(start_with(id, "in_person", hints)).await.expect("a start");
     let mut sure = confirm(id, "u");
     sure.verification = Verification::Pin.into();

@@ -49,13 +49,12 @@ impl Known {
         people.iter().for_each(|person| self.people[*person].writes += 1);
     }
 
-    /// Of a merge that was taken back meanwhile, the set of the older is shown. The request was the
-    /// first one's, and went with them; the edge went with either.
+    /// Of a merge that was taken back meanwhile, the set of the older is shown. The edge went with either
+    /// of the two, both of whom the request names.
     fn joined(self, number: u16, output: Option<&Output>) -> Vec<Self> {
         let Merge { between: (one, other), in_force, lost } = self.merges[&number];
         if lost {
-            let why = if self.people[one].erased { Output::Erased } else { Output::NotFound };
-            return one_if(is(output, &why), self);
+            return one_if(is(output, &Output::Erased), self);
         }
         match output {
             None | Some(Output::Accepted) => vec![self],
@@ -79,7 +78,7 @@ impl Known {
     /// Everybody is where they were; what was written meanwhile is where it was written.
     pub(super) fn unmerge(&self, number: u16, which: Which, output: Option<&Output>) -> Vec<Self> {
         if self.unmerges.contains_key(&number) {
-            return self.clone().parted(number, output);
+            return self.clone().parted(number, which, output);
         }
         let pair = match which {
             Which::Between(one, other) => {
@@ -109,15 +108,18 @@ impl Known {
         };
         after.unmerges.insert(number, between);
         after.touch(&self.set(between.0));
-        after.parted(number, output)
+        after.parted(number, which, output)
     }
 
-    /// The request was the older one's, and went with them; what it took back went with either.
-    fn parted(self, number: u16, output: Option<&Output>) -> Vec<Self> {
+    /// The request was the older one's, and went with them; what it took back went with either. Who
+    /// named the two is told that one of them was erased.
+    fn parted(self, number: u16, which: Which, output: Option<&Output>) -> Vec<Self> {
         let (one, other) = self.unmerges[&number];
         let erased = |it: usize| self.people[it].erased;
         if erased(one) || erased(other) {
-            let why = |(older, _)| if erased(older) { Output::Erased } else { Output::NotFound };
+            let named = matches!(which, Which::Between(..));
+            let why =
+                |(older, _)| if named || erased(older) { Output::Erased } else { Output::NotFound };
             let mut why = self.older_first(one, other).into_iter().map(why);
             return one_if(why.any(|it| is(output, &it)), self.clone());
         }
@@ -288,13 +290,15 @@ impl Known {
                 all.push(after);
             }
         } else {
+            // It is not this person's: nobody of the set is given it by what began before.
             let mut after = self.clone();
-            after.touch(&holders);
+            let everybody = self.set(person);
+            after.touch(&everybody);
             let (from, until) = input.span();
-            for holder in holders {
-                after.owners[index].remove(&holder);
-                after.tied[index].remove(&holder);
-                let untied = after.untied.entry((index, holder)).or_insert((from, until));
+            for member in everybody {
+                after.owners[index].remove(&member);
+                after.tied[index].remove(&member);
+                let untied = after.untied.entry((index, member)).or_insert((from, until));
                 *untied = (untied.0.max(from), untied.1.max(until));
             }
             let owners = after.owners[index].len();

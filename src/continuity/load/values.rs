@@ -1,10 +1,13 @@
 //! An opened block's values, as parts of a context.
 
+use std::sync::Arc;
+
 use crate::clock::Time;
 use crate::context::{
-    AttributeWrite, Chosen, ConsentState, ConsentWrite, Context, Order, Sensitivity, VariableWrite,
+    AttributeWrite, Chosen, ConsentState, ConsentWrite, Context, Order, Overruled, Sensitivity,
+    VariableWrite,
 };
-use crate::continuity::record::BlockRecord;
+use crate::continuity::record::{BlockRecord, ChoiceRecord};
 use crate::continuity::settling::token_of;
 use crate::identity::Assurance;
 use crate::ids::CustomerId;
@@ -85,10 +88,20 @@ fn attributes<'b>(
     });
     let choices = block.choices.iter().filter_map(move |choice| {
         let (of, order) = (token_of(&choice.of)?, (choice.position, choice.part));
-        let resolves = Some(Chosen { of, order });
+        let resolves = Some(Chosen { of, order, over: overruled(choice) });
         Some(AttributeWrite { name: choice.name.clone(), resolves, ..chosen.clone() })
     });
     values.chain(choices)
+}
+
+/// What was chosen over; `None` in a record that is older than the list of it.
+fn overruled(choice: &ChoiceRecord) -> Option<Arc<Overruled>> {
+    let named = choice.over.iter();
+    let named = named.filter_map(|it| Some(((it.position, it.part), token_of(&it.of)?)));
+    let mut writes: Vec<_> = named.collect();
+    writes.sort_unstable();
+    let with_older = choice.with_older;
+    (!choice.over.is_empty()).then(|| Arc::new(Overruled { writes, with_older }))
 }
 
 /// When it was written: in the journal, and within its operation. What moved keeps its place: it is no

@@ -87,6 +87,26 @@ record! {
         /// Its place within that operation.
         #[prost(int64, tag = "6")]
         pub part: i64,
+        /// What it was chosen over, with itself: of very many the newest, in order. Empty in records that
+        /// are older than this field: all that was written of it before.
+        #[prost(message, repeated, tag = "7")]
+        pub over: Vec<OverruledRecord>,
+        /// Whether there was more, older than those.
+        #[prost(bool, tag = "8")]
+        pub with_older: bool,
+    }
+
+    /// One value that another was chosen over: named, and not copied.
+    pub struct OverruledRecord {
+        /// Token of the contact or request that wrote it.
+        #[prost(bytes = "vec", tag = "1")]
+        pub of: Vec<u8>,
+        /// The position in the journal under which it was written first.
+        #[prost(int64, tag = "2")]
+        pub position: i64,
+        /// Its place within that operation.
+        #[prost(int64, tag = "3")]
+        pub part: i64,
     }
 
     /// What a customer said of one purpose.
