@@ -16,7 +16,9 @@ use super::settling::{customer_of, move_to, new_customer, refresh, settle, withd
 use super::signing_in;
 use super::vouching::Word;
 use crate::clock::Time;
-use crate::identity::{Assurance, Basis, Decision, Hint, Recommendation, Verification, Violation};
+use crate::identity::{
+    Assurance, Basis, Decision, Hint, Proof, Recommendation, Verification, Violation,
+};
 use crate::ids::{CustomerId, Token};
 
 /// Somebody's word on who it is.
@@ -230,8 +232,10 @@ async fn take_up(
             state.decision.iter_mut().for_each(|record| name_as(record, looked, best));
             word.heard_of(desk, state, Some(best)).await?;
             let basis = Basis::Decided(decision.assurance.unwrap_or(Assurance::Asserted));
-            // As in a start: where the primary identifier decided, what it overruled stays whose it is.
-            let own = |index: usize| !looked.points_elsewhere(index, best);
+            // As in a start: where the primary identifier decided, what it overruled stays whose it is. Where
+            // a token did, what the contact leaves behind is looked at again.
+            let proven = matches!(looked.proof, Proof::Decides(_));
+            let own = |index: usize| proven || !looked.points_elsewhere(index, best);
             become_of(desk, state, interaction, best, looked, (basis, own)).await?;
             state.made_customer = false;
         }

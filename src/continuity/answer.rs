@@ -286,11 +286,11 @@ pub(super) fn standing_of(state: &State, joined: bool, borrowed: bool) -> Standi
         return standing;
     }
     // What a rejected candidate had against them is settled: they have it themselves.
-    let decision = state.decision.as_ref().filter(|_| state.feedback != REJECTED);
-    let conflicted = decision.is_some_and(|decision| !decision.conflicts.is_empty());
-    let hints = state.hints.iter().filter_map(recognise::hint);
-    let worth = |hint: Hint| if hint.is_visitor() { Assurance::Asserted } else { hint.assurance };
-    let shown = hints.map(worth).max();
+    let listed = state.decision.as_ref().is_some_and(|decision| !decision.conflicts.is_empty());
+    let conflicted = listed && state.feedback != REJECTED;
+    let carried = |hint: &Hint| !borrowed && !hint.is_visitor();
+    let worth = |hint: Hint| if carried(&hint) { hint.assurance } else { Assurance::Asserted };
+    let shown = state.hints.iter().filter_map(recognise::hint).map(worth).max();
     let asks = conflicted || shown < Some(Assurance::Carried);
     standing.recommendation = if asks { Recommendation::Confirm } else { Recommendation::Reuse };
     standing.assurance = standing.assurance.max(shown);
@@ -367,7 +367,7 @@ pub(super) fn answer(settled: Settled, caller: &Caller, now: Time, wish: &Wish) 
         may_see_sensitive: caller.may_see_sensitive(),
         history_limit: wish.history_limit,
         // Once somebody has said who it is, they are a customer like any other.
-        new_customer: state.made_customer && !said && !joined,
+        new_customer: state.made_customer && !said && !joined && !settled.borrowed,
         consented: consented(&context, &policy.disclosure_requires_consent),
         may_see_evidence: caller.has(Role::Admin),
     };

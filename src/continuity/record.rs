@@ -301,6 +301,9 @@ record! {
         /// Tokens of the ties that those before it in its chain gave reason for.
         #[prost(bytes = "vec", repeated, tag = "62")]
         pub chain_ties: Vec<Vec<u8>>,
+        /// Whether its customer was made by one that it goes on with.
+        #[prost(bool, tag = "63")]
+        pub made_by_chain: bool,
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Error;
+use super::absorb::REJECTED;
 use super::desk::Desk;
 use super::record::{HintRecord, State};
 use super::settling::{customer_of, token_of};
@@ -46,13 +47,9 @@ fn shows_browser(state: &State) -> bool {
     state.by_browser || carried(state).any(is_visitor)
 }
 
-/// Whether its customer was nobody's before this interaction or its chain, and no identifier had to
-/// match.
+/// Whether its customer was nobody before this interaction or its chain, so that nothing had to match.
 fn was_taken_at_their_word(state: &State) -> bool {
-    let inherited = state.decision.as_ref().is_some_and(|decision| {
-        decision.inherited && decision.assurance < Assurance::Carried.code()
-    });
-    state.settled && (state.made_customer || inherited)
+    state.settled && (state.made_customer || state.made_by_chain)
 }
 
 /// Whether an interaction rests on no identifier of its customer, and others have made more of that
@@ -61,7 +58,9 @@ fn was_taken_at_their_word(state: &State) -> bool {
 /// asked.
 pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Result<bool, Error> {
     let by_less = shows_browser(state) || was_taken_at_their_word(state);
-    let id = customer_of(&state.customer).filter(|_| by_less && state.vouched == 0);
+    // That they are somebody else vouches for nobody.
+    let vouched = state.vouched != 0 && state.feedback != REJECTED;
+    let id = customer_of(&state.customer).filter(|_| by_less && !vouched);
     let Some(id) = id else { return Ok(false) };
     if desk.working.get(&id).is_some_and(Working::is_new) {
         return Ok(false);
@@ -70,8 +69,11 @@ pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Resul
     let set = desk.set_of(&person, false).await?;
     match ground(desk, state, &set) {
         Ground::Identifier => Ok(false),
-        Ground::Browser => is_known_by_more(desk, state, &set),
-        Ground::Word if !was_taken_at_their_word(state) => Ok(false),
+        Ground::Browser if is_known_by_more(desk, state, &set)? => Ok(true),
+        _ if !was_taken_at_their_word(state) => Ok(false),
+        // Whoever comes back to a browser is the same visitor, as far as anybody can know.
+        Ground::Browser if all_browsers(desk, &person, person.links.iter())? => Ok(false),
+        Ground::Browser => has_other_contacts(desk, state, &person).await,
         Ground::Word => Ok(set.len() > 1 || has_other_contacts(desk, state, &person).await?),
     }
 }
@@ -156,6 +158,8 @@ pub(super) async fn hand_on(
         None => Vec::new(),
     };
     remember(state, previous, ground(desk, previous, &set) == Ground::Browser);
+    let is_new = previous.made_customer || previous.feedback == REJECTED;
+    state.made_by_chain = is_new || previous.made_by_chain;
     Ok(())
 }
 

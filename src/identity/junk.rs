@@ -86,7 +86,7 @@ pub(super) fn is_nobodys_subject(subject: &str) -> bool {
     subject.trim() == "-1"
         || word.bytes().all(|byte| byte == b'0')
         || NOBODYS_SUBJECTS.contains(&word.as_str())
-        || subject.contains("{{")
+        || is_unfilled(subject.trim())
 }
 
 /// The letters and digits of a text, in lower case.
@@ -104,14 +104,24 @@ fn is_one_character(word: &str) -> bool {
     characters.all(|it| it == first) && word.chars().count() >= least
 }
 
-/// `{{contact.id}}`, `${id}`, `%id%`, `<id>`, `[id]`: what should have been replaced.
+/// `{id}` as well: what should have been replaced.
 fn is_template(value: &str) -> bool {
-    let pairs = [("{", "}"), ("${", "}"), ("<", ">"), ("[", "]"), ("%", "%"), ("$(", ")")];
-    let wrapped = |(open, close): &(&str, &str)| {
-        value.len() > open.len() + close.len() && value.starts_with(open) && value.ends_with(close)
-    };
+    is_unfilled(value) || is_wrapped(value, ("{", "}"))
+}
+
+/// `{{contact.id}}`, `${id}`, `%id%`, `<id>`, `[id]`: nobody's id looks like that. In braces alone some
+/// issuers write UUIDs.
+fn is_unfilled(value: &str) -> bool {
+    let pairs = [("${", "}"), ("<", ">"), ("[", "]"), ("%", "%"), ("$(", ")")];
+    value.contains("{{") || pairs.into_iter().any(|pair| is_wrapped(value, pair))
+}
+
+fn is_wrapped(value: &str, (open, close): (&str, &str)) -> bool {
     // `<sarah@example.com>` is how addresses are written.
-    value.contains("{{") || (!value.contains('@') && pairs.iter().any(wrapped))
+    !value.contains('@')
+        && value.len() > open.len() + close.len()
+        && value.starts_with(open)
+        && value.ends_with(close)
 }
 
 /// Local parts that name no mailbox of a person, as letters and digits only.
@@ -247,7 +257,9 @@ mod tests {
             assert!(is_nobodys_subject(subject), "{subject:?}");
         }
         assert!(is_nobodys_subject("00000000-0000-0000-0000-000000000000"));
-        assert!(is_nobodys_subject("{{user.id}}"));
+        for unfilled in ["{{user.id}}", "${user.id}", "%sub%", "<user_id>", "[id]", " $(id) "] {
+            assert!(is_nobodys_subject(unfilled), "{unfilled}");
+        }
         for subject in
             ["111", "9999", "x", "xx", "test", "no", "1", "{3F2504E0-4F89}", "auth0|null0"]
         {

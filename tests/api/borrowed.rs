@@ -2,8 +2,9 @@
 //! have made of that customer, and is not met as them from then on.
 
 use threadline::grpc::proto::{
-    EndInteractionRequest, GetCustomerRequest, IdentityHints, IntentStatus, MergeCustomersRequest,
-    StartInteractionRequest, StartInteractionResponse, UpdateInteractionRequest,
+    ConsentInput, ConsentState, EndInteractionRequest, GetCustomerRequest, IdentityHints,
+    IntentStatus, MergeCustomersRequest, StartInteractionRequest, StartInteractionResponse,
+    UpdateInteractionRequest,
 };
 use tonic::Code;
 
@@ -12,14 +13,17 @@ use super::visitors::Site;
 use super::web_tokens::assert_proven;
 use crate::support::client::{Said, assert_refused, said};
 use crate::support::requests::{
-    confirm, email_hint, end, end_with, external_hint, merge, number_hint, start_with, update,
-    variable,
+    confirm, email_hint, end, end_with, external_hint, merge, number_hint, reject, start_with,
+    update, variable,
 };
 use crate::support::{Client, Engine, Setup, World, each_engine};
 
 each_engine!(
     whoever_typed_an_address_first_does_not_become_its_owner,
     nor_by_signing_in,
+    nor_is_whoever_sits_where_a_known_one_signed_in,
+    that_it_is_somebody_new_vouches_for_nobody,
+    what_a_contact_showed_goes_with_it_where_a_token_moves_it,
     nor_does_who_goes_on_with_it,
     what_goes_on_in_one_chain_is_handed_on,
     an_agent_does_not_look_through_it,
@@ -39,16 +43,22 @@ fn going_on(id: &str, with: &str, hints: IdentityHints) -> StartInteractionReque
     }
 }
 
+/// At a browser, or at none that is known.
+const BROWSERS: [&str; 2] = ["", "browser-1"];
+
 /// A chat that only typed the address; then whoever has it writes, an agent says that it is them, and
 /// what they said is on file.
-async fn typed_by_one_and_had_by_another(client: &Client) -> String {
-    let chat = client.start(start_with("chat", "web_chat", email_hint(MAIL))).await;
+async fn typed_by_one_and_had_by_another(client: &Client, browser: &str) -> String {
+    let typed = IdentityHints { visitor_id: browser.to_owned(), ..email_hint(MAIL) };
+    let chat = client.start(start_with("chat", "web_chat", typed)).await;
     let customer = chat.expect("a start").customer_ref;
     let mail = client.start(start_with("mail", "email", email_hint(MAIL))).await.expect("a start");
     assert_eq!((said(&mail), &mail.customer_ref), (Said::Confirm, &customer));
     client.update(confirm("mail", "it is them")).await.expect("an update");
+    let refused = ConsentInput { state: ConsentState::Refused.into(), ..Default::default() };
     let ended = EndInteractionRequest {
         variables: variable("secret", "of whoever wrote"),
+        consents: [("marketing".to_owned(), refused)].into(),
         ..end_with("mail", "divorce", IntentStatus::Open)
     };
     client.end(ended).await.expect("an end");
@@ -58,36 +68,93 @@ async fn typed_by_one_and_had_by_another(client: &Client) -> String {
 fn assert_not_them(answer: &StartInteractionResponse) {
     assert_ne!(said(answer), Said::Reuse);
     assert_silent(answer);
+    assert!(answer.consents.is_empty(), "what others said of consent");
 }
 
 async fn whoever_typed_an_address_first_does_not_become_its_owner(engine: Engine) {
-    let world = World::on(engine).await;
-    let client = staff(&world).await;
-    let customer = typed_by_one_and_had_by_another(&client).await;
-    let own = || external_hint("user_id", "U-666");
-    assert_not_them(&client.update(hinted("chat", own())).await.expect("an update"));
-    let next = client.start(start_with("next", "app", own())).await.expect("a start");
-    assert_not_them(&next);
-    assert_ne!(next.customer_ref, customer);
-    assert_eq!(client.person(&customer).await.identifiers.len(), 1, "the address alone");
-    world.close().await;
+    for browser in BROWSERS {
+        let world = World::on(engine).await;
+        let client = staff(&world).await;
+        let customer = typed_by_one_and_had_by_another(&client, browser).await;
+        let before = client.person(&customer).await.identifiers.len();
+        let own = || external_hint("user_id", "U-666");
+        assert_not_them(&client.update(hinted("chat", own())).await.expect("an update"));
+        let next = client.start(start_with("next", "app", own())).await.expect("a start");
+        assert_not_them(&next);
+        assert_ne!(next.customer_ref, customer);
+        assert_eq!(client.person(&customer).await.identifiers.len(), before, "{browser}");
+        world.close().await;
+    }
 }
 
 async fn nor_by_signing_in(engine: Engine) {
+    for browser in BROWSERS {
+        let site = Site::on(engine).await;
+        let customer = typed_by_one_and_had_by_another(&site.client, browser).await;
+        assert_not_them(&site.sign_in("chat", "user-666").await);
+        let next = site.start("next", "", "user-666").await;
+        assert_not_them(&next);
+        assert_ne!(next.customer_ref, customer);
+        site.world.close().await;
+    }
+}
+
+async fn nor_is_whoever_sits_where_a_known_one_signed_in(engine: Engine) {
     let site = Site::on(engine).await;
-    let customer = typed_by_one_and_had_by_another(&site.client).await;
-    assert_not_them(&site.sign_in("chat", "user-666").await);
-    let next = site.start("next", "", "user-666").await;
+    let known = site.chat("at home", "", "user-17").await;
+    let open = site.start("open", "browser-1", "").await;
+    assert!(open.new_customer);
+    site.chat("signed in", "browser-1", "user-17").await;
+    let own = || external_hint("user_id", "U-666");
+    assert_not_them(&site.client.update(hinted("open", own())).await.expect("an update"));
+    let on = site.client.start(going_on("on", "open", IdentityHints::default())).await;
+    assert_not_them(&on.expect("a continuation"));
+    assert_not_them(&site.client.update(hinted("on", own())).await.expect("an update"));
+    let next = site.client.start(start_with("next", "app", own())).await.expect("a start");
     assert_not_them(&next);
-    assert_ne!(next.customer_ref, customer);
+    assert_ne!(next.customer_ref, known);
+    site.world.close().await;
+}
+
+async fn that_it_is_somebody_new_vouches_for_nobody(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    client.start(start_with("chat", "web_chat", email_hint(MAIL))).await.expect("a start");
+    client.update(reject("chat", "somebody new", None)).await.expect("a rejection");
+    client.start(start_with("mail", "email", email_hint(MAIL))).await.expect("a start");
+    client.update(confirm("mail", "it is them")).await.expect("an update");
+    client.end(end_with("mail", "divorce", IntentStatus::Open)).await.expect("an end");
+    let on = client.start(going_on("on", "chat", IdentityHints::default())).await;
+    assert_not_them(&on.expect("a continuation"));
+    world.close().await;
+}
+
+async fn what_a_contact_showed_goes_with_it_where_a_token_moves_it(engine: Engine) {
+    let site = Site::on(engine).await;
+    let known = site.chat("at home", "", "user-17").await;
+    let other = somebody(&site.client, "other", "app", external_hint("crm_id", "C-1")).await;
+    let shown = IdentityHints { telegram_user_id: "7001".into(), ..external_hint("crm_id", "C-1") };
+    let chat = site.client.start(start_with("chat", "telegram", shown)).await.expect("a start");
+    assert_eq!((said(&chat), &chat.customer_ref), (Said::Reuse, &other));
+    assert_proven(&site.sign_in("chat", "user-17").await, &known);
+    let hints = IdentityHints { telegram_user_id: "7001".into(), ..Default::default() };
+    let next = site.client.start(start_with("next", "telegram", hints)).await.expect("a start");
+    assert_eq!(next.customer_ref, known);
     site.world.close().await;
 }
 
 async fn nor_does_who_goes_on_with_it(engine: Engine) {
+    for browser in BROWSERS {
+        goes_on_with_it(engine, browser).await;
+    }
+}
+
+async fn goes_on_with_it(engine: Engine, browser: &str) {
     let world = World::on(engine).await;
     let client = staff(&world).await;
     // Taken over while nobody else was known by it.
-    let chat = client.start(start_with("chat", "web_chat", email_hint(MAIL))).await;
+    let hints = IdentityHints { visitor_id: browser.to_owned(), ..email_hint(MAIL) };
+    let chat = client.start(start_with("chat", "web_chat", hints)).await;
     let customer = chat.expect("a start").customer_ref;
     let early = client.start(going_on("early", "chat", IdentityHints::default())).await;
     assert_eq!(said(&early.expect("a continuation")), Said::Reuse);
@@ -141,7 +208,7 @@ async fn what_goes_on_in_one_chain_is_handed_on(engine: Engine) {
 
 async fn an_agent_does_not_look_through_it(engine: Engine) {
     let site = Site::on(engine).await;
-    typed_by_one_and_had_by_another(&site.client).await;
+    typed_by_one_and_had_by_another(&site.client, "browser-0").await;
     site.start("browser's", "browser-1", "").await;
     site.chat("signed in", "browser-1", "user-17").await;
     let agent = site.world.role("agent").await;
