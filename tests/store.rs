@@ -117,7 +117,7 @@ contract! {
     tampering: a_hundred_manipulations_are_found, a_rewritten_chain_is_found_by_a_checkpoint,
         what_was_forgotten_leaves_a_whole_chain, traces_wait_for_nobody_and_are_never_lost;
     reads_waiting: one_tenants_reads_take_nobody_elses_room,
-        a_damaged_tenants_reads_hold_nobody_up;
+        reads_leave_room_for_what_is_written, a_damaged_tenants_reads_hold_nobody_up;
     forgetting: much_is_forgotten_in_one_batch;
     time: store_time_never_goes_back;
     verifying: a_long_chain_verifies_within_a_minute;

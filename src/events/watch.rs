@@ -4,7 +4,9 @@
 //! that has been handed out hears the rest from the follower. Either way the place that was reached
 //! is the only thing that counts, so that nothing is missed between the two, and nothing sent twice.
 
-use std::collections::HashMap;
+mod late;
+mod shown;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::late::Late;
+use self::shown::Shown;
 use super::follower::{Delivery, Ended, Joining};
 use super::places::Place;
 use super::token;
@@ -30,16 +34,11 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 const KEY_LOOKED_AT_EVERY: Duration = Duration::from_millis(300);
 /// What was read longer ago is read again before it is sent: it may not be shown any more.
 const FRESH_FOR: Duration = Duration::from_secs(2);
-/// How long a watcher waits for a store that does not answer: who reads on by themselves, and whose key
-/// is looked at.
+/// How long a watcher waits for a store that does not answer, or not before what it says is stale: who
+/// reads on by themselves, and whose key is looked at.
 const SILENT_FOR: Duration = Duration::from_secs(5);
 /// Between two tries of something that could not be done.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// After so long a customer who is shown again leaves another entry in the audit.
-const SHOWN_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
-/// Customers that one stream remembers it has shown; beyond, all are forgotten and leave an entry
-/// again.
-const MOST_SHOWN: usize = 10_000;
 
 /// One stream.
 pub struct Watch {
@@ -52,13 +51,14 @@ pub struct Watch {
     position: i64,
     from: From,
     stopping: watch::Receiver<bool>,
-    /// Who was shown, and since when: for an hour they leave no entry again.
-    told_of: HashMap<Option<CustomerId>, Instant>,
-    forgotten_at: Instant,
+    /// Who was shown: for an hour they leave no entry again.
+    shown_lately: Shown,
     heartbeat_at: Instant,
     key_looked_at: Instant,
-    /// Since when the store has not said whether the key is still good.
-    key_unknown_since: Option<Instant>,
+    /// How long the store has not said whether the key is still good.
+    key_unknown: Late,
+    /// How long whatever was read has been stale before it could be told.
+    stale: Late,
     over: bool,
     _place: Place,
 }
@@ -112,11 +112,11 @@ impl Watch {
             position,
             from: From::Journal(None),
             stopping: watching.stopping(),
-            told_of: HashMap::new(),
-            forgotten_at: now,
+            shown_lately: Shown::none(),
             heartbeat_at: now,
             key_looked_at: now,
-            key_unknown_since: None,
+            key_unknown: Late::default(),
+            stale: Late::default(),
             over: false,
             _place: place,
         })
@@ -148,7 +148,7 @@ impl Watch {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }
-            self.forget_shown();
+            self.shown_lately.forget();
             let message = match &self.from {
                 From::Journal(_) if self.heartbeat_at <= Instant::now() => Some(self.heartbeat()),
                 From::Journal(_) => self.read_on().await?,
@@ -169,10 +169,9 @@ impl Watch {
         }
         let begun = Instant::now();
         match self.service().still_admits(&self.shown).await {
-            Ok(()) => (self.key_looked_at, self.key_unknown_since) = (Instant::now(), None),
+            Ok(()) => (self.key_looked_at, self.key_unknown) = (Instant::now(), Late::default()),
             Err(Error::Store(error)) => {
-                let since = *self.key_unknown_since.get_or_insert(begun);
-                let is_over = since.elapsed() >= SILENT_FOR;
+                let is_over = self.key_unknown.is_over(begun, Instant::now());
                 return if is_over { Err(error.into()) } else { Ok(false) };
             }
             Err(error) => return Err(error),
@@ -200,8 +199,18 @@ impl Watch {
                 }
                 Ok(None)
             }
-            // Nothing was read yet, or too long ago.
-            _ => self.read().await.map(|()| None),
+            Some(_) => self.read_too_long_ago().map(|()| None),
+            None => self.read().await.map(|()| None),
+        }
+    }
+
+    /// What was read is stale, and read again; but not without end, where the store takes so long that it
+    /// is stale whenever it could be told.
+    fn read_too_long_ago(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        match self.stale.is_over(now, now) {
+            true => Err(Error::WatchInterrupted(self.resume_token())),
+            false => Ok(()),
         }
     }
 
@@ -235,6 +244,7 @@ impl Watch {
 
     /// Hears on from the follower; who is behind it meanwhile reads on first.
     async fn join(&mut self) {
+        self.stale = Late::default();
         let (queue, hears) = mpsc::channel(QUEUE);
         let (joined, told) = oneshot::channel();
         let ended = Arc::new(OnceLock::new());
@@ -313,11 +323,13 @@ impl Watch {
         // A stream may last for days.
         self.watching.service().bring_up_to_date(&mut self.caller);
         let (service, watched) = (Arc::clone(self.service()), &self.request.watched);
-        if !service.may_be_told(&self.caller, watched, &self.interest.filter).await? {
-            self.position = event.position;
-            return Ok(None);
+        let may = service.may_be_told(&self.caller, watched, &self.interest.filter).await?;
+        if may && page.read_at.elapsed() >= FRESH_FOR {
+            return self.read_too_long_ago().map(|()| None);
         }
-        if page.read_at.elapsed() >= FRESH_FOR {
+        self.stale = Late::default();
+        if !may {
+            self.position = event.position;
             return Ok(None);
         }
         let own = page.called(&self.interest).filter(|_| watched.is_customer());
@@ -347,8 +359,7 @@ impl Watch {
     /// Leaves the entry that somebody is shown, unless this stream has left one lately. Whether it is
     /// there: not while too many wait.
     fn trace(&mut self, event: &Event, shown: Option<CustomerId>) -> Result<bool, Error> {
-        let lately = self.told_of.get(&shown).filter(|at| at.elapsed() < SHOWN_AGAIN_AFTER);
-        if lately.is_some() {
+        if self.shown_lately.has(shown) {
             return Ok(true);
         }
         match self.service().trace_event(&self.caller, &self.request.watched, event, shown) {
@@ -356,21 +367,8 @@ impl Watch {
             Err(Error::Store(store::Error::QueueFull)) => return Ok(false),
             Err(_) => return Err(Error::WatchInterrupted(self.resume_token())),
         }
-        if self.told_of.len() >= MOST_SHOWN {
-            self.told_of.clear();
-        }
-        self.told_of.insert(shown, Instant::now());
+        self.shown_lately.note(shown);
         Ok(true)
-    }
-
-    /// Forgets, once an hour, whom it has shown so long ago that they leave an entry again anyhow:
-    /// streams last for days, and there are thousands of them.
-    fn forget_shown(&mut self) {
-        if self.forgotten_at.elapsed() >= SHOWN_AGAIN_AFTER {
-            self.told_of.retain(|_, at| at.elapsed() < SHOWN_AGAIN_AFTER);
-            self.told_of.shrink_to_fit();
-            self.forgotten_at = Instant::now();
-        }
     }
 
     /// Why a customer is not there any more: as whoever asks for them now is told.

@@ -6,7 +6,7 @@
 mod beside;
 mod held;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ pub(super) async fn run(
 ) {
     let checkpoints = syncer.as_ref().map(|syncer| Checkpoints::of(syncer.database.clone()));
     let (connection, session, held) = (None, Session::default(), Held::default());
-    let (traces, aside, to_empty) = (Vec::new(), FxHashMap::default(), None);
+    let (traces, aside, to_empty) = (BTreeMap::new(), FxHashMap::default(), None);
     let mut writer =
         Writer { store, connection, session, syncer, checkpoints, traces, aside, to_empty, held };
     let mut drained = Vec::with_capacity(MOST_OPERATIONS);
@@ -99,7 +99,7 @@ pub(super) async fn run(
                     taken.extend(writer.held.passes(operation).filter(|it| it.take()));
                 }
                 Item::Chore(chore) => chores.push(chore),
-                Item::Traces(traces) => writer.traces.extend(traces),
+                Item::Traces(traces) => writer.take_traces(traces),
             }
         }
         for batch in writer.split(taken) {
@@ -136,8 +136,9 @@ struct Writer {
     session: Session,
     syncer: Option<Syncer>,
     checkpoints: Option<Checkpoints>,
-    /// Reads that are to be written with the next batch of their tenant.
-    traces: Vec<Trace>,
+    /// Reads that are to be written with the next batch of their tenant: those that wait for long are in
+    /// no other batch's way.
+    traces: BTreeMap<TenantId, Vec<Trace>>,
     /// Tenants whose reads the database would not take, and since when: they are left alone for a while.
     aside: FxHashMap<TenantId, Instant>,
     /// When SQLite's log was last tried to be emptied, if somebody was erased since it was.
@@ -179,13 +180,13 @@ impl Writer {
         while let Some(mut batch) = rest.pop_front() {
             let mut traces = self.traces_beside(&batch, tenant);
             let Some(result) = self.watched(&mut batch, &mut traces, tenant).await else {
-                self.traces.extend(traces);
+                self.keep_traces(traces);
                 rest.push_front(batch);
                 return Some(rest);
             };
             let beside = if result.is_ok() { traces.len() as u64 } else { 0 };
             match beside {
-                0 => self.traces.extend(traces),
+                0 => self.keep_traces(traces),
                 _ => self.traces_written(&traces),
             }
             let erased = result.is_ok() && batch.iter().any(|it| erases(&**it));
@@ -348,7 +349,8 @@ impl Writer {
 
     async fn close(self) {
         if !self.traces.is_empty() {
-            tracing::error!(reads = self.traces.len(), "reads could not be written to the journal");
+            let reads: usize = self.traces.values().map(Vec::len).sum();
+            tracing::error!(reads, "reads could not be written to the journal");
         }
         if let Some(syncer) = self.syncer {
             syncer.finish();

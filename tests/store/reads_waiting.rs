@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
@@ -11,14 +11,17 @@ use threadline::store::audit::traces::Read;
 use threadline::store::rows::Verb;
 use threadline::store::schedule::{Point, Steering};
 use threadline::store::{Boxed, Error, Schedule};
+use tokio::sync::watch;
 
-use crate::batches::Held;
+use crate::batches::{Held, queued};
 use crate::bench::{Bench, NOON, Write};
 use crate::database::Database;
 use crate::rows::{effects, journal, start, token};
 
 /// Reads of one tenant that may wait.
 const MOST: u64 = 1_024;
+/// Places of the writer's queue that reads of all tenants may take: half.
+const MOST_QUEUED: u64 = 2_048;
 /// Batches of somebody else.
 const OTHERS: u64 = 20;
 
@@ -28,8 +31,12 @@ fn reads(numbers: Range<u64>) -> Vec<Read> {
 }
 
 async fn another_tenant(bench: &Bench) -> TenantId {
-    let seal = |_| ((KeyId(8), 1, vec![1; 48]), vec![2; 16]);
-    bench.store.add_tenant("other", false, seal).await.expect("a tenant").tenant
+    tenant_of_key(bench, 8).await
+}
+
+async fn tenant_of_key(bench: &Bench, key: i64) -> TenantId {
+    let seal = move |_| ((KeyId(key), 1, vec![1; 48]), vec![2; 16]);
+    bench.store.add_tenant(&format!("other-{key}"), false, seal).await.expect("a tenant").tenant
 }
 
 async fn write(bench: &Bench, tenant: TenantId, number: u64) {
@@ -59,6 +66,65 @@ pub(crate) async fn one_tenants_reads_take_nobody_elses_room(database: Arc<Datab
     for tenant in [bench.tenant, other] {
         assert_eq!(written(&mut connection, tenant).await, MOST as i64, "{tenant:?}");
     }
+}
+
+/// Keeps the writer from taking anything more, once it has taken what it was armed for.
+#[derive(Default)]
+struct Gate {
+    armed: AtomicBool,
+    closed: watch::Sender<bool>,
+}
+
+impl Steering for Gate {
+    fn at(&self, point: Point) -> Boxed<'static, Result<(), Error>> {
+        if point == Point::Taken && self.armed.swap(false, Ordering::SeqCst) {
+            self.closed.send_replace(true);
+        }
+        let mut closed = self.closed.subscribe();
+        Box::pin(async move {
+            if point == Point::Idle {
+                // Whoever is gone holds nobody.
+                let _ = closed.wait_for(|closed| !closed).await;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// However many tenants read while the writer takes nothing, there is room for what is to be written.
+pub(crate) async fn reads_leave_room_for_what_is_written(database: Arc<Database>) {
+    Bench::open(&database).await.store.close().await;
+    let gate = Arc::new(Gate::default());
+    let schedule = Schedule::Steered(Arc::clone(&gate) as _);
+    let bench = Bench::steered(&database, NOON, Duration::from_secs(60), schedule).await;
+    let mut tenants = vec![bench.tenant];
+    for key in 8..11 {
+        tenants.push(tenant_of_key(&bench, key).await);
+    }
+    gate.armed.store(true, Ordering::SeqCst);
+    write(&bench, bench.tenant, 1).await;
+    let mut taken = 0;
+    for tenant in &tenants {
+        for number in 0..MOST {
+            match bench.store.trace(*tenant, reads(number..number + 1)) {
+                Ok(()) => taken += 1,
+                Err(error) => assert!(matches!(error, Error::QueueFull), "{error}"),
+            }
+        }
+    }
+    assert_eq!(taken, MOST_QUEUED);
+    let operation = Arc::new(Write::of(bench.tenant, effects(vec![start(token(2))])));
+    let running = queued(&bench, &operation).await;
+    gate.closed.send_replace(false);
+    running.await.expect("it ends").expect("there was room for it");
+    bench.store.trace(tenants[3], reads(0..1)).expect("room again");
+    bench.store.close().await;
+    let mut connection = database.connect().await;
+    let mut all = 0;
+    for tenant in tenants {
+        all += written(&mut connection, tenant).await;
+    }
+    assert_eq!(all, MOST_QUEUED as i64 + 1);
 }
 
 /// How often the writer has tried to commit something.

@@ -7,14 +7,16 @@ use threadline::clock::SECOND;
 use threadline::continuity::webhooks::named;
 use threadline::store::webhooks::DeliveryRow;
 
-use super::ground::{Hooked, QUICK, is_let_go, number};
+use super::ground::{Hooked, QUICK, is_let_go, number, whole_call};
 use super::receiver::Manner;
 use crate::support::requests::call;
 use crate::support::{Engine, World, each_engine};
 
 each_engine!(
     what_failed_before_a_restart_is_sent_soon,
+    what_was_refused_before_a_restart_is_sent_soon,
     what_failed_before_a_change_is_sent_soon,
+    a_backlog_looks_nobody_up_for_each_attempt,
     what_fails_by_itself_keeps_its_time_through_a_restart,
     that_it_was_hastened_is_stored,
 );
@@ -46,6 +48,23 @@ async fn what_failed_before_a_restart_is_sent_soon(engine: Engine) {
     let Hooked { world, receiver, .. } = in_an_outage(engine).await;
     let world = world.again_with(&seldom()).await;
     receiver.goes_down(false);
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    client.start(call("3-0", &number(3))).await.expect("a start");
+    receiver.until_accepted(4).await;
+    world.close().await;
+}
+
+/// By something that answers for the receiver while it is down, and does not ask for time.
+async fn what_was_refused_before_a_restart_is_sent_soon(engine: Engine) {
+    let hooked = Hooked::with(engine, &seldom()).await;
+    hooked.receiver.answers(|_| Manner::Status(502));
+    for of in 0..3 {
+        hooked.client.start(call(&format!("{of}-0"), &number(of))).await.expect("a start");
+    }
+    hooked.until_rows("all three failed", |rows| rows == (3, 0)).await;
+    let Hooked { world, receiver, .. } = hooked;
+    let world = world.again_with(&seldom()).await;
+    receiver.answers(|_| Manner::Status(200));
     let client = world.client(&World::new_key(&["telephony"])).await;
     client.start(call("3-0", &number(3))).await.expect("a start");
     receiver.until_accepted(4).await;
@@ -109,4 +128,30 @@ async fn that_it_was_hastened_is_stored(engine: Engine) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     hooked.world.close().await;
+}
+
+/// One customer's events are sent one after the other, and after a restart each is read again before. What
+/// those who wait are called is not asked each time as well: with a long backlog that is a lot.
+async fn a_backlog_looks_nobody_up_for_each_attempt(engine: Engine) {
+    const CALLS: usize = 30;
+    const EVENTS: usize = 3 * CALLS;
+    let hooked = Hooked::with(engine, &seldom()).await;
+    hooked.receiver.goes_down(true);
+    for of in 0..CALLS {
+        whole_call(&hooked.client, &format!("0-{of}"), 0).await;
+    }
+    hooked.until_rows("all wait for the first", |rows| rows == (EVENTS as i64, 0)).await;
+    let Hooked { world, receiver, .. } = hooked;
+    let world = world.again_with(&seldom()).await;
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    let read = || world.running.service.store().snapshots_read() as usize;
+    let (before, begun) = (read(), Instant::now());
+    receiver.goes_down(false);
+    client.start(call("1-0", &number(1))).await.expect("a start");
+    receiver.until_accepted(EVENTS + 1).await;
+    let read = read() - before;
+    // One for each, some for looks at what is new, and not two for each.
+    let most = EVENTS + EVENTS / 2 + 5 * begun.elapsed().as_secs() as usize;
+    assert!((EVENTS..=most).contains(&read), "{read} reads for {EVENTS} events");
+    world.close().await;
 }

@@ -212,14 +212,15 @@ impl Lanes {
     }
 
     /// Everybody may come at once: the endpoint accepts again. The attempt that failed while it did not
-    /// is not counted. Whoever failed only before `since` keeps their own time, and so does whoever
+    /// is not counted where that makes it due sooner. Whoever failed only before `since` keeps their own time, and so does whoever
     /// was brought forward and failed again: it is not the endpoint that keeps them waiting. Whose time
     /// has changed.
     pub fn hasten(&mut self, since: Time, now: Time) -> Vec<i64> {
         let mut hastened = Vec::new();
         for (position, one) in &mut self.waiting {
-            if one.failed >= since && one.may_come_sooner(now) {
-                one.due = one.due.min(now.max(one.asked));
+            let due = now.max(one.asked);
+            if one.failed >= since && one.may_come_sooner(now) && due < one.due {
+                one.due = due;
                 one.attempts = one.attempts.saturating_sub(1);
                 one.keeps_time_for = KEEPS_TIME_FOR;
                 hastened.push(*position);

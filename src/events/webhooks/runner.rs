@@ -54,6 +54,8 @@ pub(super) struct Runner {
     lanes: Lanes,
     /// What is to be sent of those that were read a moment ago.
     bodies: HashMap<i64, (Instant, Vec<u8>)>,
+    /// When it was last asked what the sets of all who wait are called.
+    named: Instant,
     /// Given up, and read again after a take-over.
     given_up: HashSet<i64>,
     /// Whether something waits that had failed before this instance took over, and nothing was accepted
@@ -275,9 +277,12 @@ impl Runner {
         }
         let (begun, service) = (Instant::now(), &self.webhooks.service);
         let found = service.happened_at(&self.tenant, positions.clone(), &self.interests).await?;
+        let mut changed = false;
         for event in &found {
+            let new = lane(event);
             if let Some(waiting) = self.lanes.get_mut(event.position) {
-                waiting.lane = lane(event);
+                changed |= waiting.lane != new;
+                waiting.lane = new;
             }
             if self.is_told(event) {
                 self.bodies.insert(event.position, (begun, body(event)));
@@ -288,7 +293,8 @@ impl Runner {
                 self.done(position);
             }
         }
-        if !found.is_empty() {
+        // A long backlog is read again a few at a time: not everybody is looked up for each of them.
+        if changed || self.named.elapsed() >= FRESH_FOR {
             self.name_again().await?;
         }
         Ok(())
@@ -297,6 +303,7 @@ impl Runner {
     /// What the sets are called by now of all whose events wait: people become one, and two again, by
     /// merges, by signing in, by what they prove, and the order of each holds across that, too.
     async fn name_again(&mut self) -> Result<(), Error> {
+        self.named = Instant::now();
         let waiting = self.lanes.customers();
         for some in waiting.chunks(PAGE) {
             let service = &self.webhooks.service;

@@ -30,9 +30,28 @@ impl Schedule {
     /// event is given up. Up to a fifth earlier or later, so that those who failed together do not come
     /// back together; never earlier than the receiver asked for.
     pub fn again(&self, attempts: u32, random: u64, asked: Option<i64>) -> Option<i64> {
+        Some(jittered(self.usual(attempts)?, random).max(heeded(asked)))
+    }
+
+    /// Whether it gives that delay, in milliseconds, by itself when `attempts` were made.
+    pub fn gives(&self, attempts: u32, delay: i64) -> bool {
+        let usual = self.usual(attempts);
+        usual.is_some_and(|usual| (usual - usual / 5..=usual + usual / 5).contains(&delay))
+    }
+
+    /// That delay, which a receiver has asked for, or one a little longer that nobody is given who has
+    /// not: so whoever takes over, and knows nothing but the delay, tells the two apart.
+    pub fn apart(&self, attempts: u32, delay: i64) -> i64 {
+        match self.usual(attempts).filter(|_| self.gives(attempts, delay)) {
+            Some(usual) => usual + usual / 5 + 1,
+            None => delay,
+        }
+    }
+
+    /// Milliseconds from that attempt to the next, before jitter.
+    fn usual(&self, attempts: u32) -> Option<i64> {
         let seconds = self.0.get(usize::try_from(attempts).ok()?.checked_sub(1)?)?;
-        let delay = jittered((*seconds).min(i64::MAX as u64 / 2_000) as i64 * SECOND, random);
-        Some(delay.max(heeded(asked)))
+        Some((*seconds).min(i64::MAX as u64 / 2_000) as i64 * SECOND)
     }
 }
 
@@ -93,6 +112,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_is_told_apart() {
+        let schedule = Schedule::of(vec![5, 300]);
+        assert_eq!(schedule.apart(1, 90 * SECOND), 90 * SECOND);
+        assert_eq!(schedule.apart(2, 90 * SECOND), 90 * SECOND, "brought forward");
+        assert_eq!(schedule.apart(0, 90 * SECOND), 90 * SECOND, "nothing is its own");
+        for (attempts, delay) in [(1, 4_000), (1, 6_000), (2, 240_000), (2, 360_000)] {
+            assert!(schedule.gives(attempts, delay));
+            let apart = schedule.apart(attempts, delay);
+            assert!(apart >= delay && !schedule.gives(attempts, apart), "{delay}: {apart}");
+        }
+    }
+
+    #[test]
     fn an_endpoint_rests_longer_and_longer_but_no_longer_than_a_minute() {
         assert_eq!((rest(0, 7), rest(2, 7)), (None, None));
         assert!(rest(3, 7).is_some_and(|rest| (800..=1_200).contains(&rest)));
@@ -103,6 +135,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_it_gives_by_itself_is_known_again(seconds in 0..u64::MAX, random: u64) {
+            let schedule = Schedule::of(vec![seconds]);
+            let delay = schedule.again(1, random, None).expect("one more");
+            prop_assert!(schedule.gives(1, delay));
+            prop_assert!(!schedule.gives(1, schedule.apart(1, delay)));
+        }
+
         #[test]
         fn jitter_is_a_fifth_at_most(milliseconds in 0..i64::MAX / 4, random: u64) {
             let jittered = jittered(milliseconds, random);

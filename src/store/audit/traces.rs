@@ -14,13 +14,17 @@ use sqlx::AnyConnection;
 use crate::clock::Time;
 use crate::ids::{CustomerId, TenantId, Token};
 use crate::store::rows::JournalRow;
-use crate::store::writer::Item;
+use crate::store::writer::{Item, QUEUE};
 use crate::store::{Effects, Error, Store, belonging};
 
 /// Traces of one tenant that may wait; more of its reads are refused.
 const MOST_TRACES: usize = 1_024;
 /// And of all tenants: no more than some megabytes.
 const MOST_TRACES_IN_ALL: usize = 16_384;
+/// Places of the writer's queue that they may take, of all tenants: half, since starts and ends need it,
+/// too. One tenant's may take half of these.
+const MOST_QUEUED: usize = 2_048;
+const _: () = assert!(2 * MOST_TRACES <= MOST_QUEUED && 2 * MOST_QUEUED <= QUEUE);
 
 /// A read that has taken place.
 pub(in super::super) struct Trace {
@@ -98,11 +102,19 @@ pub(in super::super) struct Waiting(Mutex<Tally>);
 #[derive(Default)]
 struct Tally {
     all: usize,
+    /// Handed over at once, and not taken by the writer yet: each has one place in its queue.
+    queued: usize,
     /// Of each tenant that has any.
     of: FxHashMap<TenantId, usize>,
 }
 
 impl Waiting {
+    /// The writer has taken one from its queue.
+    pub fn taken(&self) {
+        let mut tally = self.lock();
+        tally.queued = tally.queued.saturating_sub(1);
+    }
+
     /// These have been written.
     pub fn written(&self, traces: &[Trace]) {
         let mut tally = self.lock();
@@ -116,16 +128,24 @@ impl Waiting {
 }
 
 impl Tally {
-    /// Counts so many more of a tenant's, if they may wait; whether they may.
+    /// Counts so many more of a tenant's, which are handed over at once, if they may wait; whether they
+    /// may.
     fn join(&mut self, tenant: TenantId, count: usize) -> bool {
         let own = self.of.get(&tenant).copied().unwrap_or_default() + count;
         let all = self.all + count;
-        let may = own <= MOST_TRACES && all <= MOST_TRACES_IN_ALL;
+        let has_room = own <= MOST_TRACES && all <= MOST_TRACES_IN_ALL;
+        let may = has_room && self.queued < MOST_QUEUED;
         if may {
             self.of.insert(tenant, own);
-            self.all = all;
+            (self.all, self.queued) = (all, self.queued + 1);
         }
         may
+    }
+
+    /// These were not handed over after all.
+    fn withdraw(&mut self, tenant: TenantId, count: usize) {
+        self.queued = self.queued.saturating_sub(1);
+        self.leave(tenant, count);
     }
 
     /// So many of a tenant's wait no more.
@@ -151,8 +171,9 @@ impl Store {
     /// Hands over what the journal shall hold of a read, before its answer goes out.
     ///
     /// # Errors
-    /// [`Error::QueueFull`] while too many of the tenant wait, or of all tenants together,
-    /// [`Error::Unavailable`] once the store is closed: then the read must not be answered.
+    /// [`Error::QueueFull`] while too many of the tenant wait, or of all tenants together, or too many have
+    /// yet to be taken by the writer, [`Error::Unavailable`] once the store is closed: then the read must
+    /// not be answered.
     pub fn trace(&self, tenant: TenantId, reads: Vec<Read>) -> Result<(), Error> {
         let count = reads.len();
         if !self.traces.lock().join(tenant, count) {
@@ -163,7 +184,8 @@ impl Store {
             .into_iter()
             .map(|read| Trace { tenant, customer: read.row.customer, read })
             .collect();
-        self.submit(Item::Traces(traces)).inspect_err(|_| self.traces.lock().leave(tenant, count))
+        let submitted = self.submit(Item::Traces(traces));
+        submitted.inspect_err(|_| self.traces.lock().withdraw(tenant, count))
     }
 }
 
@@ -184,6 +206,21 @@ mod tests {
         tally.leave(TenantId(0), MOST_TRACES);
         assert!(tally.join(late, 1));
         assert_eq!((tally.all, tally.of.len()), (MOST_TRACES_IN_ALL - MOST_TRACES + 1, tenants));
+    }
+
+    #[test]
+    fn half_of_the_queue_is_left_to_others() {
+        let (mut tally, mut joined) = (Tally::default(), 0);
+        for tenant in (0..8).map(TenantId) {
+            joined += (0..MOST_TRACES).filter(|_| tally.join(tenant, 1)).count();
+        }
+        assert_eq!((joined, tally.all), (MOST_QUEUED, MOST_QUEUED));
+        tally.withdraw(TenantId(0), 1);
+        assert!(tally.join(TenantId(7), MOST_TRACES), "many at once take one place");
+        let waiting = Waiting(Mutex::new(tally));
+        assert!(!waiting.lock().join(TenantId(7), 0));
+        waiting.taken();
+        assert!(waiting.lock().join(TenantId(7), 0));
     }
 
     #[test]

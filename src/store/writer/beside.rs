@@ -15,15 +15,27 @@ use crate::store::statement::{self, scoped};
 const REFUSED_AGAIN: Duration = Duration::from_secs(10);
 
 impl Writer {
+    /// These come from the queue, where they leave room for others.
+    pub(super) fn take_traces(&mut self, traces: Vec<Trace>) {
+        self.store.traces.taken();
+        self.keep_traces(traces);
+    }
+
+    /// They wait for the next batch of their tenant.
+    pub(super) fn keep_traces(&mut self, traces: Vec<Trace>) {
+        for trace in traces {
+            self.traces.entry(trace.tenant).or_default().push(trace);
+        }
+    }
+
     /// Reads of that tenant, and of the batch's others, which go into the same transaction. A tenant
     /// whose rows are damaged keeps nobody else from it.
     pub(super) fn traces_beside(&mut self, batch: &Operations, tenant: TenantId) -> Vec<Trace> {
-        let of_batch = |tenant| batch.iter().any(|operation| operation.tenant() == tenant);
-        let (own, others) = std::mem::take(&mut self.traces)
-            .into_iter()
-            .partition(|trace| trace.tenant == tenant || of_batch(trace.tenant));
-        self.traces = others;
-        own
+        let mut beside = self.traces.remove(&tenant).unwrap_or_default();
+        for operation in batch {
+            beside.extend(self.traces.remove(&operation.tenant()).unwrap_or_default());
+        }
+        beside
     }
 
     /// These reads are in the journal: nothing is in their tenants' way any more.
@@ -44,10 +56,8 @@ impl Writer {
     /// a head is held, for the batches that wait for it.
     pub(super) async fn commit_traces(&mut self) {
         self.aside.retain(|_, since| since.elapsed() < REFUSED_AGAIN);
-        let mut tenants: Vec<TenantId> = self.traces.iter().map(|trace| trace.tenant).collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        tenants.retain(|tenant| !self.held.waits(*tenant) && !self.aside.contains_key(tenant));
+        let may = |tenant: &TenantId| !self.held.waits(*tenant) && !self.aside.contains_key(tenant);
+        let tenants: Vec<TenantId> = self.traces.keys().copied().filter(may).collect();
         for tenant in tenants {
             self.commit_or_hold(Operations::new(), tenant).await;
         }

@@ -114,6 +114,19 @@ fn what_a_receiver_asked_for_is_kept() {
 }
 
 #[test]
+fn an_attempt_counts_where_nothing_is_due_sooner() {
+    let mut lanes = lanes(&[(1, None), (2, None)]);
+    for (position, asked) in [(1, 99_000), (2, 60_000)] {
+        let one = lanes.get_mut(position).expect("it waits");
+        (one.attempts, one.failed) = (1, Time(500));
+        (one.due, one.asked) = (Time(99_000), Time(asked));
+    }
+    assert_eq!(lanes.hasten(Time(0), NOW), [2], "the other one was asked for all its time");
+    let one = lanes.get_mut(1).expect("it waits");
+    assert_eq!((one.attempts, one.due, one.keeps_time_for), (1, Time(99_000), 0));
+}
+
+#[test]
 fn whoever_becomes_one_with_others_waits_with_them_and_is_still_themselves() {
     let id = |byte: u8| CustomerId([byte; 16]);
     let mut lanes = lanes(&[(1, Some(7)), (2, Some(8)), (3, None)]);

@@ -2,7 +2,8 @@
 
 use std::mem::take;
 
-use super::super::schedule::heeded;
+use super::super::lanes::Waiting;
+use super::super::schedule::{Schedule, heeded};
 use super::super::sender::Attempt;
 use super::{Runner, SWITCHED_OFF_AFTER};
 use crate::clock::Time;
@@ -48,6 +49,7 @@ impl Runner {
         match due {
             Some(due) => {
                 (waiting.due, waiting.stored) = (due, true);
+                put_apart(waiting, now, &self.webhooks.terms.schedule);
                 let row = waiting.row(position, DeliveryState::Waiting);
                 self.put.insert(position, row);
             }
@@ -72,6 +74,7 @@ impl Runner {
             for hastened in self.lanes.hasten(since, now) {
                 // Whoever takes over before it is tried does not know that it was hastened.
                 if let Some(waiting) = self.lanes.get_mut(hastened) {
+                    put_apart(waiting, now, &self.webhooks.terms.schedule);
                     let row = waiting.row(hastened, DeliveryState::Waiting);
                     self.put.insert(hastened, row);
                 }
@@ -93,5 +96,14 @@ impl Runner {
         if self.state != EndpointState::On {
             tracing::error!(endpoint = self.name(), state = ?self.state, "web-hooks are switched off");
         }
+    }
+}
+
+/// One that its receiver asks time for is due when nobody else is: whoever takes over knows that by its
+/// row alone.
+fn put_apart(waiting: &mut Waiting, now: Time, schedule: &Schedule) {
+    if waiting.asked > now {
+        let delay = schedule.apart(waiting.attempts, waiting.due.since(waiting.failed));
+        waiting.due = waiting.failed.plus(delay);
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::super::Webhooks;
 use super::super::lanes::{Lanes, Waiting};
-use super::super::schedule::LONGEST_RETRY_AFTER;
+use super::super::schedule::{LONGEST_RETRY_AFTER, Schedule};
 use super::pace::Pace;
 use super::{NotDelivered, PAGE, Runner, interests, lane};
 use crate::clock::{SECOND, Time};
@@ -64,6 +64,7 @@ impl Runner {
             hold,
             lanes: Lanes::default(),
             bodies: HashMap::new(),
+            named: Instant::now(),
             given_up: HashSet::new(),
             inherited: false,
             read: row.position,
@@ -134,7 +135,7 @@ impl Runner {
                 due: row.due,
                 failed: row.failed,
                 outcome: row.outcome,
-                asked: asked(row),
+                asked: asked(row, &self.webhooks.terms.schedule),
                 stored: true,
                 ..Waiting::new(lane(event), event.received)
             };
@@ -189,9 +190,12 @@ impl Runner {
 }
 
 /// Until when a receiver may have asked to be left alone with it: that is no row's, but part of when it
-/// is due. Whoever answered may have asked, with whatever status; who did not has asked for nothing.
-fn asked(row: &DeliveryRow) -> Time {
-    match row.outcome >= LOWEST_STATUS {
+/// is due. Whoever did not answer has asked for nothing, nor has whoever is left alone for as long as the
+/// schedule says by itself.
+fn asked(row: &DeliveryRow, schedule: &Schedule) -> Time {
+    let attempts = u32::try_from(row.attempts).unwrap_or_default();
+    let is_its_own = schedule.gives(attempts, row.due.since(row.failed));
+    match row.outcome >= LOWEST_STATUS && !is_its_own {
         true => row.due.min(row.failed.plus(LONGEST_RETRY_AFTER)),
         false => Time(0),
     }
@@ -205,26 +209,35 @@ mod tests {
 
     const FAILED: Time = Time(1_000_000);
 
-    fn failed(outcome: i64, due: i64) -> DeliveryRow {
+    fn failed(outcome: i64, attempts: i64, due: i64) -> DeliveryRow {
         DeliveryRow {
             position: 7,
             state: DeliveryState::Waiting,
-            attempts: 1,
+            attempts,
             due: FAILED.plus(due),
             failed: FAILED,
             outcome,
         }
     }
 
+    /// What is known after a restart of one that failed once and is due so much later.
+    fn known(outcome: i64, due: i64) -> Time {
+        asked(&failed(outcome, 1, due), &Schedule::of(vec![60]))
+    }
+
     #[test]
     fn whoever_answered_may_have_asked_for_time() {
         for status in [429, 503, 500, 404] {
-            let due = FAILED.plus(MINUTE);
-            assert_eq!(asked(&failed(status, MINUTE)), due, "{status}");
+            assert_eq!(known(status, 2 * MINUTE), FAILED.plus(2 * MINUTE), "{status}");
             let longest = FAILED.plus(LONGEST_RETRY_AFTER);
-            assert_eq!(asked(&failed(status, DAY)), longest, "{status}: that is its own time");
+            assert_eq!(known(status, DAY), longest, "{status}: that is its own time");
+            for jittered in [48 * SECOND, MINUTE, 72 * SECOND] {
+                assert_eq!(known(status, jittered), Time(0), "{status}: the schedule says so");
+            }
+            let hastened = asked(&failed(status, 0, MINUTE), &Schedule::of(vec![60]));
+            assert_eq!(hastened, FAILED.plus(MINUTE), "{status}: only what was asked delays it");
         }
-        let silent = asked(&failed(NoAnswer::NotConnected as i64, MINUTE));
+        let silent = known(NoAnswer::NotConnected as i64, 2 * MINUTE);
         assert_eq!(silent, Time(0), "nobody was there to ask");
     }
 }
