@@ -110,7 +110,8 @@ interleavings! {
     erasing_looks: an_erasure_between_two_looks;
     keys_unseen: a_revoked_key_that_cannot_be_looked_at, a_key_that_is_looked_at_slowly;
     keys_given_up: looks_that_are_given_up_keep_no_reader,
-        a_start_with_a_key_that_nobody_has_seen;
+        a_start_with_a_key_that_nobody_has_seen, a_look_that_outlives_its_start,
+        guesses_that_are_given_up_end;
     swept: an_entry_swept_and_made_again;
     one_batch: equal_and_different_requests_of_one_id_in_one_batch,
         a_batch_with_one_op_that_data_makes_fail, deadlock_between_batches_of_two_instances,

@@ -13,6 +13,7 @@ use super::desk::Desk;
 use super::filing;
 use super::limits;
 use super::load;
+use super::purge_customer::is_identified;
 use super::record::{BlockRecord, HintRecord, State, SupportRecord, ValueRecord};
 use super::service::Service;
 use super::settling::{customer_of, refold, remaining};
@@ -101,15 +102,16 @@ impl ExpireOperation {
     }
 
     /// What requests were answered goes as well; that they were made stays. A row names each customer
-    /// whom they changed: it may have been the last that was known of them, and by that row they are
-    /// looked at again.
+    /// whom they changed and to whom nothing points: it may have been the last that was known of them,
+    /// and by that row they are looked at again. All others are when their last identifier goes.
     async fn strip_requests(&self, desk: &mut Desk<'_, '_>) -> Result<u64, Error> {
         let named: BTreeSet<CustomerId> = self.rows.iter().filter_map(|row| row.customer).collect();
         let named: Vec<CustomerId> = named.into_iter().collect();
         // Who was erased or removed meanwhile is named nowhere any more. Nothing of them is opened.
         let there = unopened::people(desk, &named).await?;
-        let there: BTreeSet<CustomerId> = there.into_keys().collect();
-        let mut named: Vec<Option<CustomerId>> = there.into_iter().map(Some).collect();
+        let left = there.into_values().filter(|person| !is_identified(person));
+        let left: BTreeSet<CustomerId> = left.map(|person| person.row.customer).collect();
+        let mut named: Vec<Option<CustomerId>> = left.into_iter().map(Some).collect();
         if named.is_empty() {
             named.push(None);
         }

@@ -3,10 +3,12 @@
 //! A key that was read is trusted for a second and no longer, so that revoking takes effect within
 //! that: after half of it somebody looks again while the others go on, and when it is over all wait
 //! for that look. While the store does not answer, nothing is done for a key that was not seen within
-//! the second; who has a key that was seen lately is told to come again, and not that it is none.
+//! the second; who has a key that was seen lately is told to come again, and not that it is none. A look
+//! outlives whoever gives it up: what it sees is there for the next.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
@@ -34,10 +36,13 @@ const KNOWN_IN_NEED: Duration = Duration::from_secs(300);
 /// Looking again may take so long; who has no budget waits for it.
 const LOOK_WITHIN: Duration = TRUSTED_FOR;
 /// Who has no budget waits so long for a look at a key that was not seen lately: there is nothing else to
-/// go by.
+/// go by. Nor does such a look go on for longer.
 pub(super) const UNHURRIED: Duration = Duration::from_secs(10);
 /// Keys remembered at most; unknown ones have a place of their own, so that guesses evict nobody.
 const MOST_KEYS: usize = 10_000;
+/// Keys that were not seen lately are looked at so many at once in tasks of their own; beyond, a look
+/// ends with whoever waits for it: guesses that were given up must not hold up all others.
+const MOST_LOOKS: usize = 64;
 
 /// What a look that hangs comes to.
 const UNANSWERED: Error = Error::Store(store::Error::Unavailable);
@@ -50,6 +55,8 @@ pub(super) struct Callers {
     known: Cache<Name, Arc<KnownKey>>,
     /// Keys that did not exist when they were looked for.
     unknown: Cache<Name, Instant>,
+    /// Looks at keys that were not seen lately.
+    looks: Mutex<HashMap<Name, Look>>,
     /// Quotas count from here.
     begun: Instant,
 }
@@ -69,6 +76,25 @@ pub(super) struct KnownKey {
     looked: Instant,
     looking: AtomicBool,
     next: watch::Sender<Next>,
+}
+
+/// A look at a key that was not seen lately; goes on while somebody is there to say what it saw.
+struct Look {
+    begun: Instant,
+    seen: watch::Receiver<Option<Looked>>,
+}
+
+/// What such a look comes to. Why it failed is told to one of those who wait.
+type Looked = Result<Option<Arc<KnownKey>>, Mutex<Option<Error>>>;
+
+fn told(looked: &Looked) -> Result<Option<Arc<KnownKey>>, Error> {
+    match looked {
+        Ok(seen) => Ok(seen.clone()),
+        Err(failed) => {
+            let error = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(error.unwrap_or(UNANSWERED))
+        }
+    }
 }
 
 /// A key, as far as the store has answered.
@@ -101,7 +127,12 @@ impl Next {
 impl Callers {
     pub fn new() -> Self {
         let (known, unknown) = (Cache::new(MOST_KEYS), Cache::new(MOST_KEYS));
-        Self { known, unknown, begun: Instant::now() }
+        Self { known, unknown, looks: Mutex::default(), begun: Instant::now() }
+    }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<Name, Look>> {
+        // Whoever panicked while holding it left the map whole.
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A moment as quotas count it.
@@ -140,11 +171,60 @@ impl Service {
             }
             None => {
                 // Boxed: it is rare, and would make every call carry room for it.
-                let looking = Box::pin(self.load_key(key.tenant, &key.id, name));
-                let looked = self.store.schedule().within(patience, looking).await;
-                Ok(looked.unwrap_or(Err(UNANSWERED))?.map(Seen::Now))
+                let seen = Box::pin(self.first_look(key, at, patience)).await?;
+                Ok(seen.map(Seen::Now))
             }
         }
+    }
+
+    /// Waits for a look at a key that was not seen lately.
+    async fn first_look(
+        self: &Arc<Self>,
+        key: &ApiKey,
+        at: Instant,
+        patience: Duration,
+    ) -> Result<Option<Arc<KnownKey>>, Error> {
+        let schedule = self.store.schedule();
+        let Some(mut seen) = self.begin_first_look(key, at) else {
+            let looking = self.load_key(key.tenant, &key.id, name(key));
+            return schedule.within(patience, looking).await.unwrap_or(Err(UNANSWERED));
+        };
+        let waiting = async {
+            schedule.at(Point::KeyAwaited).await.map_err(Error::Store)?;
+            let looked = seen.wait_for(Option::is_some).await.map_err(|_| UNANSWERED)?;
+            looked.as_ref().map_or(Err(UNANSWERED), told)
+        };
+        schedule.within(patience, waiting).await.unwrap_or(Err(UNANSWERED))
+    }
+
+    /// Looks in a task of its own, unless somebody does who began less than a second ago: what they see
+    /// may be trusted as well. `None` while too many do.
+    fn begin_first_look(
+        self: &Arc<Self>,
+        key: &ApiKey,
+        at: Instant,
+    ) -> Option<watch::Receiver<Option<Looked>>> {
+        let name = name(key);
+        let (said, seen) = watch::channel(None);
+        let mut looks = self.callers.looks();
+        looks.retain(|_, look| look.seen.has_changed().is_ok());
+        let fresh = |look: &&Look| at.saturating_duration_since(look.begun) < TRUSTED_FOR;
+        if let Some(look) = looks.get(&name).filter(fresh) {
+            return Some(look.seen.clone());
+        }
+        if looks.len() >= MOST_LOOKS {
+            return None;
+        }
+        looks.insert(name, Look { begun: at, seen: seen.clone() });
+        drop(looks);
+        let (service, tenant, id) = (Arc::clone(self), key.tenant, key.id.clone());
+        let schedule = self.store.schedule().clone();
+        schedule.clone().beside(async move {
+            let looking = service.load_key(tenant, &id, name);
+            let looked = schedule.within(UNHURRIED, looking).await.unwrap_or(Err(UNANSWERED));
+            said.send_replace(Some(looked.map_err(|error| Mutex::new(Some(error)))));
+        });
+        Some(seen)
     }
 
     /// Waits for a look.

@@ -44,18 +44,20 @@ impl PurgeOperation {
         let customer = self.row.customer.ok_or(Error::AlreadyDone)?;
         let person = desk.one(customer, false).await?;
         let person = person.ok_or(Error::AlreadyDone)?;
+        let is_joined = !person.members.is_empty();
         let kept = match self.which {
-            RowsOf::Unidentified => is_somebody(&person),
-            RowsOf::Expired => is_somebody(&person) || self.has_anything(desk, &person).await?,
+            RowsOf::Unidentified => is_identified(&person) || is_joined,
+            RowsOf::Expired => is_identified(&person) || self.has_anything(desk, &person).await?,
             _ => false,
         };
         if kept {
             return Err(Error::AlreadyDone);
         }
         let now = self.service.store.now();
-        if self.which == RowsOf::Expired && self.still_knows(desk, customer).await? {
-            // What expires later is all that is left: they are looked at again when this row is as old,
-            // once, of however many contacts of theirs there are such rows.
+        if self.which == RowsOf::Expired && (is_joined || self.still_knows(desk, customer).await?) {
+            // What expires later is all that is left, or a merge, which no row of theirs may tell of when it
+            // is taken back: they are looked at again when this row is as old, once, of however many
+            // contacts of theirs there are such rows.
             let again = desk.tenant.secrets.text("emptied", &customer.to_ref());
             let part = now.0.div_euclid(EMPTIED_KEPT).to_be_bytes().to_vec();
             let row = sweep::row(again, Verb::Expire, Some(customer), now);
@@ -128,9 +130,10 @@ impl PurgeOperation {
     }
 }
 
-/// Whether identifiers point to them, or somebody said who they are.
-fn is_somebody(person: &Remembered) -> bool {
-    !person.links.is_empty() || person.row.moved_to.is_some() || !person.members.is_empty()
+/// Whether identifiers point to them, or their ref to somebody else. A contact or request that goes takes
+/// the last identifier away, and leaves a row of its own by which they are looked at again.
+pub(super) fn is_identified(person: &Remembered) -> bool {
+    !person.links.is_empty() || person.row.moved_to.is_some()
 }
 
 impl Operation for PurgeOperation {

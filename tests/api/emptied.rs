@@ -8,14 +8,16 @@ use super::customers::{mail, upsert};
 use super::retention::{KEPT, Passing, is_gone};
 use super::settling::{MAIL, NUMBER, staff};
 use super::ties::{identifier, link, unlink};
-use crate::support::requests::{call, end, merge, number_hint, start_with};
+use crate::support::requests::{call, end, merge, number_hint, start_with, unmerge};
 use crate::support::{Engine, each_engine};
 
 each_engine!(
     who_has_anything_left_stays,
     who_has_only_what_expires_left_goes_with_it,
     whom_a_request_left_with_nothing_goes_after_it,
+    whoever_has_an_address_is_named_by_no_row,
     who_was_kept_for_a_tie_goes_once_that_is_gone,
+    who_was_kept_for_a_merge_goes_once_that_is_taken_back,
 );
 
 async fn who_has_anything_left_stays(engine: Engine) {
@@ -112,6 +114,33 @@ async fn whom_a_request_left_with_nothing_goes_after_it(engine: Engine) {
     passing.close().await;
 }
 
+/// How many rows tell that something went by time and name a customer, and how many there are.
+async fn rows_of_what_went(passing: &Passing) -> (i64, i64) {
+    let mut connection = passing.world.connect().await;
+    let sql = "SELECT COUNT(customer), COUNT(*) FROM journal WHERE verb = 11";
+    let row = connection.fetch_one(sql).await.expect("a count");
+    (row.get(0), row.get(1))
+}
+
+/// Their requests go all the same. Rows of the journal stay for ever: none is written for nothing.
+async fn whoever_has_an_address_is_named_by_no_row(engine: Engine) {
+    const PEOPLE: usize = 40;
+    let passing = Passing::on(engine, "").await;
+    let client = staff(&passing.world).await;
+    let made = client.upsert(upsert("nobody", vec![mail(MAIL)])).await.expect("an upsert");
+    let person = made.customer.expect("them").customer_ref;
+    client.unlink(unlink("u", &person, mail(MAIL))).await.expect("an unlink");
+    for number in 0..PEOPLE {
+        let address = format!("somebody{number}@example.com");
+        client.upsert(upsert(&address, vec![mail(&address)])).await.expect("an upsert");
+    }
+    passing.days(KEPT + 1).await;
+    assert_eq!(passing.swept().await, PEOPLE as u64 + 2);
+    // Of two operations one names nobody: it has to leave a row.
+    assert_eq!(rows_of_what_went(&passing).await, (1, 2));
+    passing.close().await;
+}
+
 async fn who_was_kept_for_a_tie_goes_once_that_is_gone(engine: Engine) {
     let passing = Passing::on(engine, "").await;
     let client = staff(&passing.world).await;
@@ -129,5 +158,41 @@ async fn who_was_kept_for_a_tie_goes_once_that_is_gone(engine: Engine) {
     passing.days(32).await;
     assert_eq!(service.sweep().await.expect("a sweep").purged, 1);
     assert_eq!(left(&passing).await, (0, 0));
+    passing.close().await;
+}
+
+/// One had a contact, of the other only requests are known. That they are somebody else says a request which
+/// names the older one alone.
+async fn who_was_kept_for_a_merge_goes_once_that_is_taken_back(engine: Engine) {
+    let passing = Passing::on(engine, "").await;
+    let client = staff(&passing.world).await;
+    let service = &passing.world.running.service;
+    let mut people = Vec::new();
+    for address in [MAIL, "another@example.com"] {
+        let made = client.upsert(upsert(address, vec![mail(address)])).await.expect("an upsert");
+        people.push(made.customer.expect("them").customer_ref);
+    }
+    client.unlink(unlink("u", &people[1], mail("another@example.com"))).await.expect("an unlink");
+    people.push(client.start(call("old", NUMBER)).await.expect("a start").customer_ref);
+    client.end(end("old")).await.expect("an end");
+    let mut merges = Vec::new();
+    for other in &people[1..] {
+        let merged = client.merge(merge(&format!("with {other}"), &people[0], other)).await;
+        merges.push(merged.expect("a merge").merge_id);
+    }
+    for days in [KEPT + 1, 32] {
+        passing.days(days).await;
+        let swept = service.sweep().await.expect("a sweep");
+        assert_eq!(swept.purged, 0, "they are one with somebody who has an address");
+    }
+    for merge_id in &merges {
+        let request_id = format!("without {merge_id}");
+        client.unmerge(unmerge(&request_id, merge_id)).await.expect("an unmerge");
+    }
+    assert_eq!(service.sweep().await.expect("a sweep").purged, 0, "not a day too early");
+    passing.days(32).await;
+    assert_eq!(service.sweep().await.expect("a sweep").purged, 2);
+    assert!(!is_gone(&client, &people[0]).await);
+    assert_eq!(left(&passing).await, (1, 1));
     passing.close().await;
 }

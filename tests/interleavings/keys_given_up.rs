@@ -12,6 +12,7 @@ use threadline::store::reads::Load;
 use threadline::store::schedule::Point;
 use threadline::store::{Boxed, Engine, Reads, Store};
 use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
 use tonic::Code;
 
 use crate::budget::comes_back_later;
@@ -19,6 +20,7 @@ use crate::database::Database;
 use crate::instance::{Calls, Instance, call};
 use crate::keys::{anything, new_key, settings};
 use crate::proxy::Proxy;
+use crate::stalls::eventually;
 
 /// Connections that read.
 const READERS: usize = 8;
@@ -26,6 +28,10 @@ const READERS: usize = 8;
 const GIVEN_UP_AFTER: Duration = Duration::from_millis(200);
 /// A reader gives up a connection that does not answer after a second; a loaded machine may be late.
 const SERVED_WITHIN: Duration = Duration::from_secs(20);
+/// A store that answers shows a key by then, however loaded the machine is.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// So many looks at keys that nobody has seen go on without whoever waited for them.
+const LOOKS: usize = 64;
 /// The default budget of a start.
 const BUDGET: Duration = Duration::from_millis(300);
 /// What the way there and back may add to it on a machine that others use, too: whoever did wait would
@@ -132,11 +138,59 @@ pub(crate) async fn a_start_with_a_key_that_nobody_has_seen(database: Arc<Databa
     let refused = answer.err().expect("nobody knows who calls");
     comes_back_later(&refused, Code::Unavailable, "STORE_UNAVAILABLE");
     // Whoever has no budget waits until it is known.
-    let came = held.came();
+    let waiting = instance.wheel.hold(Point::KeyAwaited);
     let reading =
         tokio::spawn(async move { unseen.get("one").await.err().map(|status| status.code()) });
-    held.arrived_times(came + 1).await;
+    waiting.arrived().await;
     held.release();
+    waiting.release();
     assert_eq!(reading.await.expect("a call that ends"), Some(Code::NotFound), "nothing was done");
+    instance.stop().await;
+}
+
+/// A store that takes longer for a key than a start has: what it says is not lost with that start.
+pub(crate) async fn a_look_that_outlives_its_start(database: Arc<Database>) {
+    let lasting = new_key(&database).await;
+    let mut serve = settings(&database);
+    serve.configuration.start_budget = BUDGET;
+    let instance = Instance::with(serve, &lasting).await;
+    let text = create(&instance.running.service, &anything()).await.expect("a key");
+    let unseen = Calls::to(&instance.running, &text).await;
+    let slow = instance.wheel.hold_every(Point::KeyRead);
+    let answer = unseen.start(call("one", 1)).await.expect("a call that ends");
+    let refused = answer.err().expect("nobody knows who calls");
+    comes_back_later(&refused, Code::Unavailable, "STORE_UNAVAILABLE");
+    slow.arrived().await;
+    // Whatever is looked at from here on is not answered.
+    let silent = instance.wheel.hold_every(Point::KeyRead);
+    slow.release();
+    let begun = Instant::now();
+    while unseen.start(call("one", 1)).await.expect("a call that ends").is_err() {
+        assert!(begun.elapsed() < SEEN_WITHIN, "what the look saw was thrown away");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    silent.release();
+    assert!(!eventually(&unseen, "one", 1).await.is_empty());
+    instance.stop().await;
+}
+
+/// Whoever guesses keys and goes away holds up nobody: beyond some, looks end with who waits for them.
+pub(crate) async fn guesses_that_are_given_up_end(database: Arc<Database>) {
+    let key = new_key(&database).await;
+    let instance = Instance::on(&database, &key).await;
+    let held = instance.wheel.hold_every(Point::KeyRead);
+    let guess = || {
+        let service = Arc::clone(&instance.running.service);
+        let text = ApiKey::generate(TenantId(1), false, &Entropy::System).text();
+        tokio::spawn(async move { service.authenticate(&text).await.is_ok() })
+    };
+    let guesses: Vec<JoinHandle<bool>> = (0..LOOKS).map(|_| guess()).collect();
+    held.arrived_times(LOOKS).await;
+    guesses.iter().for_each(JoinHandle::abort);
+    let another = guess();
+    held.arrived_times(LOOKS + 1).await;
+    another.abort();
+    held.gave_up().await;
+    held.release();
     instance.stop().await;
 }
