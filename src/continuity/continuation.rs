@@ -136,7 +136,6 @@ async fn take_over(
         return Ok(());
     };
     let looked = look(desk, hints, Some(customer), None).await?;
-    resting::hand_on(desk, state, previous).await?;
     let borrowed = resting::is_borrowed(desk, previous).await?;
     let joined = !looked.people.get(&customer).is_none_or(|person| person.members.is_empty());
     let certain = standing_of(previous, joined, borrowed);
@@ -151,6 +150,7 @@ async fn take_over(
         decide_first(desk, state, interaction, hints, None).await?;
         return Ok(());
     }
+    resting::hand_on(desk, state, previous).await?;
     state.verification = previous.verification;
     state.vouched = previous.vouched;
     // Whoever said it said it of this customer; that somebody else was rejected says nothing here.

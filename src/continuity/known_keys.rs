@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Error;
 use super::allowance::{Allowance, Quota};
@@ -55,6 +55,8 @@ pub(super) struct Callers {
     known: Cache<Name, Arc<KnownKey>>,
     /// Keys that did not exist when they were looked for.
     unknown: Cache<Name, Instant>,
+    /// Room for tasks that look at keys that were not seen lately.
+    room: Arc<Semaphore>,
     /// Looks at keys that were not seen lately.
     looks: Mutex<HashMap<Name, Look>>,
     /// Quotas count from here.
@@ -127,7 +129,8 @@ impl Next {
 impl Callers {
     pub fn new() -> Self {
         let (known, unknown) = (Cache::new(MOST_KEYS), Cache::new(MOST_KEYS));
-        Self { known, unknown, looks: Mutex::default(), begun: Instant::now() }
+        let (looks, room) = (Mutex::default(), Arc::new(Semaphore::new(MOST_LOOKS)));
+        Self { known, unknown, looks, room, begun: Instant::now() }
     }
 
     fn looks(&self) -> MutexGuard<'_, HashMap<Name, Look>> {
@@ -212,14 +215,13 @@ impl Service {
         if let Some(look) = looks.get(&name).filter(fresh) {
             return Some(look.seen.clone());
         }
-        if looks.len() >= MOST_LOOKS {
-            return None;
-        }
+        let room = Arc::clone(&self.callers.room).try_acquire_owned().ok()?;
         looks.insert(name, Look { begun: at, seen: seen.clone() });
         drop(looks);
         let (service, tenant, id) = (Arc::clone(self), key.tenant, key.id.clone());
         let schedule = self.store.schedule().clone();
         schedule.clone().beside(async move {
+            let _room = room;
             let looking = service.load_key(tenant, &id, name);
             let looked = schedule.within(UNHURRIED, looking).await.unwrap_or(Err(UNANSWERED));
             said.send_replace(Some(looked.map_err(|error| Mutex::new(Some(error)))));

@@ -301,7 +301,7 @@ record! {
         /// Tokens of the ties that those before it in its chain gave reason for.
         #[prost(bytes = "vec", repeated, tag = "62")]
         pub chain_ties: Vec<Vec<u8>>,
-        /// Whether its customer was made by one that it goes on with.
+        /// Whether its customer was made by one that it goes on with, and by no identifier.
         #[prost(bool, tag = "63")]
         pub made_by_chain: bool,
     }

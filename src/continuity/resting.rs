@@ -73,8 +73,9 @@ pub(super) async fn is_borrowed(desk: &mut Desk<'_, '_>, state: &State) -> Resul
         _ if !was_taken_at_their_word(state) => Ok(false),
         // Whoever comes back to a browser is the same visitor, as far as anybody can know.
         Ground::Browser if all_browsers(desk, &person, person.links.iter())? => Ok(false),
-        Ground::Browser => has_other_contacts(desk, state, &person).await,
-        Ground::Word => Ok(set.len() > 1 || has_other_contacts(desk, state, &person).await?),
+        Ground::Browser | Ground::Word => {
+            Ok(set.len() > 1 || has_other_contacts(desk, state, &person).await?)
+        }
     }
 }
 
@@ -157,9 +158,10 @@ pub(super) async fn hand_on(
         Some(person) => desk.set_of(person, false).await?,
         None => Vec::new(),
     };
-    remember(state, previous, ground(desk, previous, &set) == Ground::Browser);
-    let is_new = previous.made_customer || previous.feedback == REJECTED;
-    state.made_by_chain = is_new || previous.made_by_chain;
+    let ground = ground(desk, previous, &set);
+    remember(state, previous, ground == Ground::Browser);
+    let is_new = previous.made_customer || previous.feedback == REJECTED || previous.made_by_chain;
+    state.made_by_chain = is_new && ground != Ground::Identifier;
     Ok(())
 }
 

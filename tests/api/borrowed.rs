@@ -25,6 +25,7 @@ each_engine!(
     that_it_is_somebody_new_vouches_for_nobody,
     what_a_contact_showed_goes_with_it_where_a_token_moves_it,
     nor_does_who_goes_on_with_it,
+    who_called_by_their_number_goes_on_as_themselves,
     what_goes_on_in_one_chain_is_handed_on,
     an_agent_does_not_look_through_it,
     a_stranger_who_signs_in_at_a_browser_is_nobody_who_did_before,
@@ -176,14 +177,37 @@ async fn goes_on_with_it(engine: Engine, browser: &str) {
     assert_eq!(said(&sure), Said::Reuse);
     assert_eq!(sure.open_intents.len(), 1);
     // One person with somebody who is known.
-    let typed =
-        client.start(start_with("typed", "web_chat", email_hint("other@example.com"))).await;
+    let visitor_id = if browser.is_empty() { "" } else { "browser-2" }.to_owned();
+    let other = IdentityHints { visitor_id, ..email_hint("other@example.com") };
+    let typed = client.start(start_with("typed", "web_chat", other)).await;
     let typed = typed.expect("a start").customer_ref;
     let known = somebody(&client, "known", "voice", number_hint(NUMBER)).await;
     let merged: MergeCustomersRequest = merge("they are one", &typed, &known);
     client.merge(merged).await.expect("a merge");
     let on = client.start(going_on("on", "typed", IdentityHints::default())).await;
     assert_not_them(&on.expect("a continuation"));
+    world.close().await;
+}
+
+async fn who_called_by_their_number_goes_on_as_themselves(engine: Engine) {
+    let world = World::on(engine).await;
+    let client = staff(&world).await;
+    let called = client.start(start_with("call", "voice", number_hint(NUMBER))).await;
+    let caller = called.expect("a start").customer_ref;
+    let on = client.start(going_on("agent's", "call", IdentityHints::default())).await;
+    assert_eq!(said(&on.expect("a continuation")), Said::Reuse);
+    // They call again, and turn out to be somebody who is known.
+    client.start(start_with("again", "voice", number_hint(NUMBER))).await.expect("a start");
+    client.end(end_with("again", "delivery", IntentStatus::Open)).await.expect("an end");
+    let known = somebody(&client, "known", "email", email_hint(MAIL)).await;
+    client.merge(merge("they are one", &caller, &known)).await.expect("a merge");
+    let agent = world.role("agent").await;
+    let same = client.update(update("agent's", "later")).await.expect("an update");
+    assert_eq!((said(&same), same.open_intents.len()), (Said::Reuse, 2));
+    let whom = GetCustomerRequest { interaction_id: "agent's".into(), ..Default::default() };
+    agent.customer(whom).await.expect("whose contact it is");
+    let on = client.start(going_on("second level", "agent's", IdentityHints::default())).await;
+    assert_eq!(said(&on.expect("a continuation")), Said::Reuse);
     world.close().await;
 }
 

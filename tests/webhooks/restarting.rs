@@ -64,10 +64,20 @@ async fn what_was_refused_before_a_restart_is_sent_soon(engine: Engine) {
     hooked.until_rows("all three failed", |rows| rows == (3, 0)).await;
     let Hooked { world, receiver, .. } = hooked;
     let world = world.again_with(&seldom()).await;
-    receiver.answers(|_| Manner::Status(200));
+    // It is back for one of them only, so that they are tried before their time, and for nothing.
+    receiver.answers(|one| match one.of("interaction_id").as_str() {
+        "3-0" => Manner::Status(200),
+        _ => Manner::Status(502),
+    });
+    let tried = receiver.all().len();
     let client = world.client(&World::new_key(&["telephony"])).await;
     client.start(call("3-0", &number(3))).await.expect("a start");
-    receiver.until_accepted(4).await;
+    receiver.until("all three were tried again", |it| it.all().len() >= tried + 4).await;
+    let world = world.again_with(&seldom()).await;
+    receiver.answers(|_| Manner::Status(200));
+    let client = world.client(&World::new_key(&["telephony"])).await;
+    client.start(call("4-0", &number(4))).await.expect("a start");
+    receiver.until_accepted(5).await;
     world.close().await;
 }
 

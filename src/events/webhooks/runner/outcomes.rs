@@ -1,14 +1,15 @@
 //! What becomes of attempts: of the event that was tried, of those that wait with it, and of the endpoint.
 
-use std::mem::take;
+use std::mem::{replace, take};
 
 use super::super::lanes::Waiting;
 use super::super::schedule::{Schedule, heeded};
 use super::super::sender::Attempt;
+use super::progress::LOWEST_STATUS;
 use super::{Runner, SWITCHED_OFF_AFTER};
 use crate::clock::Time;
 use crate::continuity::webhooks::event_id;
-use crate::store::webhooks::{DeliveryState, EndpointState};
+use crate::store::webhooks::{DeliveryRow, DeliveryState, EndpointState};
 
 /// The status of an endpoint that is gone.
 const GONE: i64 = 410;
@@ -35,11 +36,18 @@ impl Runner {
             return self.failed(begun, now, random);
         }
         waiting.keeps_time_for = waiting.keeps_time_for.saturating_sub(1);
-        (waiting.failed, waiting.outcome) = (now, outcome);
+        let failed_before = replace(&mut waiting.failed, now);
+        waiting.outcome = outcome;
         waiting.asked = now.plus(heeded(asked));
+        let mut kept = None;
         let due = match waiting.own_time.take().filter(|own| *own > now) {
-            // It was tried before its time, which counts for nothing.
-            Some(own) => Some(own.max(waiting.asked)),
+            // It was tried before its time, which counts for nothing: nor shall the row of who answers
+            // look as if they had asked for the time that is left.
+            Some(own) => {
+                let asks = waiting.asked > now;
+                kept = Some(failed_before).filter(|_| outcome >= LOWEST_STATUS && !asks);
+                Some(own.max(waiting.asked))
+            }
             None => {
                 waiting.attempts += 1;
                 let delay = self.webhooks.terms.schedule.again(waiting.attempts, random, asked);
@@ -51,7 +59,8 @@ impl Runner {
                 (waiting.due, waiting.stored) = (due, true);
                 put_apart(waiting, now, &self.webhooks.terms.schedule);
                 let row = waiting.row(position, DeliveryState::Waiting);
-                self.put.insert(position, row);
+                let failed = kept.unwrap_or(row.failed);
+                self.put.insert(position, DeliveryRow { failed, ..row });
             }
             None => {
                 let row = waiting.row(position, DeliveryState::GivenUp);

@@ -24,7 +24,7 @@ const ROWS_SAID_EVERY: Duration = Duration::from_millis(200);
 /// How soon it is said how far everything was accepted.
 const PLACE_SAID_EVERY: Duration = Duration::from_secs(1);
 /// An outcome from here on is a status that was answered; below are the reasons why none was.
-const LOWEST_STATUS: i64 = 100;
+pub(super) const LOWEST_STATUS: i64 = 100;
 
 /// What the store knows of it.
 pub(super) struct Said {
