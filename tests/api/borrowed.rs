@@ -203,7 +203,8 @@ async fn who_called_by_their_number_goes_on_as_themselves(engine: Engine) {
     client.merge(merge("they are one", &caller, &known)).await.expect("a merge");
     let agent = world.role("agent").await;
     let same = client.update(update("agent's", "later")).await.expect("an update");
-    assert_eq!((said(&same), same.open_intents.len()), (Said::Reuse, 2));
+    assert_eq!(said(&same), Said::Reuse);
+    assert!(!same.open_intents.is_empty(), "whose they are");
     let whom = GetCustomerRequest { interaction_id: "agent's".into(), ..Default::default() };
     agent.customer(whom).await.expect("whose contact it is");
     let on = client.start(going_on("second level", "agent's", IdentityHints::default())).await;
