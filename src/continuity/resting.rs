@@ -25,7 +25,7 @@ const MOST_TIES: usize = 64;
 /// What says whose an interaction is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ground {
-    /// An identifier of the customer, or of nobody whom this is about.
+    /// An identifier that its customer has, or got by this very interaction.
     Identifier,
     /// A browser, and nothing else but what anybody could say.
     Browser,

@@ -220,7 +220,7 @@ pub enum RowsOf {
     NewCustomers,
     /// What callers said: starts, updates, ends, and requests that changed a customer.
     Said,
-    /// Interactions that went by time, of a customer.
+    /// Interactions and requests that went by time, of a customer.
     Expired,
 }
 

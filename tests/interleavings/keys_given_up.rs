@@ -123,14 +123,20 @@ async fn all_places_are_free(store: &Arc<Store>) -> bool {
     join_all(reading).await.iter().all(Result::is_ok)
 }
 
-/// There is nothing to go by, not even for a degraded answer.
-pub(crate) async fn a_start_with_a_key_that_nobody_has_seen(database: Arc<Database>) {
-    let lasting = new_key(&database).await;
-    let mut serve = settings(&database);
+/// An instance with the default budget, and a caller with a key that it has never looked at.
+async fn with_an_unseen_key(database: &Database) -> (Instance, Calls) {
+    let lasting = new_key(database).await;
+    let mut serve = settings(database);
     serve.configuration.start_budget = BUDGET;
     let instance = Instance::with(serve, &lasting).await;
     let text = create(&instance.running.service, &anything()).await.expect("a key");
     let unseen = Calls::to(&instance.running, &text).await;
+    (instance, unseen)
+}
+
+/// There is nothing to go by, not even for a degraded answer.
+pub(crate) async fn a_start_with_a_key_that_nobody_has_seen(database: Arc<Database>) {
+    let (instance, unseen) = with_an_unseen_key(&database).await;
     let held = instance.wheel.hold_every(Point::KeyRead);
     let starting = unseen.start(call("one", 1));
     let answer = tokio::time::timeout(BUDGET + TRANSPORT, starting).await;
@@ -150,12 +156,7 @@ pub(crate) async fn a_start_with_a_key_that_nobody_has_seen(database: Arc<Databa
 
 /// A store that takes longer for a key than a start has: what it says is not lost with that start.
 pub(crate) async fn a_look_that_outlives_its_start(database: Arc<Database>) {
-    let lasting = new_key(&database).await;
-    let mut serve = settings(&database);
-    serve.configuration.start_budget = BUDGET;
-    let instance = Instance::with(serve, &lasting).await;
-    let text = create(&instance.running.service, &anything()).await.expect("a key");
-    let unseen = Calls::to(&instance.running, &text).await;
+    let (instance, unseen) = with_an_unseen_key(&database).await;
     let slow = instance.wheel.hold_every(Point::KeyRead);
     let answer = unseen.start(call("one", 1)).await.expect("a call that ends");
     let refused = answer.err().expect("nobody knows who calls");

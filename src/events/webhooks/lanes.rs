@@ -212,9 +212,9 @@ impl Lanes {
     }
 
     /// Everybody may come at once: the endpoint accepts again. The attempt that failed while it did not
-    /// is not counted where that makes it due sooner. Whoever failed only before `since` keeps their own time, and so does whoever
-    /// was brought forward and failed again: it is not the endpoint that keeps them waiting. Whose time
-    /// has changed.
+    /// is not counted where that makes it due sooner. Whoever failed only before `since` keeps their own
+    /// time, and so does whoever was brought forward and failed again: it is not the endpoint that keeps
+    /// them waiting. Whose time has changed.
     pub fn hasten(&mut self, since: Time, now: Time) -> Vec<i64> {
         let mut hastened = Vec::new();
         for (position, one) in &mut self.waiting {
